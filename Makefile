@@ -1,0 +1,59 @@
+# Every target sets up what it needs in .venv by itself; only make and a Python ≥3.11 have to be there.
+#
+#   make demo             start everything, send a catalogue, follow it, stay up   (ARGS=--exit: stop and say if all was right)
+#   make up               the stack in the foreground; settings from SLUICE_* variables
+#   make test             all tests                                                (ARGS="-k order -x": passed to pytest)
+#   make check            linter, types, import rules
+#   make clean            what these targets made; never the data folder
+
+# The first of these that is new enough, so that an old `python3` in front of a newer one does no harm.
+PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,$(if $(filter ok,$(shell \
+	$(p) -c 'import sys; sys.version_info >= (3, 11) and print("ok")' 2>/dev/null)),$(p))))
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check clean
+
+help:
+	@sed -n '3,7s/^# *//p' Makefile
+
+demo: $(VENV)/ready
+	@$(BIN)/python -m deploy.demo $(ARGS)
+
+up: $(VENV)/ready
+	@exec $(BIN)/python -m deploy.up $(ARGS)
+
+test: $(VENV)/ready-dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/ready-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find api deploy shared workers tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: made after the installation succeeded, older than setup.cfg means install again.
+$(VENV)/ready: setup.cfg pyproject.toml | $(BIN)/python
+	@echo 'Installing what Sluice needs into $(VENV) ...'
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/ready-dev: setup.cfg pyproject.toml | $(BIN)/python
+	@echo 'Installing what Sluice and its tests need into $(VENV) ...'
+	@$(PIP) --editable '.[test,check]'
+	@touch $(VENV)/ready $@
+
+$(BIN)/python:
+	@[ -n '$(PYTHON)' ] || { echo 'Sluice needs Python 3.11 or newer, and none was found: install one, or name it: make PYTHON=/path/to/python' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'Sluice needs Python 3.11 or newer; $(PYTHON) is' "$$($(PYTHON) --version 2>&1)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo 'The venv module of $(PYTHON) is missing; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

@@ -1,0 +1,1 @@
+"""How the parts are put together and run: the stack under one command, the embedded store, the demo."""
