@@ -1,0 +1,114 @@
+"""The data folder: private to one user, held by one stack at a time, with the secrets made for it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from shared.errors import Misconfigured
+
+LOCK = "lock"
+
+#: Bytes a socket's path may have; 104 on macOS, 108 on Linux, the closing zero included.
+LONGEST_SOCKET_PATH = 100
+
+
+class DataFolder:
+    """What one stack keeps between runs.  Make it with ``open_folder``."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        #: The descriptor that holds the lock; whoever inherits it keeps the folder held.
+        self.lock = lock
+
+    def log(self, service: str) -> Path:
+        """Name the file that a service's output goes to."""
+        return self.path / "log" / f"{service}.log"
+
+    def socket(self, name: str) -> Path:
+        """Name a socket: in the folder, or in a private one under the temporary folder when that path is too long."""
+        return short_socket(self.path / f"{name}.sock")
+
+    def secret(self, name: str, make: Callable[[], str]) -> tuple[str, bool]:
+        """Read a kept secret, made on the first call; the flag says whether it was made now."""
+        file = self.path / name
+        if file.exists() and (kept := file.read_text(encoding="utf-8").strip()):
+            return kept, False
+        made = make()
+        write_private(file, made + "\n")
+        return made, True
+
+    def close(self) -> None:
+        """Let go of the folder; others that inherited the lock still hold it."""
+        with contextlib.suppress(OSError):
+            os.close(self.lock)
+
+
+def open_folder(path: Path) -> DataFolder:
+    """Make the folder if need be, close it to other users, and hold it until the process ends.
+
+    Raises Misconfigured if another stack holds it, or it cannot be ours.
+    """
+    path = path.absolute()
+    try:
+        _make_private(path)
+        (path / "log").mkdir(mode=0o700, exist_ok=True)
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise Misconfigured(f"the data folder {path} cannot be used: {problem.strerror}") from problem
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = (path / LOCK).read_text(encoding="utf-8").strip()
+        os.close(lock)
+        raise Misconfigured(
+            f"the data folder {path} is in use by another Sluice{f' (process {holder})' if holder else ''}:"
+            " stop that one, or set SLUICE_DATA_DIR to another folder"
+        ) from None
+    os.truncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+    return DataFolder(path, lock)
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    half = file.with_name(file.name + ".new")
+    half.unlink(missing_ok=True)
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(text)
+    half.replace(file)
+
+
+def short_socket(wanted: Path) -> Path:
+    """Answer the path itself, or, when no socket can have so long a one, a stable short one for it.
+
+    The short one lies in a folder of our own, mode 0700.  Raises Misconfigured if somebody else made that folder.
+    """
+    if len(os.fsencode(wanted)) <= LONGEST_SOCKET_PATH:
+        return wanted
+    mark = hashlib.sha256(os.fsencode(wanted.parent)).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"sluice-{os.getuid()}-{mark}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    # A folder made by another user in a shared place would let that user listen in.
+    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise Misconfigured(f"{folder} is not private to you: remove it, or choose a shorter SLUICE_DATA_DIR")
+    return folder / wanted.name
+
+
+def _make_private(path: Path) -> None:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.stat().st_mode & 0o077:
+        return
+    # Closing a folder that holds other things, /tmp for example, would break those.
+    if any(path.iterdir()) and not (path / LOCK).exists():
+        raise Misconfigured(
+            f"the data folder {path} holds other things and is open to other users:"
+            " set SLUICE_DATA_DIR to a folder of its own, or close it: chmod 700"
+        )
+    path.chmod(0o700)

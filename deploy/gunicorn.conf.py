@@ -1,0 +1,37 @@
+"""How gunicorn serves the ingress; it runs this file, with the environment of `make up`."""
+
+import os
+from pathlib import Path
+
+import gunicorn.http.message
+
+from shared.settings import Settings
+
+_settings = Settings.from_env(os.environ)
+
+bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
+
+# Threads: a request waits for Redis most of its time, and a slow upload must not hold up others.
+worker_class = "gthread"
+workers = _settings.ingress
+threads = _settings.threads
+
+# A list by id names up to 1,000 ids of up to 250 characters in its query; gunicorn takes 8,190 bytes at most.  Its own
+# word for no limit at all would let a stranger fill our memory.
+gunicorn.http.message.MAX_REQUEST_LINE = limit_request_line = 1024 * 1024
+
+# Clients keep their connection between batches.
+keepalive = 30
+# Seconds that requests at hand have when we are told to stop.
+graceful_timeout = 5
+
+# The sign of life of each process: a file in memory, so that a slow disk is not taken for a dead process.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+errorlog = "-"
+loglevel = _settings.log_level.lower()
+# The application writes one line a request by itself, with the ids.
+accesslog = None
+
+# supervisor controls it; a second way in is not wanted.
+control_socket_disable = True

@@ -1,0 +1,44 @@
+"""Ports: is one free, and if not, which is."""
+
+from __future__ import annotations
+
+import socket
+
+from shared.errors import Misconfigured
+
+LOOPBACK = "127.0.0.1"
+
+
+def check_port(host: str, port: int, variable: str) -> None:
+    """Raise Misconfigured, naming the setting to change, if nothing could listen there."""
+    try:
+        _try(host, port)
+    except OSError as problem:
+        raise Misconfigured(
+            f"cannot listen on {host} port {port}: {problem.strerror or problem}; set {variable} to another"
+        ) from problem
+
+
+def free_port(host: str, wanted: int) -> int:
+    """Answer the wanted port if it is free, otherwise one that is."""
+    try:
+        return _try(host, wanted)
+    except OSError:
+        return _try(host, 0)
+
+
+def base_url(host: str, port: int) -> str:
+    """Spell the URL under which this machine reaches a server that listens there."""
+    here = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)
+    return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
+
+
+def _try(host: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # Connections of an earlier run that are still fading away do no harm.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        # On Linux a port that is only bound can be bound again; listening settles it.
+        probe.listen(1)
+        return int(probe.getsockname()[1])

@@ -1,0 +1,280 @@
+"""The stack: store, ingress, worker and Flower of one data folder, as processes under supervisor.
+
+`make up` and the demo run it; the acceptance tests run it to kill parts of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from deploy import embedded_store
+from deploy.credentials import Credential, new_credential, new_flower_auth
+from deploy.data_folder import DataFolder, open_folder, write_private
+from deploy.ports import LOOPBACK, base_url, check_port
+from deploy.services import STOP_ORDER, Name, Service, answers_ok
+from deploy.supervising import Supervisor, render_config
+from deploy.waiting import WaitedInVain, wait_until
+from shared import keys
+from shared.clock import now_ms
+from shared.errors import Misconfigured, StoreUnavailable
+from shared.scripts import run
+from shared.settings import Settings
+from shared.store import check_server, connect
+
+#: Seconds a service has to become ready: long enough for a store to read a big log, or a busy machine.
+READY_TIMEOUT_S = 60.0
+#: Seconds a service has to stop; supervisor kills it before that.
+STOP_TIMEOUT_S = 35.0
+#: Lines of a log that are shown when its service does not start.
+LOG_TAIL = 15
+
+#: States of a service that did not stay up.
+_ENDED = {"BACKOFF", "EXITED", "FATAL"}
+
+
+class NotStarted(Misconfigured):
+    """A service ended or did not become ready; the text has the end of its log."""
+
+
+class Stack:
+    """The services of one data folder.
+
+    All about it comes from ``environ``, the ``SLUICE_*`` variables, which its processes get too; without
+    SLUICE_REDIS_URL the store is the embedded one.  As a context manager it is started, and stopped in the end.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Read the settings; nothing is touched yet.  Raises BadSetting if one does not parse."""
+        self.settings = Settings.from_env(environ)
+        self.embedded = self.settings.redis_url is None
+        #: What its processes get; complete once it is started, for others that should meet the same store.
+        self.environ = dict(environ)
+        #: Made by this start because nobody had set one; None otherwise.
+        self.new_credential: Credential | None = None
+        self.api_url = base_url(self.settings.host, self.settings.port)
+        self.flower_url = base_url(LOOPBACK, self.settings.flower_port)
+        self._folder: DataFolder | None = None
+        self._supervisor: Supervisor | None = None
+        self._started_ms = 0
+
+    def start(self, on_ready: Callable[[Service], None] = lambda _: None) -> None:
+        """Start all services, and report each to ``on_ready`` when it is.
+
+        When one fails, the others are stopped again, and Misconfigured or StoreUnavailable says what to change.
+        """
+        try:
+            self._prepare()
+            if self.embedded:
+                self.start_service(Name.STORE)
+            on_ready(self._service(Name.STORE))
+            self._keep_credential()
+            names = (Name.INGRESS, Name.WORKER, Name.FLOWER)
+            for name in names:
+                self.supervisor.start_service(name)
+            for name in names:
+                self._wait_for_start(name)
+                on_ready(self._service(name))
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop all services in order and let go of the data folder.  A second call does nothing."""
+        if self._supervisor:
+            for name in STOP_ORDER:
+                with contextlib.suppress(WaitedInVain, OSError):
+                    self._supervisor.stop_service(name, timeout_s=STOP_TIMEOUT_S)
+            self._supervisor.stop(timeout_s=STOP_TIMEOUT_S)
+            self._supervisor = None
+        if self._folder:
+            self._folder.close()
+            self._folder = None
+
+    def __enter__(self) -> Stack:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # -- one service ----------------------------------------------------------------------------------------------
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Its supervisord, once started."""
+        assert self._supervisor, "the stack is not started"
+        return self._supervisor
+
+    @property
+    def folder(self) -> DataFolder:
+        """Its data folder, once started."""
+        assert self._folder, "the stack is not started"
+        return self._folder
+
+    def pids(self) -> dict[Name, int]:
+        """Look up the process of each service that has one; of ingress and worker it is the parent of the others."""
+        return {Name(found.name): found.pid for found in self.supervisor.processes().values() if found.pid}
+
+    def kill(self, name: Name, signal_number: int = signal.SIGKILL) -> int:
+        """Send a signal to the process of a service and return its pid; if it ends, supervisor starts it again."""
+        pid = self.pids()[name]
+        os.kill(pid, signal_number)
+        return pid
+
+    def start_service(self, name: Name) -> None:
+        """Start one service and wait until it is ready.  Raises NotStarted at once when it does not stay up."""
+        self.supervisor.start_service(name)
+        self._wait_for_start(name)
+
+    def stop_service(self, name: Name) -> None:
+        """Stop one service; it stays stopped until it is started."""
+        self.supervisor.stop_service(name, timeout_s=STOP_TIMEOUT_S)
+
+    def wait_ready(self, name: Name, *, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Wait until a service is ready, however often it is restarted meanwhile.  Raises WaitedInVain."""
+        wait_until(lambda: self.is_ready(name), f"{name} is ready", timeout_s=timeout_s)
+
+    def is_ready(self, name: Name) -> bool:
+        """Ask the service itself."""
+        match name:
+            case Name.STORE:
+                return embedded_store.answers(self.folder.socket("store"))
+            case Name.INGRESS:
+                return answers_ok(self.api_url + "/health/live")
+            case Name.WORKER:
+                return self._worker_seen()
+            case Name.FLOWER:
+                return answers_ok(self.flower_url + "/healthcheck")
+
+    def log_tail(self, name: Name) -> str:
+        """Read the last lines of a service's log."""
+        with contextlib.suppress(OSError):
+            lines = self.folder.log(name).read_text(encoding="utf-8", errors="replace").splitlines()
+            return "\n".join("  " + line for line in lines[-LOG_TAIL:])
+        return ""
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        settings = self.settings
+        self._folder = folder = open_folder(settings.data_dir)
+        check_port(settings.host, settings.port, "SLUICE_PORT")
+        check_port(LOOPBACK, settings.flower_port, "SLUICE_FLOWER_PORT")
+        if self.embedded:
+            _end_leftover(folder)
+        else:
+            self._check_given_store()
+        self._complete_environ()
+        self._started_ms = now_ms()
+        config, socket = folder.path / "supervisor.conf", folder.socket("supervisor")
+        store_config = embedded_store.write_config(
+            folder.path / "store", folder.socket("store"), durability=settings.durability
+        )
+        write_private(
+            config,
+            render_config(
+                folder,
+                socket,
+                store_binary=embedded_store.server_binary() if self.embedded else "-",
+                store_config=store_config,
+                workers=settings.workers,
+                log_level=settings.log_level,
+            ),
+        )
+        self._supervisor = Supervisor(config, socket)
+        self._supervisor.start(self.environ, keep_open=folder.lock)
+
+    def _complete_environ(self) -> None:
+        settings, folder, environ = self.settings, self.folder, self.environ
+        environ["SLUICE_DATA_DIR"] = str(folder.path)
+        if self.embedded:
+            socket = folder.socket("store")
+            environ["SLUICE_REDIS_URL"] = embedded_store.store_url(socket)
+            environ["SLUICE_BROKER_URL"] = settings.broker_url or embedded_store.broker_url(socket)
+        if settings.credentials_file:
+            environ["SLUICE_CREDENTIALS_FILE"] = str(settings.credentials_file.absolute())
+        elif not settings.credentials:
+            # Named now, since the environment cannot change later; filled when the store has told if one is needed.
+            file = folder.path / "credentials"
+            if not file.exists():
+                write_private(file, "")
+            environ["SLUICE_CREDENTIALS_FILE"] = str(file)
+        environ["SLUICE_FLOWER_AUTH"] = settings.flower_auth or folder.secret("flower_auth", new_flower_auth)[0]
+
+    def _check_given_store(self) -> None:
+        try:
+            self._store_note()
+        except StoreUnavailable as problem:
+            raise StoreUnavailable(f"SLUICE_REDIS_URL ({_without_password(self._store_url())}): {problem}") from problem
+
+    def _keep_credential(self) -> None:
+        if self.settings.credentials or self.settings.credentials_file:
+            return
+        [stored] = run(connect(self._store_url()), ("HLEN", keys.CREDENTIALS))
+        if stored:
+            return
+        made = new_credential()
+        if self.folder.secret("credentials", lambda: str(made))[1]:
+            self.new_credential = made
+
+    def _store_url(self) -> str:
+        return self.settings.redis_url or self.environ["SLUICE_REDIS_URL"]
+
+    def _store_note(self) -> str:
+        return check_server(connect(self._store_url()))
+
+    def _worker_seen(self) -> bool:
+        with contextlib.suppress(StoreUnavailable):
+            [seen] = run(connect(self._store_url()), ("ZCOUNT", keys.WORKERS, self._started_ms, "+inf"))
+            return bool(seen)
+        return False
+
+    def _wait_for_start(self, name: Name) -> None:
+        def ready_or_ended() -> bool:
+            process = self.supervisor.processes().get(name)
+            if process and process.state in _ENDED:
+                raise NotStarted(
+                    f"{name} ended at once. Its log, {self.folder.log(name)}, says:\n{self.log_tail(name)}"
+                )
+            return self.is_ready(name)
+
+        try:
+            wait_until(ready_or_ended, f"{name} is ready", timeout_s=READY_TIMEOUT_S)
+        except WaitedInVain as problem:
+            raise NotStarted(f"{problem}. Its log, {self.folder.log(name)}, says:\n{self.log_tail(name)}") from None
+
+    def _service(self, name: Name) -> Service:
+        settings = self.settings
+        match name:
+            case Name.STORE if self.embedded:
+                note = f"{self._store_note()}, append-only file, {settings.durability}"
+                return Service(name, _without_password(self._store_url()), note)
+            case Name.STORE:
+                return Service(name, _without_password(self._store_url()), self._store_note())
+            case Name.INGRESS:
+                return Service(name, self.api_url, f"{settings.ingress} process(es) of {settings.threads} threads")
+            case Name.WORKER:
+                return Service(name, "", f"{settings.workers} drain process(es); log: {self.folder.log(name)}")
+            case Name.FLOWER:
+                where = "SLUICE_FLOWER_AUTH" if settings.flower_auth else self.folder.path / "flower_auth"
+                return Service(name, self.flower_url, f"user and password: {where}")
+
+
+def _end_leftover(folder: DataFolder) -> None:
+    # The folder is ours, so a store that answers lost its supervisor; two on one file would ruin it.
+    socket = folder.socket("store")
+    if embedded_store.answers(socket):
+        embedded_store.ask_to_stop(socket)
+        wait_until(lambda: not embedded_store.answers(socket), "an earlier store stops", timeout_s=STOP_TIMEOUT_S)
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return url.replace(f":{parts.password}@", ":***@") if parts.password else url
