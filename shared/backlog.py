@@ -1,0 +1,80 @@
+"""Which catalogs have something waiting.  Always a superset: entries are added early and removed late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import redis
+
+from shared import keys
+from shared.scripts import Command, run
+
+#: How many catalogs one look at the backlog takes in.
+PAGE = 64
+
+
+class Backlog:
+    """The catalogs with a backlog, longest-waiting first, and all that were ever seen."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    @staticmethod
+    def before_submit(catalog_key: str, now_ms: int) -> list[Command]:
+        """The commands to send before a batch is submitted: the catalog is known, and has a backlog."""
+        return [("ZADD", keys.CATALOGS, "NX", now_ms, catalog_key), _mark(catalog_key, now_ms)]
+
+    @staticmethod
+    def after_submit(catalog_key: str, now_ms: int) -> list[Command]:
+        """The commands to send after it: somebody may have seen the catalog empty in between."""
+        return [_mark(catalog_key, now_ms)]
+
+    def move_back(self, catalog_key: str, now_ms: int) -> None:
+        """Put a catalog behind all that waited while it was served."""
+        run(self._client, ("ZADD", keys.BACKLOG, "XX", now_ms, catalog_key))
+
+    def remove(self, catalog_key: str, now_ms: int) -> None:
+        """Take a catalog out that was seen empty, unless a batch arrived meanwhile."""
+        stream = keys.CatalogKeys(catalog_key).stream
+        _, waiting = run(self._client, ("ZREM", keys.BACKLOG, catalog_key), ("XLEN", stream))
+        if waiting:
+            run(self._client, _mark(catalog_key, now_ms))
+
+    def unattended(self, *, skip: int = 0) -> tuple[list[str], int]:
+        """Look at a page of the backlog: those that nobody drains and nobody rang for, longest-waiting first.
+
+        Returns them and how many were looked at; fewer than PAGE means that the end was reached.
+        """
+        [members] = run(self._client, ("ZRANGE", keys.BACKLOG, skip, skip + PAGE - 1))
+        if not members:
+            return [], 0
+        catalog_keys = [member.decode() for member in members]
+        attended = run(self._client, *map(_attended, catalog_keys))
+        return [key for key, busy in zip(catalog_keys, attended, strict=True) if not busy], len(members)
+
+    def add_forgotten(self, now_ms: int, *, skip: int) -> int:
+        """Look at a page of all known catalogs and add those with a backlog that is not marked, the last net.
+
+        Returns how many were looked at; fewer than PAGE means that the end was reached.
+        """
+        catalog_keys = self.known(skip=skip)
+        if catalog_keys:
+            waiting = run(self._client, *(("XLEN", keys.CatalogKeys(key).stream) for key in catalog_keys))
+            forgotten = [key for key, length in zip(catalog_keys, waiting, strict=True) if length]
+            run(self._client, *(_mark(key, now_ms) for key in forgotten))
+        return len(catalog_keys)
+
+    def known(self, *, skip: int) -> Sequence[str]:
+        """List a page of all catalogs that ever got a batch."""
+        [members] = run(self._client, ("ZRANGE", keys.CATALOGS, skip, skip + PAGE - 1))
+        return [member.decode() for member in members]
+
+
+def _mark(catalog_key: str, now_ms: int) -> Command:
+    """Add a catalog to the backlog; one already there keeps its place."""
+    return ("ZADD", keys.BACKLOG, "NX", now_ms, catalog_key)
+
+
+def _attended(catalog_key: str) -> Command:
+    of = keys.CatalogKeys(catalog_key)
+    return ("EXISTS", of.lease, of.rung)

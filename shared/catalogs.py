@@ -1,0 +1,112 @@
+"""The items and variations of a catalog, read.  Writing them is a commit's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import redis
+
+from shared import scripts
+from shared.codec import STAMP_DIGITS
+from shared.effects import View, Wants
+from shared.keys import CatalogKeys, link_prefix
+from shared.model import Kind
+
+#: Variations that one commit deletes along with their items at most.
+CASCADE_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored item or variation."""
+
+    id: str
+    updated_ms: int
+    #: The JSON object, as it was sent or merged.
+    body: bytes
+
+
+class Catalog:
+    """The entries of one catalog.  Every call is one or two round trips; raises StoreUnavailable."""
+
+    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+        self._client = client
+        self._keys = CatalogKeys(catalog_key)
+
+    def view(self, kind: Kind, section: str, generation: int, wanted: Wants) -> View:
+        """Read what the applier wants to see, in one round trip; nothing, if it wants nothing."""
+        keys, view = self._keys, View()
+        commands: list[tuple[scripts.Argument, ...]] = []
+        index = keys.index(Kind.ITEMS, section, generation)
+        if wanted.values:
+            commands.append(("HMGET", keys.entries(kind, section, generation), *wanted.values))
+        if wanted.items:
+            commands.append(("ZMSCORE", index, *wanted.items))
+        if wanted.item_count:
+            commands.append(("ZCARD", index))
+        if wanted.links:
+            prefixes = map(link_prefix, wanted.links)
+            args = (CASCADE_PAGE, *prefixes)
+            commands.append(scripts.READ_LINKS.command((keys.links(section, generation),), args))
+        replies = iter(scripts.run(self._client, *commands))
+        if wanted.values:
+            view.values = {id_: value for id_, value in zip(wanted.values, next(replies), strict=True) if value is not None}
+        if wanted.items:
+            view.items = {id_ for id_, score in zip(wanted.items, next(replies), strict=True) if score is not None}
+        if wanted.item_count:
+            view.item_count = next(replies)
+        if wanted.links:
+            complete, *links = next(replies)
+            view.links_complete = bool(complete)
+            for link in links:
+                item_id, variation_id = _split_link(link)
+                view.links.setdefault(item_id, []).append(variation_id)
+        return view
+
+    def get(self, kind: Kind, section: str, ids: Sequence[str]) -> list[Entry]:
+        """Read entries by id, in the order of the ids; those that are not there are left out."""
+        generation = self._generation(section)
+        [values] = scripts.run(self._client, ("HMGET", self._keys.entries(kind, section, generation), *ids))
+        return [_entry(id_, value) for id_, value in zip(ids, values, strict=True) if value is not None]
+
+    def page(self, kind: Kind, section: str, *, offset: int, size: int) -> tuple[list[Entry], int]:
+        """Read a page of all entries, ordered by the bytes of their ids, and their number."""
+        generation = self._generation(section)
+        index = self._keys.index(kind, section, generation)
+        ids, total = scripts.run(self._client, ("ZRANGE", index, offset, offset + size - 1), ("ZCARD", index))
+        return self._entries(kind, section, generation, ids), total
+
+    def page_after(self, kind: Kind, section: str, *, after: str | None, size: int) -> list[Entry]:
+        """Read the entries that follow an id in the order of `page`; from the start without one."""
+        generation = self._generation(section)
+        start = b"-" if after is None else b"(" + after.encode()
+        index = self._keys.index(kind, section, generation)
+        [ids] = scripts.run(self._client, ("ZRANGE", index, start, "+", "BYLEX", "LIMIT", 0, size))
+        return self._entries(kind, section, generation, ids)
+
+    def variation_ids(self, section: str, item_id: str) -> list[str]:
+        """List the variations of an item, by id."""
+        prefix = link_prefix(item_id)
+        links_key = self._keys.links(section, self._generation(section))
+        [links] = scripts.run(self._client, ("ZRANGE", links_key, b"[" + prefix, b"(" + prefix + b"\xff", "BYLEX"))
+        return [_split_link(link)[1] for link in links]
+
+    def _generation(self, section: str) -> int:
+        [generation] = scripts.run(self._client, ("HGET", self._keys.sections, section))
+        return int(generation or 0)
+
+    def _entries(self, kind: Kind, section: str, generation: int, ids: Sequence[bytes]) -> list[Entry]:
+        if not ids:
+            return []
+        [values] = scripts.run(self._client, ("HMGET", self._keys.entries(kind, section, generation), *ids))
+        return [_entry(id_.decode(), value) for id_, value in zip(ids, values, strict=True) if value is not None]
+
+
+def _entry(entry_id: str, value: bytes) -> Entry:
+    return Entry(entry_id, int(value[:STAMP_DIGITS]), value[STAMP_DIGITS:])
+
+
+def _split_link(link: bytes) -> tuple[str, str]:
+    length = int(link[:4])
+    return link[5 : 5 + length].decode(), link[6 + length :].decode()

@@ -1,0 +1,67 @@
+"""What the applier asks to see, is shown, and decides: values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+#: In the outcomes of an effect: a put, of which the commit finds out whether it creates or updates.
+PUT_MARK = "?"
+
+
+@dataclass(slots=True)
+class Wants:
+    """What of the catalogue has to be read before batches can be applied."""
+
+    #: Ids, of the batch's kind, of which the stored value is needed.
+    values: list[str] = field(default_factory=list)
+    #: Ids of items of which only the existence is needed.
+    items: list[str] = field(default_factory=list)
+    #: Ids of items of which the variations are needed.
+    links: list[str] = field(default_factory=list)
+    #: Whether the number of items of the section is needed.
+    item_count: bool = False
+
+    def __iadd__(self, other: Wants) -> Wants:
+        self.values += other.values
+        self.items += other.items
+        self.links += other.links
+        self.item_count |= other.item_count
+        return self
+
+
+@dataclass(slots=True)
+class View:
+    """What was read, as of one commit.  The applier keeps it true to the steps it has planned since."""
+
+    #: Stored values, of those that are there.
+    values: dict[str, bytes] = field(default_factory=dict)
+    #: Items that are there.
+    items: set[str] = field(default_factory=set)
+    item_count: int = 0
+    #: Item id → ids of its variations.
+    links: dict[str, list[str]] = field(default_factory=dict)
+    #: False if there are more variations than one commit deletes.
+    links_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What one commit writes.  Ids belong to the batch's kind; values carry their update time."""
+
+    #: Id and value in turn.
+    puts: list[str | bytes] = field(default_factory=list)
+    deletes: list[str] = field(default_factory=list)
+    #: Variations that go with their items.
+    cascade: list[str] = field(default_factory=list)
+    links_added: list[bytes] = field(default_factory=list)
+    links_removed: list[bytes] = field(default_factory=list)
+    #: One byte per entry, PUT_MARK for a put.
+    outcomes: str = ""
+    #: JSON objects joined by commas.
+    warnings: str = ""
+    items_updated: int = 0
+    items_deleted: int = 0
+    variations_updated: int = 0
+    variations_deleted: int = 0
+    #: False for a page before the last of a chunk.
+    chunk_ends: bool = True

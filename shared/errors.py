@@ -1,0 +1,47 @@
+"""What can go wrong, by what the caller should do next."""
+
+from __future__ import annotations
+
+
+class SluiceError(Exception):
+    """The base of all errors of Sluice."""
+
+
+class TryAgain(SluiceError):
+    """Nothing is wrong with the request; the same call may succeed later."""
+
+    #: Seconds a caller should wait at least.
+    retry_after_s: int = 1
+
+
+class StoreUnavailable(TryAgain):
+    """Redis cannot be reached, is loading, or did not answer in time."""
+
+
+class StoreFull(TryAgain):
+    """Redis has no memory left for new batches; what it holds is safe."""
+
+    retry_after_s = 10
+
+
+class TaskFailed(SluiceError):
+    """The data of a task makes it impossible to apply: the task ends as FAILED, nothing of it applied.
+
+    Its text becomes the task's error message.
+    """
+
+
+class TaskNotFound(SluiceError):
+    """There is no task of that id in this catalog, or no longer."""
+
+
+class TaskConflict(SluiceError):
+    """The task is in a state that does not allow the change."""
+
+
+class Misconfigured(SluiceError):
+    """The process cannot start as it is set up; the text says what to change."""
+
+
+class BadSetting(Misconfigured):
+    """A setting does not parse."""

@@ -1,0 +1,122 @@
+"""Every Redis key: its spelling, its type, its lifetime.
+
+Names are percent-encoded where they may hold any character; the catalog key is the hash tag, so that all keys of one
+partition lie in one slot and a script may use them together.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from shared.model import Kind, Status
+
+# -- across catalogs: written by calls of their own, so always a superset of what the partitions hold --------------
+
+#: zset, for ever: every catalog that ever got a batch; score = when it was first seen, ms.
+CATALOGS = "sluice:catalogs"
+#: zset, member removed when its stream is empty: catalogs with a backlog; score = waiting since, ms.
+BACKLOG = "sluice:backlog"
+#: hash, for ever: SHA-256 of a token → JSON {name, catalog keys, scope}.
+CREDENTIALS = "sluice:credentials"
+#: string, for ever: counts the changes of CREDENTIALS.
+CREDENTIALS_VERSION = "sluice:credentials:version"
+#: zset, members removed a minute after their last sign of life: workers; score = last seen, ms.
+WORKERS = "sluice:workers"
+
+
+class CatalogKeys:
+    """The keys of one catalog."""
+
+    __slots__ = (
+        "ended", "fence", "lease", "partition", "payloads", "position", "prefix", "rung", "sections", "seq", "store_run",
+        "stream", "tasks", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, catalog_key: str) -> None:
+        self.prefix = prefix = f"sluice:{{{catalog_key}}}:"
+        #: string, for ever: the last task id given out.
+        self.seq = prefix + "seq"
+        #: string, for ever: run id of the server that gave it out.
+        self.store_run = prefix + "store_run"
+        #: stream, an entry until its last commit: accepted batches, oldest first; ids ``<task id>-0``.
+        self.stream = prefix + "stream"
+        #: zset, members removed with the task: all tasks, zero-padded ids; score = submission, ms, never going back.
+        self.tasks = prefix + "tasks"
+        #: zset, members removed with the task: ended tasks; score = end, ms.
+        self.ended = prefix + "ended"
+        #: zset, members removed with the payload: payloads kept for audit; score = end, ms.
+        self.payloads = prefix + "payloads"
+        #: hash with TTL: {token, holder}; absent while nobody owns the partition.
+        self.lease = prefix + "lease"
+        #: string, for ever: the fencing counter.
+        self.fence = prefix + "fence"
+        #: string with TTL: a wake-up is on its way.
+        self.rung = prefix + "rung"
+        #: hash, for ever: {applied, held, stalls}: the last commit, where the owner is, how often it stalled there.
+        self.position = prefix + "position"
+        #: hash, for ever: {tasks, bytes, kept_bytes, last_ms}: waiting, payloads kept for audit, last submission.
+        self.waiting = prefix + "waiting"
+        #: hash, for ever: section → generation its readers and writers use.
+        self.sections = prefix + "sections"
+        #: What every script of a partition gets as KEYS, in the order of lua/_partition.lua.
+        self.partition = (
+            self.seq, self.store_run, self.stream, self.tasks, self.ended, self.payloads, self.lease, self.fence,
+            self.rung, self.position, self.waiting, self.sections,
+            self.task(""), self.payload(""), self.report(""), self.by_status(""), self.nonce(""),
+        )  # fmt: skip
+
+    def task(self, task_id: int | str) -> str:
+        """Hash, explicit delete a retention after the end: the task record."""
+        return f"{self.prefix}task:{task_id}"
+
+    def payload(self, task_id: int | str) -> str:
+        """List of chunk frames, explicit delete some time after the end."""
+        return f"{self.prefix}payload:{task_id}"
+
+    def report(self, task_id: int | str) -> str:
+        """String, deleted with the task: one outcome byte per entry."""
+        return f"{self.prefix}report:{task_id}"
+
+    def upload(self, nonce: str) -> str:
+        """List with TTL: chunk frames on their way in, renamed to the payload by submit."""
+        return f"{self.prefix}upload:{nonce}"
+
+    def nonce(self, nonce: str) -> str:
+        """String with TTL: the answer a script gave to the caller of this nonce."""
+        return f"{self.prefix}nonce:{nonce}"
+
+    def idempotency(self, digest: str) -> str:
+        """Hash with TTL: the task that a request with this Idempotency-Key became."""
+        return f"{self.prefix}idempotency:{digest}"
+
+    def by_status(self, status: Status | str) -> str:
+        """Zset, members removed with the task: as ``tasks``, those of one status."""
+        return f"{self.prefix}tasks:{status}"
+
+    def entries(self, kind: Kind, section: str, generation: int) -> str:
+        """Hash, as long as its generation: id → 13 digits of update time in ms, then the entry's JSON."""
+        return f"{self.prefix}{kind}:{generation}:{quote(section, safe='')}"
+
+    def index(self, kind: Kind, section: str, generation: int) -> str:
+        """Zset, as long as its generation: the ids of ``entries``, all scores 0, so ordered by their bytes."""
+        return f"{self.prefix}{kind}:ids:{generation}:{quote(section, safe='')}"
+
+    def links(self, section: str, generation: int) -> str:
+        """Zset, as long as its generation, all scores 0: which variations an item has, see `link`."""
+        return f"{self.prefix}links:{generation}:{quote(section, safe='')}"
+
+
+def link(item_id: str, variation_id: str) -> bytes:
+    """Name a variation of an item in ``links``: the item id's length in bytes comes first, so no prefix is ambiguous."""
+    return link_prefix(item_id) + variation_id.encode()
+
+
+def link_prefix(item_id: str) -> bytes:
+    """Begin the name of every variation of an item in ``links``."""
+    item = item_id.encode()
+    return b"%04d:%s:" % (len(item), item)
+
+
+def padded(task_id: int) -> str:
+    """Write a task id so that text order is number order; a task id has at most ten digits."""
+    return f"{task_id:010d}"

@@ -1,0 +1,89 @@
+"""What the owner of a partition holds and is handed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.model import Batch
+
+
+class Answer(StrEnum):
+    """What a script told the owner about one step."""
+
+    OK = "OK"
+    #: This very step was done before; its answer was lost.
+    ALREADY_DONE = "ALREADY_DONE"
+    #: The lease ran out and the partition is somebody else's now: stop.
+    FENCED = "FENCED"
+    #: The task was canceled meanwhile: look at the head again.
+    CANCELED = "CANCELED"
+    #: The task is not, or no longer, at the head: look again.
+    NOT_HEAD = "NOT_HEAD"
+    #: The chunk was committed before, or is not yet due: look again.
+    WRONG_CHUNK = "WRONG_CHUNK"
+    #: What was read is older than the last commit: look again.
+    STALE = "STALE"
+    #: A task with effects cannot fail any more.
+    APPLIED = "APPLIED"
+
+
+#: The step has had its effect, now or before.
+DONE_ANSWERS = frozenset({Answer.OK, Answer.ALREADY_DONE})
+
+
+class Refusal(StrEnum):
+    """Why a partition was not handed over."""
+
+    #: Somebody drains it.
+    OWNED = "OWNED"
+    #: Nothing waits.
+    EMPTY = "EMPTY"
+    #: Its head was begun and stalls again and again: an operator has to look.
+    STUCK = "STUCK"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One task of a window, with those of its chunks that come next."""
+
+    task_id: int
+    #: None if the task's record is gone.
+    batch: Batch | None
+    #: Of the batch's section.
+    generation: int
+    begun: bool
+    #: Number of the first frame's chunk.
+    chunk: int
+    #: Pages of that chunk that are committed already.
+    page: int
+    frames: list[bytes]
+
+    @property
+    def untouched(self) -> bool:
+        """Nothing of the task has been applied, so it can still fail."""
+        return self.chunk == 0 and self.page == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The right to drain a partition for a while, and the first work."""
+
+    #: Fencing counter and the caller's nonce; every step of the owner names it.
+    token: str
+    #: Name of the last commit: the ``base`` of the next.
+    applied: str
+    #: How often in a row an owner was lost at this position.
+    stalls: int
+    window: list[Work]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a round of steps went."""
+
+    answer: Answer
+    #: The partition was empty afterwards and has been given back.
+    released: bool = False
+    #: What comes next, if it was asked for.
+    window: list[Work] | None = None

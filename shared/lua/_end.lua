@@ -1,0 +1,37 @@
+-- End a task.  Needs _partition.lua.
+
+-- How many old payloads one end of a task lets go of: more than one, so that the bytes kept always shrink to the cap.
+local TRIM_PAYLOADS = 4
+
+local function trim_payloads(kept_cap_bytes)
+  local kept = tonumber(redis.call('HGET', WAITING, 'kept_bytes')) or 0
+  if kept <= kept_cap_bytes then
+    return
+  end
+  local oldest = redis.call('ZRANGE', PAYLOADS, 0, TRIM_PAYLOADS - 1)
+  for _, member in ipairs(oldest) do
+    if kept <= kept_cap_bytes then
+      return
+    end
+    local task_id = string.format('%d', member)
+    local bytes = tonumber(redis.call('HGET', TASK .. task_id, 'payload_bytes')) or 0
+    redis.call('UNLINK', PAYLOAD .. task_id)
+    redis.call('ZREM', PAYLOADS, member)
+    redis.call('HINCRBY', WAITING, 'kept_bytes', -bytes)
+    kept = kept - bytes
+  end
+end
+
+-- Take a task off the stream with its terminal status; its payload is kept for audit up to the cap.
+local function end_task(task_id, from, to, now_ms, kept_cap_bytes)
+  local bytes = tonumber(redis.call('HGET', TASK .. task_id, 'payload_bytes')) or 0
+  set_status(task_id, from, to)
+  redis.call('HSET', TASK .. task_id, 'updated_ms', now_ms)
+  redis.call('ZADD', ENDED, now_ms, padded(task_id))
+  redis.call('ZADD', PAYLOADS, now_ms, padded(task_id))
+  redis.call('HINCRBY', WAITING, 'tasks', -1)
+  redis.call('HINCRBY', WAITING, 'bytes', -bytes)
+  redis.call('HINCRBY', WAITING, 'kept_bytes', bytes)
+  redis.call('XDEL', STREAM, task_id .. '-0')
+  trim_payloads(kept_cap_bytes)
+end

@@ -1,0 +1,47 @@
+#!lua flags=allow-oom
+-- acquire_lease: become the owner of a partition that has a backlog and no owner, and get its first work.
+--
+-- An owner that was acquired here and neither moved on nor gave the partition back must have died: that is a stall,
+-- and after the first the window is one chunk, so that the batch which kills its workers can be told.
+--
+-- KEYS     the partition, see _partition.lua
+-- ARGV[1]  nonce of this call; a repeat gets the same token
+-- ARGV[2]  holder, for people to read
+-- ARGV[3]  lease TTL, ms
+-- ARGV[4]  stalls at which a task that has begun to be applied is left to an operator
+--
+-- Returns {ACQUIRED, token, last commit, stalls, window} | {OWNED} | {EMPTY} | {STUCK}.
+
+-- include: _partition
+-- include: _window
+
+local nonce, holder, lease_ttl_ms, max_stalls = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+
+local head = redis.call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]
+if not head then
+  redis.call('DEL', RUNG)
+  return {'EMPTY'}
+end
+local token = redis.call('HGET', LEASE, 'token')
+local repeated = token and string.match(token, ':(.*)$') == nonce
+if token and not repeated then
+  return {'OWNED'}
+end
+
+local applied, held, stalls = unpack(redis.call('HMGET', POSITION, 'applied', 'held', 'stalls'))
+applied, stalls = applied or '', tonumber(stalls) or 0
+if not repeated then
+  stalls = (held == applied) and stalls + 1 or 0
+  if stalls >= max_stalls then
+    local status = redis.call('HMGET', TASK .. string.match(head[1], '^%d+'), 'chunks_done', 'page')
+    if (tonumber(status[1]) or 0) > 0 or (tonumber(status[2]) or 0) > 0 then
+      return {'STUCK'}
+    end
+  end
+  token = redis.call('INCR', FENCE) .. ':' .. nonce
+  redis.call('HSET', LEASE, 'token', token, 'holder', holder)
+  redis.call('HSET', POSITION, 'applied', applied, 'held', applied, 'stalls', stalls)
+  redis.call('DEL', RUNG)
+end
+redis.call('PEXPIRE', LEASE, lease_ttl_ms)
+return {'ACQUIRED', token, applied, stalls, read_window(stalls > 0)}

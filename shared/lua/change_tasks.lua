@@ -1,0 +1,91 @@
+#!lua
+-- change_tasks: cancel waiting tasks and re-run ended ones, all or none.
+--
+-- A re-run is a new task at the tail with a copy of the payload; the old one keeps its status.
+--
+-- KEYS      the partition, see _partition.lua
+-- ARGV[1]   nonce of this call; a repeat gets the first answer
+-- ARGV[2]   now, ms
+-- ARGV[3]   who asks
+-- ARGV[4]   cap of waiting tasks
+-- ARGV[5]   cap of waiting bytes
+-- ARGV[6]   cap of payload bytes kept for audit
+-- ARGV[7]   how long the nonce is kept, ms
+-- ARGV[8]   how long a ring counts as under way, ms
+-- ARGV[9…]  task id and CANCEL or RERUN, in turn; no id twice
+--
+-- Returns {CHANGED, ring, ids of the canceled and of the new tasks, in the order asked for…}
+-- or {NOT_FOUND | NOT_QUEUED | NOT_ENDED | PAYLOAD_GONE, task id} | {TASKS_FULL, 0} | {BYTES_FULL, 0}.
+
+-- include: _partition
+-- include: _submission
+-- include: _end
+
+local nonce, now_ms, who = ARGV[1], ARGV[2], ARGV[3]
+
+local repeated = redis.call('GET', NONCE .. nonce)
+if repeated then
+  local answer = {'CHANGED', 0}
+  for task_id in string.gmatch(repeated, '%d+') do
+    answer[#answer + 1] = tonumber(task_id)
+  end
+  return answer
+end
+
+local more_tasks, more_bytes = 0, 0
+for i = 9, #ARGV, 2 do
+  local task_id, change = ARGV[i], ARGV[i + 1]
+  local status, bytes = unpack(redis.call('HMGET', TASK .. task_id, 'status', 'payload_bytes'))
+  if not status then
+    return {'NOT_FOUND', tonumber(task_id)}
+  end
+  if change == 'CANCEL' then
+    if status ~= 'QUEUED' then
+      return {'NOT_QUEUED', tonumber(task_id)}
+    end
+    more_tasks, more_bytes = more_tasks - 1, more_bytes - bytes
+  else
+    if status == 'QUEUED' or status == 'IN_PROGRESS' then
+      return {'NOT_ENDED', tonumber(task_id)}
+    end
+    if redis.call('EXISTS', PAYLOAD .. task_id) == 0 then
+      return {'PAYLOAD_GONE', tonumber(task_id)}
+    end
+    more_tasks, more_bytes = more_tasks + 1, more_bytes + bytes
+  end
+end
+local waiting, waiting_bytes = unpack(redis.call('HMGET', WAITING, 'tasks', 'bytes'))
+if more_tasks > 0 and (tonumber(waiting) or 0) + more_tasks > tonumber(ARGV[4]) then
+  return {'TASKS_FULL', 0}
+end
+if more_bytes > 0 and (tonumber(waiting_bytes) or 0) + more_bytes > tonumber(ARGV[5]) then
+  return {'BYTES_FULL', 0}
+end
+
+-- Re-runs come first: ending a task may trim the payload that one of them needs.
+local ids, ring = {}, 0
+for i = 9, #ARGV, 2 do
+  local old = ARGV[i]
+  if ARGV[i + 1] == 'RERUN' then
+    local task_id = next_task_id()
+    redis.call('COPY', PAYLOAD .. old, PAYLOAD .. task_id)
+    local batch, section, entries, chunks, bytes = unpack(redis.call('HMGET', TASK .. old, 'batch', 'section',
+      'entries', 'chunks', 'payload_bytes'))
+    append_task(task_id, now_ms, bytes, {'batch', batch, 'section', section, 'entries', entries, 'chunks', chunks,
+      'retry_of', old, 'rerun_by', who})
+    ids[(i - 7) / 2] = tonumber(task_id)
+    ring = 1
+  end
+end
+for i = 9, #ARGV, 2 do
+  if ARGV[i + 1] == 'CANCEL' then
+    redis.call('HSET', TASK .. ARGV[i], 'canceled_by', who)
+    end_task(ARGV[i], 'QUEUED', 'CANCELED', now_ms, tonumber(ARGV[6]))
+    ids[(i - 7) / 2] = tonumber(ARGV[i])
+  end
+end
+if ring == 1 then
+  ring = must_ring(ARGV[8])
+end
+redis.call('SET', NONCE .. nonce, table.concat(ids, ' '), 'PX', ARGV[7])
+return {'CHANGED', ring, unpack(ids)}

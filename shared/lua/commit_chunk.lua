@@ -1,0 +1,160 @@
+#!lua flags=allow-oom
+-- commit_chunk: write the effects of one page of one chunk, if everything is as the caller believes; otherwise nothing.
+-- The last page of the last chunk ends the task.
+--
+-- KEYS      the partition, see _partition.lua, then, for the section and generation written to
+-- KEYS[18]  entries     hash  of the batch's kind
+-- KEYS[19]  index       zset  of the batch's kind
+-- KEYS[20]  variations  hash  those that go with their items
+-- KEYS[21]  index of variations  zset
+-- KEYS[22]  links       zset  item → variations
+-- ARGV[1]   token
+-- ARGV[2]   task id
+-- ARGV[3]   chunk
+-- ARGV[4]   generation
+-- ARGV[5]   base: the commit whose effects the caller has read, '' if none
+-- ARGV[6]   this commit's name, the base of the next
+-- ARGV[7]   now, ms
+-- ARGV[8]   lease TTL, ms
+-- ARGV[9]   1 if the caller wants more work
+-- ARGV[10]  1 if this page ends the chunk
+-- ARGV[11]  outcome bytes of the entries of this page; '?' for a put: created and updated are told apart here
+-- ARGV[12]  warnings, JSON objects joined by commas, or ''
+-- ARGV[13…16] items updated, items deleted, variations updated, variations deleted
+-- ARGV[17]  cap of payload bytes kept for audit
+-- ARGV[18…22] numbers of: puts, deletes, variations deleted with their items, links added, links removed
+-- ARGV[23…] those lists, one after the other; a put is an id and a value
+--
+-- Returns {code, HELD | RELEASED, next window if wanted}, code OK or ALREADY_DONE;
+-- or {FENCED | CANCELED | NOT_HEAD | WRONG_CHUNK | STALE}.
+
+-- include: _partition
+-- include: _window
+-- include: _owner
+-- include: _end
+
+local ENTRIES, INDEX, VARIATIONS, VARIATIONS_INDEX, LINKS = unpack(KEYS, 18, 22)
+local token, task_id, chunk, generation, base, name, now_ms, lease_ttl_ms, wants_more = unpack(ARGV, 1, 9)
+local chunk_ends, outcomes, warnings = ARGV[10] == '1', ARGV[11], ARGV[12]
+local record = TASK .. task_id
+
+if not is_owner(token) then
+  return {'FENCED'}
+end
+local applied = redis.call('HGET', POSITION, 'applied') or ''
+if applied == name then
+  return answer_owner('ALREADY_DONE', lease_ttl_ms, wants_more)
+end
+local status, problem = head_status(task_id)
+if not status then
+  return {problem}
+end
+local section, chunks, chunks_done, started_ms = unpack(redis.call('HMGET', record, 'section', 'chunks',
+  'chunks_done', 'started_ms'))
+if chunks_done ~= chunk then
+  return {'WRONG_CHUNK'}
+end
+if applied ~= base or (redis.call('HGET', SECTIONS, section) or '0') ~= generation then
+  return {'STALE'}
+end
+
+-- From here on only writes.  A call takes at most so many values: unpack fails near 8,000.
+local STEP = 4000
+
+local function in_steps(first, last, step, run)
+  for from = first, last, step do
+    run(unpack(ARGV, from, math.min(from + step - 1, last)))
+  end
+end
+
+local puts, deletes, cascade, links_added, links_removed = unpack(ARGV, 18, 22)
+local last = 22
+local function take(values)
+  local first = last + 1
+  last = last + values
+  return first, last
+end
+
+local first_put, last_put = take(2 * tonumber(puts))
+local marks = {}
+for from = first_put, last_put, STEP do
+  local to = math.min(from + STEP - 1, last_put)
+  local ids, new = {}, {}
+  for i = from, to, 2 do
+    ids[#ids + 1] = ARGV[i]
+  end
+  for i, score in ipairs(redis.call('ZMSCORE', INDEX, unpack(ids))) do
+    marks[#marks + 1] = score and 'u' or 'c'
+    if not score then
+      new[#new + 1] = 0
+      new[#new + 1] = ids[i]
+    end
+  end
+  redis.call('HSET', ENTRIES, unpack(ARGV, from, to))
+  if #new > 0 then
+    redis.call('ZADD', INDEX, unpack(new))
+  end
+end
+if last_put >= first_put then
+  redis.call('HSETNX', SECTIONS, section, '0')
+end
+
+local first, to = take(tonumber(deletes))
+in_steps(first, to, STEP, function(...)
+  redis.call('HDEL', ENTRIES, ...)
+  redis.call('ZREM', INDEX, ...)
+end)
+first, to = take(tonumber(cascade))
+in_steps(first, to, STEP, function(...)
+  redis.call('HDEL', VARIATIONS, ...)
+  redis.call('ZREM', VARIATIONS_INDEX, ...)
+end)
+first, to = take(tonumber(links_added))
+for from = first, to, STEP do
+  local pairs_of = {}
+  for i = from, math.min(from + STEP - 1, to) do
+    pairs_of[#pairs_of + 1] = 0
+    pairs_of[#pairs_of + 1] = ARGV[i]
+  end
+  redis.call('ZADD', LINKS, unpack(pairs_of))
+end
+first, to = take(tonumber(links_removed))
+in_steps(first, to, STEP, function(...)
+  redis.call('ZREM', LINKS, ...)
+end)
+
+local marked = 0
+outcomes = string.gsub(outcomes, '?', function()
+  marked = marked + 1
+  return marks[marked]
+end)
+redis.call('APPEND', REPORT .. task_id, outcomes)
+redis.call('HINCRBY', record, 'entries_done', #outcomes)
+for i, count in ipairs({'items_updated', 'items_deleted', 'variations_updated', 'variations_deleted'}) do
+  if ARGV[12 + i] ~= '0' then
+    redis.call('HINCRBY', record, count, ARGV[12 + i])
+  end
+end
+if warnings ~= '' then
+  local before = redis.call('HGET', record, 'warnings')
+  redis.call('HSET', record, 'warnings', before and (before .. ',' .. warnings) or warnings)
+end
+redis.call('HSET', POSITION, 'applied', name, 'held', name, 'stalls', 0)
+if not started_ms then
+  redis.call('HSET', record, 'started_ms', now_ms)
+end
+
+if not chunk_ends then
+  redis.call('HINCRBY', record, 'page', 1)
+else
+  redis.call('HINCRBY', record, 'chunks_done', 1)
+end
+if chunk_ends and tonumber(chunk) + 1 == tonumber(chunks) then
+  end_task(task_id, status, 'DONE', now_ms, tonumber(ARGV[17]))
+else
+  redis.call('HSET', record, 'updated_ms', now_ms)
+  if status == 'QUEUED' then
+    set_status(task_id, 'QUEUED', 'IN_PROGRESS')
+  end
+end
+return answer_owner('OK', lease_ttl_ms, wants_more)

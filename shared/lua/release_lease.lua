@@ -1,0 +1,19 @@
+#!lua flags=allow-oom
+-- release_lease: give a partition back, but only if nothing waits in it.
+--
+-- KEYS     the partition, see _partition.lua
+-- ARGV[1]  token
+--
+-- Returns RELEASED | NOT_EMPTY (keep draining) | FENCED (it is somebody else's now).
+
+-- include: _partition
+
+if redis.call('HGET', LEASE, 'token') ~= ARGV[1] then
+  return 'FENCED'
+end
+if redis.call('XLEN', STREAM) > 0 then
+  return 'NOT_EMPTY'
+end
+redis.call('DEL', LEASE)
+redis.call('HDEL', POSITION, 'held')
+return 'RELEASED'

@@ -1,0 +1,37 @@
+#!lua flags=allow-oom
+-- retire_tasks: let go of payloads and of ended tasks whose time is up, a few at a time.
+--
+-- KEYS     the partition, see _partition.lua
+-- ARGV[1]  tasks that ended before this, ms, are removed
+-- ARGV[2]  payloads of tasks that ended before this, ms, are removed
+-- ARGV[3]  how many of each at most
+--
+-- Returns how many were removed; call again until 0.
+
+-- include: _partition
+
+local limit = tonumber(ARGV[3])
+
+local payloads = redis.call('ZRANGE', PAYLOADS, '-inf', '(' .. ARGV[2], 'BYSCORE', 'LIMIT', 0, limit)
+for _, member in ipairs(payloads) do
+  local task_id = string.format('%d', member)
+  redis.call('UNLINK', PAYLOAD .. task_id)
+  redis.call('ZREM', PAYLOADS, member)
+  redis.call('HINCRBY', WAITING, 'kept_bytes', -(tonumber(redis.call('HGET', TASK .. task_id, 'payload_bytes')) or 0))
+end
+
+local tasks = redis.call('ZRANGE', ENDED, '-inf', '(' .. ARGV[1], 'BYSCORE', 'LIMIT', 0, limit)
+for _, member in ipairs(tasks) do
+  local task_id = string.format('%d', member)
+  if redis.call('ZREM', PAYLOADS, member) == 1 then
+    redis.call('HINCRBY', WAITING, 'kept_bytes', -(tonumber(redis.call('HGET', TASK .. task_id, 'payload_bytes')) or 0))
+  end
+  local status = redis.call('HGET', TASK .. task_id, 'status')
+  if status then
+    redis.call('ZREM', BY_STATUS .. status, member)
+  end
+  redis.call('ZREM', TASKS, member)
+  redis.call('ZREM', ENDED, member)
+  redis.call('UNLINK', TASK .. task_id, PAYLOAD .. task_id, REPORT .. task_id)
+end
+return #payloads + #tasks

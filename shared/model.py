@@ -1,0 +1,121 @@
+"""The words of Sluice as types.  Values only: nothing here does I/O."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What the entries of a batch are."""
+
+    #: Things to be found, by id, in one section.
+    ITEMS = "items"
+    #: Forms of an item (a size, a colour), by id, each naming its item.
+    VARIATIONS = "variations"
+
+
+class Operation(StrEnum):
+    """What a batch does with its entries."""
+
+    #: Create or replace whole.
+    PUT = "put"
+    #: Change the fields that were sent.
+    PATCH = "patch"
+    #: Remove; an unknown id is no error.
+    DELETE = "delete"
+
+
+class OnMissing(StrEnum):
+    """What a PATCH does with an id that is not there."""
+
+    #: The whole task fails and nothing changes.
+    FAIL = "FAIL"
+    #: The entry is skipped.
+    IGNORE = "IGNORE"
+    #: The entry is created; it then needs a name.
+    CREATE = "CREATE"
+
+
+class Status(StrEnum):
+    """Where a task stands.  The last three are terminal and kept for ever (law 3)."""
+
+    #: Accepted, waiting for its turn.
+    QUEUED = "QUEUED"
+    #: At the head of its partition and begun.
+    IN_PROGRESS = "IN_PROGRESS"
+    #: Every entry had its effect or was skipped by name.
+    DONE = "DONE"
+    #: Nothing was applied, and ``error`` says why.
+    FAILED = "FAILED"
+    #: Taken back by its sender before it began.
+    CANCELED = "CANCELED"
+
+
+class Outcome(StrEnum):
+    """What became of one entry; one byte each in the task's report."""
+
+    CREATED = "c"
+    UPDATED = "u"
+    #: A PATCH that changed nothing.
+    UNCHANGED = "n"
+    DELETED = "d"
+    #: Left out: an id that is not there, or one that a later entry of the batch replaces.
+    IGNORED = "i"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The unit of one commit: a slice of the body as sent, and where its entries lie in it.
+
+    The ``text`` of all chunks of a batch, joined, is the body byte for byte.  Entry ``i`` is
+    ``text[bounds[2 * i]:bounds[2 * i + 1]]``, one JSON object.
+    """
+
+    text: bytes
+    ids: list[str]
+    #: Start and end of each entry in ``text``, one after the other.
+    bounds: array[int]
+    #: For variations: the ``item_id`` of each entry, None where it was not sent.  None for other kinds.
+    parents: list[str | None] | None = None
+    #: Indexes (in this chunk, ascending) of entries that a later entry of the same batch replaces.
+    superseded: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def entries(self) -> Iterator[bytes]:
+        """Yield the bytes of each entry as sent."""
+        text, bounds = self.text, self.bounds
+        return (text[bounds[i] : bounds[i + 1]] for i in range(0, len(bounds), 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Submitter:
+    """Who sent a batch, from where."""
+
+    token_name: str
+    client: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is known of a batch when it is accepted, and never changes afterwards."""
+
+    kind: Kind
+    operation: Operation
+    section: str
+    #: Entries in all chunks.
+    entries: int
+    #: Length of the body, inflated.
+    bytes: int
+    chunks: int
+    on_missing: OnMissing = OnMissing.FAIL
+    #: Waive the safeguard against deleting most of a section.
+    force: bool = False
+    protocol: str = "http"
+    notification_emails: tuple[str, ...] = ()
+    submitter: Submitter | None = None

@@ -1,0 +1,298 @@
+"""A partition: all that can be done to the stream of one catalog, each a script."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import redis
+
+from shared import scripts
+from shared.codec import decode_batch, encode_batch
+from shared.effects import Effects
+from shared.errors import TaskConflict, TaskNotFound
+from shared.keys import CatalogKeys
+from shared.leases import Answer, Grant, Progress, Refusal, Work
+from shared.model import Batch, Kind
+from shared.settings import Settings
+
+#: How long the answer to a nonce is kept: longer than any client of ours goes on re-sending.
+NONCE_TTL_MS = 60_000
+#: How long a staged upload may wait for its submit.
+UPLOAD_TTL_MS = 60_000
+#: How long an Idempotency-Key is remembered.
+IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000
+#: How long a wake-up may be under way before the sweep takes it for lost.
+RUNG_TTL_MS = 2_000
+
+
+def new_nonce() -> str:
+    return secrets.token_hex(8)
+
+
+class Submission(StrEnum):
+    """What became of a batch at the door of the store."""
+
+    ACCEPTED = "ACCEPTED"
+    #: The same request was accepted before: the task is that one.
+    REPEATED = "REPEATED"
+    #: The Idempotency-Key was used for another request.
+    CONFLICT = "CONFLICT"
+    TASKS_FULL = "TASKS_FULL"
+    BYTES_FULL = "BYTES_FULL"
+    #: What was staged is not whole; nothing was stored.
+    UPLOAD_LOST = "UPLOAD_LOST"
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    outcome: Submission
+    #: 0 if refused.
+    task_id: int
+    #: How many more tasks may wait.
+    tasks_remaining: int
+    #: Nobody drains and nobody rang lately: the caller should.
+    ring: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A caller's name for a request, and a digest of what the request says."""
+
+    scope_digest: str
+    request_digest: str
+
+
+class Change(StrEnum):
+    CANCEL = "CANCEL"
+    RERUN = "RERUN"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A step: write effects of a chunk."""
+
+    work: Work
+    chunk: int
+    page: int
+    effects: Effects
+
+    @property
+    def name(self) -> str:
+        """The place of this commit in its catalog's history."""
+        return f"{self.work.task_id}:{self.chunk}:{self.page}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step: end a task as FAILED."""
+
+    work: Work
+    message: str
+
+
+Step = Commit | Failure
+
+
+def last_commit(steps: Sequence[Step], applied: str) -> str:
+    """Name the last commit there is after these steps, ``applied`` being the one before them."""
+    return next((step.name for step in reversed(steps) if isinstance(step, Commit)), applied)
+
+
+class Partition:
+    """The stream of one catalog and what belongs to it.
+
+    Every method is one round trip and raises StoreUnavailable if Redis does not answer; calling again is then safe.
+    """
+
+    def __init__(self, client: redis.Redis, settings: Settings, catalog_key: str) -> None:
+        self.catalog_key = catalog_key
+        self.keys = CatalogKeys(catalog_key)
+        self._client = client
+        self._settings = settings
+        self._lease_ttl_ms = int(settings.lease_ttl_s * 1000)
+
+    # -- at the tail ---------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        batch: Batch,
+        frames: Sequence[bytes],
+        *,
+        now_ms: int,
+        nonce: str,
+        idempotency: IdempotencyKey | None = None,
+        before: Sequence[scripts.Command] = (),
+        after: Sequence[scripts.Command] = (),
+    ) -> Submitted:
+        """Append a batch and create its task, or refuse it whole.
+
+        A repeat with the same nonce gets the first answer.  ``before`` and ``after`` are sent along, in this order.
+        Raises StoreFull if Redis has no memory left.
+        """
+        keys, settings = self.keys, self._settings
+        upload = keys.upload(nonce)
+        submit = scripts.SUBMIT_BATCH.command(
+            (*keys.partition, upload, keys.idempotency(idempotency.scope_digest if idempotency else "")),
+            (
+                nonce,
+                now_ms,
+                len(frames),
+                sum(map(len, frames)),
+                settings.queue_tasks,
+                settings.queue_bytes,
+                NONCE_TTL_MS,
+                RUNG_TTL_MS,
+                idempotency.request_digest if idempotency else "",
+                IDEMPOTENCY_TTL_MS,
+                *self._facts(batch),
+            ),
+        )
+        # Frames go by plain commands: the script then renames a key instead of copying bytes.
+        stage = [("UNLINK", upload), *(("RPUSH", upload, frame) for frame in frames), ("PEXPIRE", upload, UPLOAD_TTL_MS)]
+        replies = scripts.run(self._client, *before, *stage, submit, *after)
+        code, task_id, waiting, ring = replies[len(before) + len(stage)]
+        return Submitted(Submission(code.decode()), task_id, max(0, settings.queue_tasks - waiting), bool(ring))
+
+    @staticmethod
+    def _facts(batch: Batch) -> tuple[scripts.Argument, ...]:
+        """List the fields of a task record that scripts need to see, and the batch for all others."""
+        return (
+            "batch", encode_batch(batch), "section", batch.section, "entries", batch.entries, "chunks", batch.chunks,
+        )  # fmt: skip
+
+    def change_tasks(
+        self, changes: Sequence[tuple[int, Change]], *, who: str, now_ms: int, nonce: str
+    ) -> tuple[list[int], bool]:
+        """Cancel waiting tasks and re-run ended ones, all or none.
+
+        Returns the ids of the canceled and of the new tasks, in the order asked for, and whether to ring.
+        Raises TaskNotFound or TaskConflict, and then nothing has changed.
+        """
+        settings = self._settings
+        pairs = [value for task_id, change in changes for value in (task_id, change)]
+        args = (
+            nonce, now_ms, who, settings.queue_tasks, settings.queue_bytes, settings.payload_bytes, NONCE_TTL_MS,
+            RUNG_TTL_MS, *pairs,
+        )  # fmt: skip
+        code, second, *ids = self._call(scripts.CHANGE_TASKS, args)
+        match code.decode():
+            case "CHANGED":
+                return ids, bool(second)
+            case "NOT_FOUND":
+                raise TaskNotFound(f"task {second} not found")
+            case "NOT_QUEUED":
+                raise TaskConflict(f"task {second} is not QUEUED, so it cannot be canceled")
+            case "NOT_ENDED":
+                raise TaskConflict(f"task {second} has not ended, so it cannot be re-run")
+            case "PAYLOAD_GONE":
+                raise TaskConflict(f"the payload of task {second} is no longer kept, so it cannot be re-run")
+            case _:
+                raise TaskConflict("too many tasks are queued; try again when some have ended")
+
+    # -- at the head: what only the owner may do -------------------------------------------------------------------
+
+    def acquire(self, holder: str, *, nonce: str) -> Grant | Refusal:
+        """Become the owner, if there is work and no owner.  A repeat with the same nonce is handed what comes next."""
+        args = (nonce, holder, self._lease_ttl_ms, self._settings.max_stalls)
+        code, *rest = self._call(scripts.ACQUIRE_LEASE, args)
+        if code != b"ACQUIRED":
+            return Refusal(code.decode())
+        token, applied, stalls, window = rest
+        return Grant(token.decode(), applied.decode(), stalls, _window(window))
+
+    def begin(self, token: str, task_id: int, *, now_ms: int) -> Answer:
+        """Mark the head as being worked on; it can no longer be canceled."""
+        return Answer(self._call(scripts.BEGIN, (token, task_id, now_ms, self._lease_ttl_ms)).decode())
+
+    def take(self, token: str, base: str, steps: Sequence[Step], *, now_ms: int, wants_more: bool) -> Progress:
+        """Commit or fail, step by step in order, in one round trip.
+
+        Each step holds only if the one before it did; ``base`` names the last commit before them.  Sending them again
+        after a lost answer changes nothing.
+        """
+        commands = []
+        for number, step in enumerate(steps, 1):
+            more = int(wants_more and number == len(steps))
+            commands.append(self._step(token, base, step, now_ms, more))
+            if isinstance(step, Commit):
+                base = step.name
+        replies = scripts.run(self._client, *commands)
+        code, *rest = replies[-1]
+        if not rest:
+            return Progress(_worst(replies))
+        return Progress(Answer(code.decode()), rest[0] == b"RELEASED", _window(rest[1]) if len(rest) > 1 else None)
+
+    def _step(self, token: str, base: str, step: Step, now_ms: int, more: int) -> tuple[scripts.Argument, ...]:
+        work, kept_cap = step.work, self._settings.payload_bytes
+        if isinstance(step, Failure):
+            args = (token, work.task_id, base, now_ms, self._lease_ttl_ms, more, step.message, kept_cap)
+            return scripts.FAIL_TASK.command(self.keys.partition, args)
+        batch, effects = work.batch, step.effects
+        assert batch is not None, "a task without a record can only fail"
+        keys, section, generation = self.keys, batch.section, work.generation
+        return scripts.COMMIT_CHUNK.command(
+            (
+                *keys.partition,
+                keys.entries(batch.kind, section, generation),
+                keys.index(batch.kind, section, generation),
+                keys.entries(Kind.VARIATIONS, section, generation),
+                keys.index(Kind.VARIATIONS, section, generation),
+                keys.links(section, generation),
+            ),
+            (
+                token, work.task_id, step.chunk, generation, base, step.name, now_ms, self._lease_ttl_ms, more,
+                int(effects.chunk_ends), effects.outcomes, effects.warnings,
+                effects.items_updated, effects.items_deleted, effects.variations_updated, effects.variations_deleted,
+                kept_cap,
+                len(effects.puts) // 2, len(effects.deletes), len(effects.cascade), len(effects.links_added),
+                len(effects.links_removed),
+                *effects.puts, *effects.deletes, *effects.cascade, *effects.links_added, *effects.links_removed,
+            ),
+        )  # fmt: skip
+
+    def frame(self, task_id: int, chunk: int) -> bytes | None:
+        """Read one chunk of a payload."""
+        [frame] = scripts.run(self._client, ("LINDEX", self.keys.payload(task_id), chunk))
+        return frame  # type: ignore[no-any-return]
+
+    def extend(self, token: str) -> bool:
+        """Hold on for another while; False if the partition is somebody else's now."""
+        return bool(self._call(scripts.EXTEND_LEASE, (token, self._lease_ttl_ms)) == b"OK")
+
+    def yield_(self, token: str, *, troubled: bool = False) -> bool:
+        """Give the partition back with work waiting, marked as rung for; ring *after* this.
+
+        ``troubled`` counts as a stall.
+        """
+        return bool(self._call(scripts.YIELD_LEASE, (token, RUNG_TTL_MS, int(troubled))) == b"OK")
+
+    def release(self, token: str) -> bool:
+        """Give the partition back if nothing waits in it; False if something does or it is somebody else's now."""
+        return bool(self._call(scripts.RELEASE_LEASE, (token,)) == b"RELEASED")
+
+    def retire(self, *, now_ms: int, limit: int) -> int:
+        """Let go of at most ``limit`` tasks and payloads whose time is up; returns how many went."""
+        settings = self._settings
+        tasks_before = now_ms - settings.task_retention_s * 1000
+        payloads_before = now_ms - settings.payload_retention_s * 1000
+        return int(self._call(scripts.RETIRE_TASKS, (tasks_before, payloads_before, limit)))
+
+    def _call(self, script: scripts.Script, args: Sequence[scripts.Argument]) -> Any:
+        return scripts.run(self._client, script.command(self.keys.partition, args))[0]
+
+
+def _worst(replies: Sequence[Any]) -> Answer:
+    """Say why a round stopped: the first step that had no effect, since those after it hang on it."""
+    answers = (Answer(reply[0].decode()) for reply in replies)
+    return next(answer for answer in answers if answer not in (Answer.OK, Answer.ALREADY_DONE))
+
+
+def _window(rows: Sequence[Any]) -> list[Work]:
+    return [
+        Work(int(task_id), decode_batch(batch) if batch else None, int(generation), bool(begun), int(chunk), int(page), frames)
+        for task_id, batch, generation, begun, chunk, page, frames in rows
+    ]

@@ -1,0 +1,90 @@
+"""The Lua scripts: read from ``lua/``, put together with what they include, called by hash."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError
+
+from shared.store import store_errors
+
+_INCLUDE = re.compile(r"^-- include: (_\w+)\n", re.MULTILINE)
+
+Argument = str | bytes | int
+Command = Sequence[Argument]
+
+
+def _read(name: str) -> str:
+    return files("shared").joinpath("lua", f"{name}.lua").read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class Script:
+    """One script of ``lua/``, by the name of its file."""
+
+    name: str
+
+    @cached_property
+    def text(self) -> str:
+        """The script with its includes; the first line stays first, as the server wants its flags there."""
+        return _INCLUDE.sub(lambda match: _read(match[1]), _read(self.name))
+
+    @cached_property
+    def sha(self) -> str:
+        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    def command(self, keys: Sequence[str], args: Sequence[Argument]) -> tuple[Argument, ...]:
+        return ("EVALSHA", self.sha, len(keys), *keys, *args)
+
+
+ACQUIRE_LEASE = Script("acquire_lease")
+BEGIN = Script("begin")
+CHANGE_TASKS = Script("change_tasks")
+COMMIT_CHUNK = Script("commit_chunk")
+EXTEND_LEASE = Script("extend_lease")
+FAIL_TASK = Script("fail_task")
+READ_LINKS = Script("read_links")
+RELEASE_LEASE = Script("release_lease")
+RETIRE_TASKS = Script("retire_tasks")
+SUBMIT_BATCH = Script("submit_batch")
+YIELD_LEASE = Script("yield_lease")
+
+ALL = [value for value in globals().values() if isinstance(value, Script)]
+
+
+def load_all(client: redis.Redis) -> None:
+    """Make every script known to the server."""
+    for script in ALL:
+        client.script_load(script.text)
+
+
+def run(client: redis.Redis, *commands: Command) -> list[Any]:
+    """Send commands in one round trip, in order, not as a transaction; return their replies.
+
+    If the server does not know a script yet, all are loaded and *everything* is sent again: a caller may only send
+    what does no harm when it is repeated.  The first error reply is raised; StoreUnavailable and StoreFull as such.
+    """
+    with store_errors():
+        try:
+            return _send(client, commands)
+        except NoScriptError:
+            load_all(client)
+            return _send(client, commands)
+
+
+def _send(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    if not commands:
+        return []
+    if len(commands) == 1:
+        return [client.execute_command(*commands[0])]
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    return pipeline.execute()

@@ -1,0 +1,125 @@
+"""Every setting: its name, its default, what it means.  Read from a mapping, so only a composition root touches the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.errors import BadSetting
+
+PREFIX = "SLUICE_"
+
+MIB = 1024 * 1024
+DAY_S = 24 * 3600
+
+
+def _setting(default: Any, doc: str, *, one_of: tuple[str, ...] = (), at_least: float | None = None) -> Any:
+    return dataclasses.field(default=default, metadata={"doc": doc, "one_of": one_of, "at_least": at_least})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one process.  Field ``lease_ttl_s`` is the variable ``SLUICE_LEASE_TTL_S``."""
+
+    host: str = _setting("127.0.0.1", "Address the ingress listens on.")
+    port: int = _setting(8080, "Port the ingress listens on.", at_least=1)
+    threads: int = _setting(8, "Threads per ingress process.", at_least=1)
+    ingress: int = _setting(1, "Ingress processes.", at_least=1)
+    workers: int = _setting(1, "Drain processes of the Celery worker.", at_least=1)
+    redis_url: str | None = _setting(None, "Redis ≥7.0 or Valkey; when absent, a server of our own is started.")
+    broker_url: str | None = _setting(None, "Celery's broker; when absent, the next database of the Redis server.")
+    data_dir: Path = _setting(Path("var"), "Folder of the embedded server, logs, generated secrets.")
+    credentials: str | None = _setting(None, "`key:token[:r|rw]`, comma-separated; added to the stored ones.")
+    credentials_file: Path | None = _setting(None, "A file of such credentials, one a line; added to the stored ones.")
+    durability: str = _setting(
+        "everysec",
+        "`everysec`: a server crash may lose 2 s of answers; `fsync`: none.",
+        one_of=("everysec", "fsync"),
+    )
+    max_entries: int = _setting(10_000, "Entries a batch may hold.", at_least=1)
+    max_body_bytes: int = _setting(32 * MIB, "Longest body as it arrives.", at_least=1)
+    max_inflated_bytes: int = _setting(64 * MIB, "Longest body once inflated.", at_least=1)
+    queue_tasks: int = _setting(1000, "Tasks of one catalog that may wait; beyond it 429.", at_least=1)
+    queue_bytes: int = _setting(256 * MIB, "Payload bytes of one catalog that may wait; beyond it 429.", at_least=1)
+    task_retention_s: int = _setting(30 * DAY_S, "How long a task is kept after it ended.", at_least=1)
+    payload_retention_s: int = _setting(7 * DAY_S, "How long a payload is kept after its task ended.", at_least=0)
+    payload_bytes: int = _setting(256 * MIB, "Payload bytes of ended tasks kept per catalog.", at_least=0)
+    lease_ttl_s: float = _setting(10.0, "A partition's owner that is silent so long loses it.", at_least=0.5)
+    slice_s: float = _setting(0.2, "How long one partition is drained before the others get their turn.", at_least=0.01)
+    sweep_s: float = _setting(1.0, "How often a worker looks for partitions that nobody drains.", at_least=0.05)
+    max_stalls: int = _setting(5, "Acquired so often at one position without progress: the task is given up.", at_least=1)
+    safeguard_ratio: float = _setting(0.5, "A task deleting more of a section than this fails unless `force`.", at_least=0)
+    safeguard_floor: int = _setting(100, "Sections with fewer items than this have no safeguard.", at_least=0)
+    flower_port: int = _setting(5555, "Port of Flower, on loopback.", at_least=1)
+    flower_auth: str | None = _setting(None, "Flower's `user:password`; made and kept in the data folder when absent.")
+    log_level: str = _setting("INFO", "Lowest level that is logged.", one_of=("DEBUG", "INFO", "WARNING", "ERROR"))
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the ``SLUICE_*`` variables of a mapping; an empty one counts as absent.
+
+        Raises BadSetting naming every variable that does not parse.
+        """
+        values, problems = {}, []
+        for field in dataclasses.fields(cls):
+            text = environ.get(variable(field), "").strip()
+            if text:
+                try:
+                    values[field.name] = _parse(field, text)
+                except ValueError as problem:
+                    problems.append(f"{variable(field)}={text!r}: {problem}")
+        if problems:
+            raise BadSetting("; ".join(problems))
+        return cls(**values)
+
+
+def variable(field: dataclasses.Field[Any]) -> str:
+    """Name the environment variable of a setting."""
+    return PREFIX + field.name.upper()
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Describe each ``SLUICE_*`` variable that is no setting, with the nearest that is."""
+    known = [variable(field) for field in dataclasses.fields(Settings)]
+    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    near = {name: difflib.get_close_matches(name, known, n=1) for name in unknown}
+    return [name + (f" (did you mean {near[name][0]}?)" if near[name] else "") for name in unknown]
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("not a whole number") from None
+
+
+def _decimal(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("not a number") from None
+
+
+#: By the annotation as written, which `from __future__ import annotations` keeps as text.
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "int": _whole,
+    "float": _decimal,
+    "str": str,
+    "str | None": str,
+    "Path": Path,
+    "Path | None": Path,
+}
+
+
+def _parse(field: dataclasses.Field[Any], text: str) -> Any:
+    value = _PARSERS[str(field.type)](text)
+    one_of, at_least = field.metadata["one_of"], field.metadata["at_least"]
+    if one_of and value not in one_of:
+        raise ValueError(f"not one of {', '.join(one_of)}")
+    if at_least is not None and not value >= at_least:
+        raise ValueError(f"less than {at_least}")
+    return value

@@ -1,0 +1,125 @@
+"""Task records, read.  They are written by the scripts of the partition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import redis
+
+from shared import scripts
+from shared.codec import decode_batch
+from shared.keys import CatalogKeys
+from shared.model import Batch, Status
+
+#: What a task counts, as in the contract's changelog.
+COUNTS = ("items_updated", "items_deleted", "variations_updated", "variations_deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is known of a task."""
+
+    id: int
+    batch: Batch
+    status: Status
+    submitted_ms: int
+    #: None until it has run.
+    started_ms: int | None
+    updated_ms: int
+    #: Entries whose chunk is committed.
+    entries_done: int
+    counts: dict[str, int]
+    #: Why it FAILED.
+    error: str | None
+    #: A JSON list.
+    warnings: bytes
+    retry_of: int | None
+    rerun_by: str | None
+    canceled_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks to list; None: all."""
+
+    statuses: frozenset[Status] | None = None
+    #: Submitted at this moment or later.
+    from_ms: int | None = None
+    #: Submitted before this moment.
+    before_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    tasks: list[Task] = field(default_factory=list)
+    #: Of all pages.
+    total: int = 0
+    #: By the same filter, but for the statuses; all five are there.
+    by_status: dict[Status, int] = field(default_factory=lambda: dict.fromkeys(Status, 0))
+
+
+class Tasks:
+    """The tasks of one catalog.  Every call is one or two round trips; raises StoreUnavailable."""
+
+    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+        self._client = client
+        self._keys = CatalogKeys(catalog_key)
+
+    def get(self, task_id: int) -> Task | None:
+        """Read one task; None if there is none of that id, or no longer."""
+        return self.get_many([task_id])[0]
+
+    def get_many(self, task_ids: Sequence[int]) -> list[Task | None]:
+        """Read tasks in the order of their ids."""
+        records = scripts.run(self._client, *(("HGETALL", self._keys.task(task_id)) for task_id in task_ids))
+        return [_task(task_id, record) for task_id, record in zip(task_ids, records, strict=True)]
+
+    def page(self, only: TaskFilter, *, offset: int, size: int) -> TaskPage:
+        """Read a page of tasks, newest first."""
+        low = "-inf" if only.from_ms is None else str(only.from_ms)
+        high = "+inf" if only.before_ms is None else f"({only.before_ms}"
+        indexes = [self._keys.tasks]
+        if only.statuses is not None:
+            indexes = [self._keys.by_status(status) for status in sorted(only.statuses)]
+        # Of several indexes, each may hold the whole page and all before it.
+        first, reach = (offset, size) if len(indexes) == 1 else (0, offset + size)
+        replies = scripts.run(
+            self._client,
+            *(("ZCOUNT", self._keys.by_status(status), low, high) for status in Status),
+            *(("ZRANGE", index, high, low, "BYSCORE", "REV", "LIMIT", first, reach) for index in indexes),
+        )
+        by_status = dict(zip(Status, replies[: len(Status)], strict=True))
+        members = sorted((member for found in replies[len(Status) :] for member in found), reverse=True)
+        ids = [int(member) for member in members[offset - first :][:size]]
+        total = sum(count for status, count in by_status.items() if only.statuses is None or status in only.statuses)
+        tasks = [task for task in self.get_many(ids) if task is not None]
+        return TaskPage(tasks, total, by_status)
+
+
+def _task(task_id: int, reply: dict[bytes, bytes] | list[bytes]) -> Task | None:
+    record = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+    if b"batch" not in record:
+        return None
+
+    def number(name: bytes) -> int | None:
+        return int(record[name]) if name in record else None
+
+    def text(name: bytes) -> str | None:
+        return record[name].decode() if name in record else None
+
+    return Task(
+        id=task_id,
+        batch=decode_batch(record[b"batch"]),
+        status=Status(record[b"status"].decode()),
+        submitted_ms=int(record[b"submitted_ms"]),
+        started_ms=number(b"started_ms"),
+        updated_ms=int(record[b"updated_ms"]),
+        entries_done=number(b"entries_done") or 0,
+        counts={name: number(name.encode()) or 0 for name in COUNTS},
+        error=text(b"error"),
+        warnings=b"[" + record.get(b"warnings", b"") + b"]",
+        retry_of=number(b"retry_of"),
+        rerun_by=text(b"rerun_by"),
+        canceled_by=text(b"canceled_by"),
+    )

@@ -1,0 +1,97 @@
+"""The doorbell: tell a worker, through Celery, that a partition has work.  A hint: it may be lost or doubled."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from typing import Any
+
+import structlog
+from celery import Celery
+from kombu import Connection, Producer
+
+log = structlog.get_logger()
+
+#: Name of the job that drains a partition; its one argument is the catalog key.
+DRAIN_JOB = "ingest.drain_partition"
+#: The Celery queue of wake-ups.
+QUEUE = "ingest"
+
+#: Seconds a broker has to answer; a dead one would otherwise hold the bell for long.
+BROKER_TIMEOUT_S = 0.5
+#: Seconds without ringing after the broker failed: the sweep finds the work meanwhile.
+BREAK_S = 2.0
+#: Rings that may wait for the broker; more are dropped, and the sweep finds the work.
+WAITING_RINGS = 10_000
+
+
+class Bell:
+    """Rings for partitions, on a thread of its own: ringing never delays or fails the caller."""
+
+    def __init__(self, app: Celery, broker_url: str) -> None:
+        self._app = app
+        self._broker_url = broker_url
+        self._rings: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._guard = threading.Lock()
+        self._ringer_pid = 0
+
+    def ring(self, catalog_key: str) -> None:
+        """Wake a worker for this catalog, soon; or not, if the broker is away."""
+        if self._ringer_pid != os.getpid():
+            self._start()
+        if self._rings.qsize() < WAITING_RINGS:
+            self._rings.put(catalog_key)
+
+    def _start(self) -> None:
+        """Start the thread, once in each process: threads do not survive a fork."""
+        with self._guard:
+            if self._ringer_pid != os.getpid():
+                self._rings = queue.SimpleQueue()
+                threading.Thread(target=self._run, name="bell", daemon=True).start()
+                self._ringer_pid = os.getpid()
+
+    def _run(self) -> None:
+        producer: Producer | None = None
+        silent_until = 0.0
+        while True:
+            catalog_key = self._rings.get()
+            if time.monotonic() < silent_until:
+                continue
+            try:
+                producer = producer or self._connect()
+                self._app.send_task(
+                    DRAIN_JOB, args=(catalog_key,), queue=QUEUE, producer=producer, retry=False, ignore_result=True
+                )
+            # Whatever the broker's library raises, the answer is the same: be silent for a while.
+            except Exception as error:
+                log.warning("cannot ring", action="ring", catalog_key=catalog_key, error=str(error))
+                producer, silent_until = None, time.monotonic() + BREAK_S
+
+    def _connect(self) -> Producer:
+        options: dict[str, Any] = {}
+        if self._broker_url.startswith("redis"):
+            options = {"socket_connect_timeout": BROKER_TIMEOUT_S, "socket_timeout": BROKER_TIMEOUT_S}
+        connection = Connection(self._broker_url, connect_timeout=BROKER_TIMEOUT_S, transport_options=options)
+        connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
+        return Producer(connection.default_channel)
+
+
+def broker_url_for(redis_url: str) -> str:
+    """Name the broker that lies beside the store: the same server, the next logical database."""
+    if redis_url.startswith("unix://"):
+        path, _, query = redis_url.removeprefix("unix://").partition("?")
+        database = next((part[3:] for part in query.split("&") if part.startswith("db=")), "0")
+        return f"redis+socket://{path}?virtual_host={int(database) + 1}"
+    base, _, query = redis_url.partition("?")
+    scheme, _, rest = base.partition("://")
+    host, _, database = rest.partition("/")
+    return f"{scheme}://{host}/{int(database or 0) + 1}" + (f"?{query}" if query else "")
+
+
+def doorbell_app(broker_url: str) -> Celery:
+    """Make a Celery app that can only ring."""
+    app = Celery("sluice", broker=broker_url)
+    app.conf.update(task_serializer="json", accept_content=["json"], task_default_queue=QUEUE)
+    return app

@@ -1,0 +1,1 @@
+"""The workers: drain partitions, one owner each, in order."""

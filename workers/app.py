@@ -1,0 +1,106 @@
+"""The composition root of the workers: ``celery -A workers.app:celery worker``."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+from typing import Any
+
+from celery import Celery, bootsteps
+
+from shared.backlog import Backlog
+from shared.catalogs import Catalog
+from shared.clock import now_ms
+from shared.errors import Misconfigured
+from shared.logs import configure_logs
+from shared.partitions import Partition
+from shared.settings import Settings
+from shared.store import connect
+from shared.wakeups import DRAIN_JOB, QUEUE, Bell, broker_url_for, doorbell_app
+from shared.heartbeats import Heartbeats
+from workers import jobs
+from workers.drain import Drainer
+from workers.sweep import Sweep
+
+
+def create_celery(settings: Settings) -> Celery:
+    """Build the worker: its jobs, its sweep, and all they use."""
+    if settings.redis_url is None:
+        raise Misconfigured("SLUICE_REDIS_URL is not set; `make up` starts a server of its own and sets it")
+    configure_logs(settings.log_level)
+    redis_url, broker_url = settings.redis_url, settings.broker_url or broker_url_for(settings.redis_url)
+    celery = Celery("sluice", broker=broker_url)
+    celery.conf.update(_configuration(broker_url))
+    bell = Bell(doorbell_app(broker_url), broker_url)
+
+    def build(holder: str, stopping: Any = lambda: False) -> tuple[Drainer, Backlog]:
+        client = connect(redis_url)
+        backlog = Backlog(client)
+        drainer = Drainer(
+            functools.partial(Partition, client, settings),
+            functools.partial(Catalog, client),
+            backlog,
+            bell,
+            settings,
+            holder=holder,
+            clock=now_ms,
+            stopping=stopping,
+        )
+        return drainer, backlog
+
+    @functools.cache
+    def of_process(pid: int) -> tuple[Drainer, Backlog]:
+        return build(f"{socket.gethostname()}:{pid}")
+
+    jobs.register(celery, lambda: of_process(os.getpid()), hard_limit_s=settings.lease_ttl_s)
+
+    class SweepStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
+        """Runs the sweep as long as the worker runs."""
+
+        def start(self, parent: Any) -> None:
+            holder = f"{socket.gethostname()}:{os.getpid()}"
+            client = connect(redis_url)
+            drainer, backlog = build(holder, lambda: self.sweep.stopping())
+            self.sweep = Sweep(
+                drainer,
+                backlog,
+                Heartbeats(client),
+                functools.partial(Partition, client, settings),
+                settings,
+                holder=holder,
+                clock=now_ms,
+            )
+            self.sweep.start()
+
+        def stop(self, parent: Any) -> None:
+            self.sweep.stop(timeout_s=settings.lease_ttl_s)
+
+    celery.steps["worker"].add(SweepStep)
+    return celery
+
+
+def _configuration(broker_url: str) -> dict[str, Any]:
+    """Celery's settings; a job is a hint that carries a catalog key, so nothing about it needs to be safe."""
+    configuration: dict[str, Any] = {
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "task_default_queue": QUEUE,
+        "task_routes": {DRAIN_JOB: {"queue": QUEUE}},
+        "task_ignore_result": True,
+        "task_acks_late": False,
+        "worker_prefetch_multiplier": 1,
+        "worker_send_task_events": True,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_connection_timeout": 2,
+        "worker_hijack_root_logger": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "enable_utc": True,
+    }
+    if broker_url.startswith("redis"):
+        configuration["worker_disable_prefetch"] = True
+    return configuration
+
+
+celery = create_celery(Settings.from_env(os.environ))

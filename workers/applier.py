@@ -1,0 +1,219 @@
+"""Decide what a batch changes.  Pure: no I/O, no clock; what it needs to see is asked for with `wants`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.codec import STAMP_DIGITS, encode_json, stamp
+from shared.effects import PUT_MARK, Effects, View, Wants
+from shared.errors import TaskFailed
+from shared.keys import link
+from shared.model import Batch, Chunk, Kind, OnMissing, Operation, Outcome
+from shared.settings import Settings
+from workers.merging import decode_fields, encode_fields, merge, without_nulls
+
+#: Ids that a failure names at most.
+NAMED_IDS = 10
+#: Warnings that one chunk leaves at most; the report has an outcome for every entry anyway.
+WARNINGS_PER_CHUNK = 100
+
+
+class _Linked(msgspec.Struct):
+    item_id: str | None = None
+
+
+_decode_linked = msgspec.json.Decoder(_Linked).decode
+
+
+def wants(batch: Batch, chunk: Chunk) -> Wants:
+    """Say what has to be read before this chunk can be applied."""
+    match batch.kind, batch.operation:
+        case Kind.ITEMS, Operation.PUT:
+            return Wants()
+        case Kind.ITEMS, Operation.DELETE:
+            return Wants(items=chunk.ids, links=chunk.ids, item_count=True)
+        case Kind.VARIATIONS, Operation.PUT | Operation.PATCH:
+            return Wants(values=chunk.ids, items=[parent for parent in chunk.parents or () if parent is not None])
+        case _:
+            return Wants(values=chunk.ids)
+
+
+def apply(batch: Batch, chunk: Chunk, view: View, *, now_ms: int) -> Effects:
+    """Compute the effects of one chunk, and bring the view up to date with them.
+
+    Raises TaskFailed if the data makes it impossible; the view is then of no use any more.
+    """
+    match batch.operation:
+        case Operation.PUT:
+            return _put(batch, chunk, view, now_ms)
+        case Operation.PATCH:
+            return _patch(batch, chunk, view, now_ms)
+        case Operation.DELETE:
+            return _delete_items(chunk, view) if batch.kind is Kind.ITEMS else _delete_variations(chunk, view)
+
+
+def deletions(batch: Batch, chunk: Chunk, view: View) -> int:
+    """Count the items that a chunk deletes."""
+    if batch.operation is not Operation.DELETE or batch.kind is not Kind.ITEMS:
+        return 0
+    return len(view.items.intersection(chunk.ids))
+
+
+def guard(batch: Batch, deleted: int, item_count: int, settings: Settings) -> None:
+    """Raise TaskFailed if a task is about to delete more of a section's items than is likely meant."""
+    many = item_count >= settings.safeguard_floor and deleted > settings.safeguard_ratio * item_count
+    if many and not batch.force:
+        raise TaskFailed(
+            f"this would delete {deleted} of the {item_count} items in section {batch.section!r}, "
+            f"more than {settings.safeguard_ratio:.0%}; send force=true if that is meant"
+        )
+
+
+def _put(batch: Batch, chunk: Chunk, view: View, now_ms: int) -> Effects:
+    prefix, superseded = stamp(now_ms), set(chunk.superseded)
+    puts: list[str | bytes] = []
+    outcomes = [PUT_MARK] * len(chunk)
+    for i, (entry_id, entry) in enumerate(zip(chunk.ids, chunk.entries(), strict=True)):
+        if i in superseded:
+            outcomes[i] = Outcome.IGNORED
+            continue
+        puts += (entry_id, prefix + (without_nulls(entry) if b"null" in entry else entry))
+    return _written(batch, chunk, view, puts, outcomes)
+
+
+def _patch(batch: Batch, chunk: Chunk, view: View, now_ms: int) -> Effects:
+    prefix, superseded = stamp(now_ms), set(chunk.superseded)
+    puts: list[str | bytes] = []
+    outcomes: list[str] = [Outcome.UPDATED] * len(chunk)
+    missing: list[str] = []
+    for i, (entry_id, entry) in enumerate(zip(chunk.ids, chunk.entries(), strict=True)):
+        if i in superseded:
+            outcomes[i] = Outcome.IGNORED
+            continue
+        value = view.values.get(entry_id)
+        if value is None:
+            outcomes[i] = Outcome.IGNORED
+            if batch.on_missing is OnMissing.CREATE:
+                outcomes[i] = PUT_MARK
+                puts += (entry_id, prefix + without_nulls(entry))
+            elif batch.on_missing is OnMissing.FAIL:
+                missing.append(entry_id)
+            continue
+        fields = decode_fields(memoryview(value)[STAMP_DIGITS:])
+        try:
+            changed = merge(fields, decode_fields(entry))
+        except TaskFailed as problem:
+            raise TaskFailed(f"{_one(batch)} {entry_id!r}: {problem}") from None
+        if changed:
+            puts += (entry_id, prefix + encode_fields(fields))
+        else:
+            outcomes[i] = Outcome.UNCHANGED
+    if missing:
+        raise TaskFailed(_missing_text(batch, missing))
+    return _written(batch, chunk, view, puts, outcomes)
+
+
+def _written(batch: Batch, chunk: Chunk, view: View, puts: list[str | bytes], outcomes: list[str]) -> Effects:
+    """Finish the effects of a chunk that writes entries: links, warnings, counts."""
+    links_added: list[bytes] = []
+    links_removed: list[bytes] = []
+    warnings = _duplicates(batch, chunk)
+    if batch.kind is Kind.VARIATIONS:
+        warnings += _relink(view, puts, links_added, links_removed)
+    if batch.operation is not Operation.PUT or batch.kind is not Kind.ITEMS:
+        view.values.update(zip(puts[::2], puts[1::2], strict=True))  # type: ignore[arg-type]  # id and value in turn
+    applied = len(chunk) - outcomes.count(Outcome.IGNORED)
+    return Effects(
+        puts=puts,
+        links_added=links_added,
+        links_removed=links_removed,
+        outcomes="".join(outcomes),
+        warnings=",".join(warnings[:WARNINGS_PER_CHUNK]),
+        items_updated=applied if batch.kind is Kind.ITEMS else 0,
+        variations_updated=applied if batch.kind is Kind.VARIATIONS else 0,
+    )
+
+
+def _relink(view: View, puts: list[str | bytes], added: list[bytes], removed: list[bytes]) -> list[str]:
+    """Bring an item's list of variations up to date with what is written; warn of those whose item is not there."""
+    warnings = []
+    for variation_id, value in zip(puts[::2], puts[1::2], strict=True):
+        assert isinstance(variation_id, str)
+        assert isinstance(value, bytes)
+        before, item_id = _parent(view.values.get(variation_id)), _parent(value)
+        if before is not None and before != item_id:
+            removed.append(link(before, variation_id))
+        if item_id is not None:
+            if before != item_id:
+                added.append(link(item_id, variation_id))
+            if item_id not in view.items:
+                message = f"variation {variation_id!r}: its item {item_id!r} is not there"
+                warnings.append(_warning("ORPHAN_VARIATION", message, variation_id))
+    return warnings
+
+
+def _delete_items(chunk: Chunk, view: View) -> Effects:
+    cascade = [(item_id, variation_id) for item_id in chunk.ids for variation_id in view.links.pop(item_id, ())]
+    variations = [variation_id for _, variation_id in cascade]
+    links = [link(*pair) for pair in cascade]
+    # Links are read in the order of the ids, up to a limit: if this chunk has any at all, they may be the cut ones.
+    if cascade and not view.links_complete:
+        return Effects(
+            cascade=variations, links_removed=links, variations_deleted=len(variations), chunk_ends=False,
+        )  # fmt: skip
+    outcomes, deletes = _take_out(chunk, view.items)
+    view.item_count -= len(deletes)
+    return Effects(
+        deletes=deletes, cascade=variations, links_removed=links, outcomes=outcomes,
+        items_deleted=len(deletes), variations_deleted=len(variations),
+    )  # fmt: skip
+
+
+def _delete_variations(chunk: Chunk, view: View) -> Effects:
+    there = set(view.values)
+    outcomes, deletes = _take_out(chunk, there)
+    parents = ((_parent(view.values.pop(variation_id)), variation_id) for variation_id in deletes)
+    return Effects(
+        deletes=deletes,
+        links_removed=[link(item_id, variation_id) for item_id, variation_id in parents if item_id is not None],
+        outcomes=outcomes,
+        variations_deleted=len(deletes),
+    )
+
+
+def _take_out(chunk: Chunk, there: set[str]) -> tuple[str, list[str]]:
+    """Remove a chunk's ids from a set; returns the outcomes and the ids that were in it."""
+    outcomes, deletes = [], []
+    for entry_id in chunk.ids:
+        if entry_id in there:
+            there.remove(entry_id)
+            deletes.append(entry_id)
+            outcomes.append(Outcome.DELETED)
+        else:
+            outcomes.append(Outcome.IGNORED)
+    return "".join(outcomes), deletes
+
+
+def _parent(value: bytes | None) -> str | None:
+    return None if value is None else _decode_linked(memoryview(value)[STAMP_DIGITS:]).item_id
+
+
+def _one(batch: Batch) -> str:
+    return batch.kind.removesuffix("s")
+
+
+def _duplicates(batch: Batch, chunk: Chunk) -> list[str]:
+    return [
+        _warning("DUPLICATE_ITEM", f"{_one(batch)} {chunk.ids[i]!r} comes again later in the batch; the last wins", chunk.ids[i])
+        for i in chunk.superseded[:WARNINGS_PER_CHUNK]
+    ]
+
+
+def _warning(code: str, message: str, entry_id: str) -> str:
+    return encode_json({"code": code, "message": message, "data": {"id": entry_id}}).decode()
+
+
+def _missing_text(batch: Batch, missing: list[str]) -> str:
+    named = ", ".join(map(repr, missing[:NAMED_IDS]))
+    more = f" and {len(missing) - NAMED_IDS} more" if len(missing) > NAMED_IDS else ""
+    return f"{batch.kind} not found: {named}{more}"

@@ -1,0 +1,47 @@
+"""The check pass: find every failure the data of a task of many chunks can cause, before its first commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from shared.effects import View, Wants
+from shared.model import Batch, Chunk, Kind, Operation
+from shared.settings import Settings
+from workers import applier
+
+#: Reads what the applier wants to see.
+ReadView = Callable[[Wants], View]
+
+
+def may_fail(batch: Batch) -> bool:
+    """Tell whether the data of a batch can make its task fail at all."""
+    match batch.operation:
+        case Operation.PUT:
+            return False
+        case Operation.PATCH:
+            return True
+        case Operation.DELETE:
+            return batch.kind is Kind.ITEMS and not batch.force
+
+
+def check(
+    batch: Batch, chunks: Iterable[Chunk], read_view: ReadView, hold: Callable[[], bool], settings: Settings
+) -> bool:
+    """Run every chunk through the applier without keeping its effects; raises TaskFailed with what is wrong.
+
+    No id stands twice in a batch but as superseded, so no chunk hangs on the effects of another.  The lease is held
+    on to with each chunk; returns False once that fails.
+    """
+    deleted, item_count = 0, 0
+    for chunk in chunks:
+        wanted = applier.wants(batch, chunk)
+        wanted.links = []
+        view = read_view(wanted)
+        deleted += applier.deletions(batch, chunk, view)
+        item_count = view.item_count
+        if batch.operation is Operation.PATCH:
+            applier.apply(batch, chunk, view, now_ms=0)
+        if not hold():
+            return False
+    applier.guard(batch, deleted, item_count, settings)
+    return True

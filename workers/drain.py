@@ -1,0 +1,130 @@
+"""Drain a partition: its batches, in order, by one owner at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+import structlog
+
+from shared.backlog import Backlog
+from shared.catalogs import Catalog
+from shared.clock import Clock
+from shared.errors import StoreUnavailable
+from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal
+from shared.partitions import Partition, last_commit, new_nonce
+from shared.settings import Settings
+from shared.wakeups import Bell
+from workers.plan import HeadChanged, LeaseLost, Planner
+
+log = structlog.get_logger()
+
+
+class Drained(StrEnum):
+    """How a drain ended."""
+
+    #: Nothing waits any more.
+    EMPTY = "EMPTY"
+    #: The slice was spent with work left; the partition was given back and rung for.
+    YIELDED = "YIELDED"
+    #: Somebody else owns it.
+    NOT_OWNER = "NOT_OWNER"
+    #: The lease ran out on the way; the next owner starts from the head.
+    LOST = "LOST"
+    #: Its head needs an operator.
+    STUCK = "STUCK"
+
+
+_REFUSED = {Refusal.EMPTY: Drained.EMPTY, Refusal.OWNED: Drained.NOT_OWNER, Refusal.STUCK: Drained.STUCK}
+
+
+class Drainer:
+    """Drains any partition, one at a time, under one holder's name."""
+
+    def __init__(
+        self,
+        open_partition: Callable[[str], Partition],
+        open_catalog: Callable[[str], Catalog],
+        backlog: Backlog,
+        bell: Bell,
+        settings: Settings,
+        *,
+        holder: str,
+        clock: Clock,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._open_partition = open_partition
+        self._open_catalog = open_catalog
+        self._backlog = backlog
+        self._bell = bell
+        self._settings = settings
+        self._holder = holder
+        self._clock = clock
+        self._stopping = stopping
+
+    def drain(self, catalog_key: str) -> Drained:
+        """Apply a partition's batches in order until none is left or the slice is spent.
+
+        At most one drain makes progress on a partition.  A second caller finds the lease taken and returns at once
+        with ``NOT_OWNER``: a duplicate wake-up costs one round trip and nothing else.
+
+        Losing the lease halfway is an outcome, not an error: the chunk in hand was committed whole or not at all, and
+        the next owner starts from the head.  Raises StoreUnavailable if Redis cannot be reached; calling again is
+        always safe.  Any other error counts as a stall of the batch at hand and is raised too.
+        """
+        partition, nonce = self._open_partition(catalog_key), new_nonce()
+        grant = partition.acquire(self._holder, nonce=nonce)
+        if isinstance(grant, Refusal):
+            if grant is Refusal.EMPTY:
+                self._backlog.remove(catalog_key, self._clock())
+            return _REFUSED[grant]
+        try:
+            drained = self._advance(partition, grant, nonce)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("drain failed", action="drain", catalog_key=catalog_key, task_id=grant.window[0].task_id)
+            # As if rung for: the next attempt waits a little, and those behind come first.
+            partition.yield_(grant.token, troubled=True)
+            self._backlog.move_back(catalog_key, self._clock())
+            raise
+        if drained is Drained.EMPTY:
+            self._backlog.remove(catalog_key, self._clock())
+        elif drained is Drained.YIELDED:
+            self._backlog.move_back(catalog_key, self._clock())
+            self._bell.ring(catalog_key)
+        return drained
+
+    def _advance(self, partition: Partition, grant: Grant, nonce: str) -> Drained:
+        """Take round after round of steps, from the head."""
+        planner = Planner(partition, self._open_catalog(partition.catalog_key), self._settings)
+        deadline = time.monotonic() + self._settings.slice_s
+        while True:
+            try:
+                steps = planner.plan(grant, now_ms=self._clock())
+                wants_more = self._goes_on(deadline)
+                progress = partition.take(
+                    grant.token, grant.applied, steps, now_ms=self._clock(), wants_more=wants_more
+                )
+            except LeaseLost:
+                return Drained.LOST
+            except HeadChanged:
+                progress = Progress(Answer.CANCELED)
+            if progress.answer is Answer.FENCED:
+                return Drained.LOST
+            if progress.released:
+                return Drained.EMPTY
+            if progress.answer not in DONE_ANSWERS:
+                looked = partition.acquire(self._holder, nonce=nonce)
+                if isinstance(looked, Refusal):
+                    return Drained.EMPTY if partition.release(grant.token) else Drained.LOST
+                grant = looked
+            elif progress.window is not None:
+                grant = Grant(grant.token, last_commit(steps, grant.applied), 0, progress.window)
+            else:
+                partition.yield_(grant.token)
+                return Drained.YIELDED
+
+    def _goes_on(self, deadline: float) -> bool:
+        return time.monotonic() < deadline and not self._stopping()

@@ -1,0 +1,102 @@
+"""Merge what a PATCH sends into what is stored.  Numbers and text pass as the bytes they were sent as."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import msgspec
+
+from shared.errors import TaskFailed
+
+Fields = dict[str, msgspec.Raw]
+
+decode_fields = msgspec.json.Decoder(Fields).decode
+encode_fields = msgspec.json.Encoder().encode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_any = msgspec.json.Decoder().decode
+
+NULL = msgspec.Raw(b"null")
+_EMPTY_OBJECT = msgspec.Raw(b"{}")
+
+
+def merge(stored: Fields, sent: Fields) -> bool:
+    """Change the fields of a stored entry as a PATCH says; returns whether anything changed.
+
+    A top-level field replaces, null removes it; ``data`` is merged key by key, one level.  Raises TaskFailed if
+    ``key:add`` or ``key:remove`` meets something that is no list.
+    """
+    changed = False
+    for name, value in sent.items():
+        if name == "data" and value != NULL:
+            changed |= _merge_data(stored, value)
+        else:
+            changed |= _replace(stored, name, value)
+    return changed
+
+
+def without_nulls(entry: bytes) -> bytes:
+    """Drop the top-level fields that are null: in a PUT they count as absent."""
+    fields = decode_fields(entry)
+    kept = {name: value for name, value in fields.items() if value != NULL}
+    return entry if len(kept) == len(fields) else encode_fields(kept)
+
+
+def _replace(fields: Fields, name: str, value: msgspec.Raw) -> bool:
+    if value == NULL:
+        return fields.pop(name, None) is not None
+    if fields.get(name) == value:
+        return False
+    fields[name] = value
+    return True
+
+
+def _merge_data(stored: Fields, sent: msgspec.Raw) -> bool:
+    data = decode_fields(stored.get("data", _EMPTY_OBJECT))
+    changed = "data" not in stored
+    for name, value in decode_fields(sent).items():
+        key, colon, edit = name.rpartition(":")
+        if colon and edit in ("add", "remove"):
+            changed |= _edit_list(data, key, edit, value)
+        else:
+            changed |= _replace(data, name, value)
+    if changed:
+        stored["data"] = msgspec.Raw(encode_fields(data))
+    return changed
+
+
+def _edit_list(data: Fields, key: str, edit: str, value: msgspec.Raw) -> bool:
+    """Add to, or remove from, the list under a key; by JSON equality, no duplicates, a missing list counts as empty."""
+    try:
+        before = _decode_list(data.get(key, b"[]"))
+    except msgspec.ValidationError:
+        raise TaskFailed(f"data.{key}:{edit} needs a list under {key!r}, but there is something else") from None
+    elements = _decode_list(value)
+    known = {_identity(_decode_any(element)) for element in before}
+    if edit == "add":
+        after = list(before)
+        for element in elements:
+            identity = _identity(_decode_any(element))
+            if identity not in known:
+                known.add(identity)
+                after.append(element)
+    else:
+        gone = {_identity(_decode_any(element)) for element in elements}
+        after = [element for element in before if _identity(_decode_any(element)) not in gone]
+    if len(after) == len(before):
+        return False
+    data[key] = msgspec.Raw(encode_fields(after))
+    return True
+
+
+def _identity(value: Any) -> Hashable:
+    """Make a value comparable as JSON is: true is not 1, 1 is 1.0, objects have no order."""
+    match value:
+        case bool() | None | str():
+            return (type(value), value)
+        case list():
+            return (list, tuple(map(_identity, value)))
+        case dict():
+            return (dict, frozenset((name, _identity(member)) for name, member in value.items()))
+        case _:
+            return value  # type: ignore[no-any-return]  # numbers, the only kind left

@@ -1,0 +1,135 @@
+"""Turn a window of work into steps: read once, apply in order, note who fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import takewhile
+
+from shared.catalogs import Catalog
+from shared.codec import decode_chunk
+from shared.effects import View, Wants
+from shared.errors import TaskFailed
+from shared.leases import Answer, Grant, Work
+from shared.model import Batch, Chunk
+from shared.partitions import Commit, Failure, Partition, Step
+from shared.settings import Settings
+from workers import applier
+from workers.check import check, may_fail
+
+#: Said in a task's error by whoever ends it; the contract's word for anything that goes wrong in ingestion.
+ERROR_PREFIX = "IngestionError: "
+
+
+class LeaseLost(Exception):
+    """The partition became somebody else's while its next steps were planned."""
+
+
+class HeadChanged(Exception):
+    """The head was canceled while its next steps were planned."""
+
+
+class Planner:
+    """Plans the steps of the owner of one partition."""
+
+    def __init__(self, partition: Partition, catalog: Catalog, settings: Settings) -> None:
+        self._partition = partition
+        self._catalog = catalog
+        self._settings = settings
+
+    def plan(self, grant: Grant, *, now_ms: int) -> list[Step]:
+        """Decide the steps for the head, and for those tasks behind it that are alike and can share its reads.
+
+        Raises LeaseLost or HeadChanged if there is no point in taking them.
+        """
+        head, *behind = grant.window
+        batch = head.batch
+        if grant.stalls >= self._settings.max_stalls:
+            attempts = grant.stalls + 1
+            return [_failure(head, f"given up after {attempts} attempts, none of which came to an end")]
+        if batch is None:
+            return [_failure(head, "the record of this task is lost; nothing of it was applied")]
+        if not head.frames:
+            return [_lost_payload(head)]
+        if batch.chunks > 1 and head.untouched:
+            failure = self._begin(grant.token, head, batch, now_ms)
+            if failure:
+                return [failure]
+        run = [head, *takewhile(lambda work: _alike(head, work), behind)]
+        return list(self._apply(batch, run, now_ms))
+
+    def _begin(self, token: str, head: Work, batch: Batch, now_ms: int) -> Failure | None:
+        """Begin a task of many chunks, and check it whole if its data can make it fail."""
+        answer = self._partition.begin(token, head.task_id, now_ms=now_ms)
+        if answer is Answer.FENCED:
+            raise LeaseLost
+        if answer is not Answer.OK:
+            raise HeadChanged
+        if not may_fail(batch):
+            return None
+
+        def read_view(wanted: Wants) -> View:
+            return self._catalog.view(batch.kind, batch.section, head.generation, wanted)
+
+        def hold() -> bool:
+            return self._partition.extend(token)
+
+        try:
+            held = check(batch, self._chunks(head, batch), read_view, hold, self._settings)
+        except TaskFailed as problem:
+            return _failure(head, str(problem))
+        if not held:
+            raise LeaseLost
+        return None
+
+    def _chunks(self, head: Work, batch: Batch) -> Iterator[Chunk]:
+        for number in range(batch.chunks):
+            frame = self._partition.frame(head.task_id, number)
+            if frame is None:
+                raise TaskFailed("the payload of this task is lost; nothing of it was applied")
+            yield decode_chunk(frame)
+
+    def _apply(self, batch: Batch, run: list[Work], now_ms: int) -> Iterator[Step]:
+        chunks = [(work, work.chunk + i, decode_chunk(frame)) for work in run for i, frame in enumerate(work.frames)]
+        wanted = Wants()
+        for _, _, chunk in chunks:
+            wanted += applier.wants(batch, chunk)
+        view = self._catalog.view(batch.kind, batch.section, run[0].generation, wanted)
+        for work, number, chunk in chunks:
+            assert work.batch is not None
+            page = work.page if number == work.chunk else 0
+            try:
+                if work.batch.chunks == 1 and work.untouched:
+                    deleted = applier.deletions(work.batch, chunk, view)
+                    applier.guard(work.batch, deleted, view.item_count, self._settings)
+                effects = applier.apply(work.batch, chunk, view, now_ms=now_ms)
+            except TaskFailed as problem:
+                if work.batch.chunks > 1:
+                    raise RuntimeError(f"task {work.task_id} fails after its check pass: {problem}") from problem
+                yield _failure(work, str(problem))
+                # The view may hold half of what the failed one would have done.
+                return
+            yield Commit(work, number, page, effects)
+            if not effects.chunk_ends:
+                return
+
+
+def _failure(work: Work, reason: str) -> Failure:
+    return Failure(work, ERROR_PREFIX + reason)
+
+
+def _lost_payload(work: Work) -> Failure:
+    if not work.untouched:
+        raise RuntimeError(f"the payload of task {work.task_id} was lost after its first commit")
+    return _failure(work, "the payload of this task is lost; nothing of it was applied")
+
+
+def _alike(head: Work, other: Work) -> bool:
+    """Tell whether a small task can share the head's reads: both look at the same part of the catalogue alike."""
+    one, two = head.batch, other.batch
+    return (
+        one is not None
+        and two is not None
+        and bool(other.frames)
+        and (one.kind, one.operation, one.section) == (two.kind, two.operation, two.section)
+        and two.chunks == 1
+    )
