@@ -1,14 +1,18 @@
-"""The credential that is made when nobody set one, so that a first run can be tried at once."""
+"""The secrets that are made when nobody set them, so that a first run can be tried at once; and a look at those set."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
 
+from shared.credentials import parse_credentials
+from shared.errors import BadSetting
+from shared.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
-class Credential:
-    """A right to read and write one catalog; written ``key:token:rw``, as settings and the credentials file do."""
+class NewCredential:
+    """A right to read and write one catalog, with its token; as text, a line of the credentials file."""
 
     catalog_key: str
     token: str
@@ -17,10 +21,24 @@ class Credential:
         return f"{self.catalog_key}:{self.token}:rw"
 
 
-def new_credential() -> Credential:
-    return Credential(f"key_{secrets.token_hex(6)}", f"tok_{secrets.token_hex(16)}")
+def new_credential() -> NewCredential:
+    return NewCredential(f"key_{secrets.token_hex(6)}", f"tok_{secrets.token_hex(16)}")
 
 
 def new_flower_auth() -> str:
     """Make Flower's ``user:password``."""
     return f"sluice:{secrets.token_hex(12)}"
+
+
+def check_credentials(settings: Settings) -> None:
+    """Raise BadSetting, naming the variable, if the credentials or Flower's password given in settings do not parse."""
+    if settings.flower_auth and ":" not in settings.flower_auth:
+        raise BadSetting("SLUICE_FLOWER_AUTH: not of the form user:password")
+    for variable, read in (
+        ("SLUICE_CREDENTIALS", lambda: settings.credentials or ""),
+        ("SLUICE_CREDENTIALS_FILE", lambda: settings.credentials_file and settings.credentials_file.read_text("utf-8")),
+    ):
+        try:
+            parse_credentials(read() or "")
+        except (BadSetting, OSError) as problem:
+            raise BadSetting(f"{variable}: {problem}") from problem

@@ -46,7 +46,9 @@ class DataFolder:
     def close(self) -> None:
         """Let go of the folder; others that inherited the lock still hold it."""
         with contextlib.suppress(OSError):
-            os.close(self.lock)
+            if (elsewhere := self.socket("any").parent) != self.path:
+                elsewhere.rmdir()
+        os.close(self.lock)
 
 
 def open_folder(path: Path) -> DataFolder:

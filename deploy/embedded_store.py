@@ -59,11 +59,6 @@ def store_url(socket_path: Path) -> str:
     return f"unix://{quote(str(socket_path))}?db=0"
 
 
-def broker_url(socket_path: Path) -> str:
-    """Spell the URL of the broker's database, in Celery's way."""
-    return f"redis+socket://{quote(str(socket_path))}?virtual_host=1"
-
-
 def answers(socket_path: Path) -> bool:
     """Say whether a server listens there and has its data loaded."""
     return _say(socket_path, b"PING") == b"+PONG"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 from shared.errors import Misconfigured
@@ -13,9 +14,11 @@ def check_port(host: str, port: int, variable: str) -> None:
     """Raise Misconfigured, naming the setting to change, if nothing could listen there."""
     try:
         _try(host, port)
-    except OSError as problem:
+    except (OSError, OverflowError) as problem:
+        if isinstance(problem, OSError) and problem.errno == errno.EADDRINUSE:
+            raise Misconfigured(f"port {port} on {host} is in use: end what uses it, or set {variable}") from problem
         raise Misconfigured(
-            f"cannot listen on {host} port {port}: {problem.strerror or problem}; set {variable} to another"
+            f"cannot listen on {host}, port {port}: {problem}; see SLUICE_HOST, {variable}"
         ) from problem
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from urllib.parse import urlsplit
 
 from deploy import embedded_store
-from deploy.credentials import Credential, new_credential, new_flower_auth
+from deploy.credentials import NewCredential, check_credentials, new_credential, new_flower_auth
 from deploy.data_folder import DataFolder, open_folder, write_private
 from deploy.ports import LOOPBACK, base_url, check_port
 from deploy.services import STOP_ORDER, Name, Service, answers_ok
@@ -22,6 +23,7 @@ from deploy.waiting import WaitedInVain, wait_until
 from shared import keys
 from shared.clock import now_ms
 from shared.errors import Misconfigured, StoreUnavailable
+from shared.heartbeats import Heartbeats
 from shared.scripts import run
 from shared.settings import Settings
 from shared.store import check_server, connect
@@ -55,17 +57,16 @@ class Stack:
         #: What its processes get; complete once it is started, for others that should meet the same store.
         self.environ = dict(environ)
         #: Made by this start because nobody had set one; None otherwise.
-        self.new_credential: Credential | None = None
+        self.new_credential: NewCredential | None = None
         self.api_url = base_url(self.settings.host, self.settings.port)
         self.flower_url = base_url(LOOPBACK, self.settings.flower_port)
         self._folder: DataFolder | None = None
         self._supervisor: Supervisor | None = None
-        self._started_ms = 0
 
     def start(self, on_ready: Callable[[Service], None] = lambda _: None) -> None:
         """Start all services, and report each to ``on_ready`` when it is.
 
-        When one fails, the others are stopped again, and Misconfigured or StoreUnavailable says what to change.
+        When one fails, the others are stopped again, and Misconfigured says what to change.
         """
         try:
             self._prepare()
@@ -164,6 +165,7 @@ class Stack:
 
     def _prepare(self) -> None:
         settings = self.settings
+        check_credentials(settings)
         self._folder = folder = open_folder(settings.data_dir)
         check_port(settings.host, settings.port, "SLUICE_PORT")
         check_port(LOOPBACK, settings.flower_port, "SLUICE_FLOWER_PORT")
@@ -172,8 +174,7 @@ class Stack:
         else:
             self._check_given_store()
         self._complete_environ()
-        self._started_ms = now_ms()
-        config, socket = folder.path / "supervisor.conf", folder.socket("supervisor")
+        config, control = folder.path / "supervisor.conf", folder.socket("supervisor")
         store_config = embedded_store.write_config(
             folder.path / "store", folder.socket("store"), durability=settings.durability
         )
@@ -181,23 +182,22 @@ class Stack:
             config,
             render_config(
                 folder,
-                socket,
+                control,
                 store_binary=embedded_store.server_binary() if self.embedded else "-",
                 store_config=store_config,
                 workers=settings.workers,
                 log_level=settings.log_level,
             ),
         )
-        self._supervisor = Supervisor(config, socket)
+        self._supervisor = Supervisor(config, control)
         self._supervisor.start(self.environ, keep_open=folder.lock)
 
     def _complete_environ(self) -> None:
         settings, folder, environ = self.settings, self.folder, self.environ
         environ["SLUICE_DATA_DIR"] = str(folder.path)
         if self.embedded:
-            socket = folder.socket("store")
-            environ["SLUICE_REDIS_URL"] = embedded_store.store_url(socket)
-            environ["SLUICE_BROKER_URL"] = settings.broker_url or embedded_store.broker_url(socket)
+            # The broker is the next database of the same server, as with a given one.
+            environ["SLUICE_REDIS_URL"] = embedded_store.store_url(folder.socket("store"))
         if settings.credentials_file:
             environ["SLUICE_CREDENTIALS_FILE"] = str(settings.credentials_file.absolute())
         elif not settings.credentials:
@@ -211,8 +211,8 @@ class Stack:
     def _check_given_store(self) -> None:
         try:
             self._store_note()
-        except StoreUnavailable as problem:
-            raise StoreUnavailable(f"SLUICE_REDIS_URL ({_without_password(self._store_url())}): {problem}") from problem
+        except (StoreUnavailable, ValueError) as problem:
+            raise Misconfigured(f"SLUICE_REDIS_URL ({_without_password(self._store_url())}): {problem}") from problem
 
     def _keep_credential(self) -> None:
         if self.settings.credentials or self.settings.credentials_file:
@@ -231,9 +231,9 @@ class Stack:
         return check_server(connect(self._store_url()))
 
     def _worker_seen(self) -> bool:
+        holder = f"{socket.gethostname()}:{self.pids().get(Name.WORKER)}"
         with contextlib.suppress(StoreUnavailable):
-            [seen] = run(connect(self._store_url()), ("ZCOUNT", keys.WORKERS, self._started_ms, "+inf"))
-            return bool(seen)
+            return holder in Heartbeats(connect(self._store_url())).alive(now_ms())
         return False
 
     def _wait_for_start(self, name: Name) -> None:
@@ -269,10 +269,10 @@ class Stack:
 
 def _end_leftover(folder: DataFolder) -> None:
     # The folder is ours, so a store that answers lost its supervisor; two on one file would ruin it.
-    socket = folder.socket("store")
-    if embedded_store.answers(socket):
-        embedded_store.ask_to_stop(socket)
-        wait_until(lambda: not embedded_store.answers(socket), "an earlier store stops", timeout_s=STOP_TIMEOUT_S)
+    path = folder.socket("store")
+    if embedded_store.answers(path):
+        embedded_store.ask_to_stop(path)
+        wait_until(lambda: not embedded_store.answers(path), "an earlier store stops", timeout_s=STOP_TIMEOUT_S)
 
 
 def _without_password(url: str) -> str:

@@ -39,20 +39,17 @@ class Process:
 
 
 def render_config(folder: DataFolder, socket: Path, **values: object) -> str:
-    """Fill in the configuration; paths may hold anything but what its format takes for a comment.
-
-    Raises Misconfigured for those.
-    """
+    """Fill in the configuration.  Raises Misconfigured for a path that its format cannot hold."""
     values |= {"folder": folder.path, "log": folder.path / "log", "socket": socket}
     values |= {"python": sys.executable, "deploy": DEPLOY, "root": DEPLOY.parent}
     template = Template((DEPLOY / "supervisor.conf").read_text(encoding="utf-8"))
-    return template.substitute({name: _escaped(str(value)) for name, value in values.items()})
+    return template.substitute({name: _checked(str(value)) for name, value in values.items()})
 
 
-def _escaped(value: str) -> str:
-    if any(mark in value for mark in (" ;", " #", "\n", '"', "'", "\\")):
-        raise Misconfigured(f"{value!r}: such a path cannot be handed to supervisor; choose one without that character")
-    return value.replace("%", "%%")
+def _checked(value: str) -> str:
+    if odd := [mark for mark in (" ;", " #", "%", "\n", '"', "'", "\\") if mark in value]:
+        raise Misconfigured(f"{value!r} has {odd[0]!r} in it, which supervisor cannot take: choose another folder")
+    return value
 
 
 class Supervisor:
@@ -62,6 +59,8 @@ class Supervisor:
         self._config = config
         self._socket = socket
         self._process: subprocess.Popen[bytes] | None = None
+        #: The services at the last look, each the leader of its process group.
+        self._seen: set[int] = set()
 
     def start(self, environ: Mapping[str, str], *, keep_open: int) -> None:
         """Start it with the environment its services get, and the descriptor ``keep_open`` of the data folder's lock.
@@ -96,12 +95,11 @@ class Supervisor:
     def processes(self) -> dict[str, Process]:
         """Look at all services.  Empty when supervisord does not answer."""
         try:
-            return {
-                found["name"]: Process(found["name"], found["pid"], found["statename"])
-                for found in self._call("getAllProcessInfo")
-            }
+            found = [Process(each["name"], each["pid"], each["statename"]) for each in self._call("getAllProcessInfo")]
         except (OSError, http.client.HTTPException):
             return {}
+        self._seen = {process.pid for process in found if process.pid}
+        return {process.name: process for process in found}
 
     def start_service(self, name: str) -> None:
         """Start a service; one that runs is left alone."""
@@ -115,24 +113,38 @@ class Supervisor:
         wait_until(lambda: self._ended(name), f"{name} stops", timeout_s=timeout_s)
 
     def stop(self, *, timeout_s: float) -> None:
-        """Stop what still runs, in order, then supervisord; kill it all when that takes too long."""
+        """Stop what still runs, in order, then supervisord; what does not end in time is killed."""
         if self._process is None:
             return
-        last_seen = self.processes().values()
-        if self.alive():
-            self._process.send_signal(signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.terminate()
             self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
+        if self.alive():
             self.kill()
         if self._process.returncode:
-            kill_groups(process.pid for process in last_seen)
+            self._end_orphans(timeout_s)
 
     def kill(self) -> None:
         """End supervisord at once; its services are left."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def _end_orphans(self, timeout_s: float) -> None:
+        # supervisord was killed, so nobody else will.
+        with contextlib.suppress(WaitedInVain):
+            wait_until(
+                lambda: not self._signal_orphans(signal.SIGTERM), "the services end", timeout_s=timeout_s, every_s=0.5
+            )
+        self._signal_orphans(signal.SIGKILL)
+
+    def _signal_orphans(self, signal_number: int) -> int:
+        left = 0
+        for pid in self._seen:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal_number)
+                left += 1
+        return left
 
     def _ended(self, name: str) -> bool:
         found = self.processes().get(name)
@@ -146,11 +158,3 @@ class Supervisor:
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
         with xmlrpc.client.ServerProxy("http://supervisor", transport=transport) as server:
             return getattr(server.supervisor, method)(*args)
-
-
-def kill_groups(pids: Any) -> None:
-    """Kill services, with their children, that nobody supervises any more."""
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if pid:
-                os.killpg(pid, signal.SIGKILL)
