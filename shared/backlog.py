@@ -45,12 +45,13 @@ class Backlog:
 
         Returns them and how many were looked at; fewer than PAGE means that the end was reached.
         """
-        [members] = run(self._client, ("ZRANGE", keys.BACKLOG, skip, skip + PAGE - 1))
-        if not members:
-            return [], 0
-        catalog_keys = [member.decode() for member in members]
+        catalog_keys = self.waiting(skip=skip)
         attended = run(self._client, *map(_attended, catalog_keys))
-        return [key for key, busy in zip(catalog_keys, attended, strict=True) if not busy], len(members)
+        return [key for key, busy in zip(catalog_keys, attended, strict=True) if not busy], len(catalog_keys)
+
+    def waiting(self, *, skip: int) -> Sequence[str]:
+        """List a page of the backlog, longest-waiting first."""
+        return self._page(keys.BACKLOG, skip)
 
     def add_forgotten(self, now_ms: int, *, skip: int) -> int:
         """Look at a page of all known catalogs and add those with a backlog that is not marked, the last net.
@@ -66,7 +67,10 @@ class Backlog:
 
     def known(self, *, skip: int) -> Sequence[str]:
         """List a page of all catalogs that ever got a batch."""
-        [members] = run(self._client, ("ZRANGE", keys.CATALOGS, skip, skip + PAGE - 1))
+        return self._page(keys.CATALOGS, skip)
+
+    def _page(self, key: str, skip: int) -> list[str]:
+        [members] = run(self._client, ("ZRANGE", key, skip, skip + PAGE - 1))
         return [member.decode() for member in members]
 
 

@@ -52,7 +52,7 @@ class CatalogKeys:
         self.fence = prefix + "fence"
         #: string with TTL: a wake-up is on its way.
         self.rung = prefix + "rung"
-        #: hash, for ever: {applied, held, stalls}: the last commit, where the owner is, how often it stalled there.
+        #: hash, for ever: {applied, held, stalls, stuck}: the last commit, where the owner is, how often it stalled there.
         self.position = prefix + "position"
         #: hash, for ever: {tasks, bytes, kept_bytes, last_ms}: waiting, payloads kept for audit, last submission.
         self.waiting = prefix + "waiting"

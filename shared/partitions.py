@@ -102,6 +102,23 @@ def last_commit(steps: Sequence[Step], applied: str) -> str:
     return next((step.name for step in reversed(steps) if isinstance(step, Commit)), applied)
 
 
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """How a partition looks from outside."""
+
+    #: Tasks that wait or are being applied, and the bytes of their payloads.
+    tasks: int
+    bytes: int
+    #: When the oldest of them was submitted.
+    oldest_ms: int | None
+    #: Who drains it.
+    holder: str | None
+    #: Owners lost in a row at this position.
+    stalls: int
+    #: Nobody takes it up any more before an operator has looked.
+    stuck: bool
+
+
 class Partition:
     """The stream of one catalog and what belongs to it.
 
@@ -165,9 +182,16 @@ class Partition:
         )  # fmt: skip
 
     def change_tasks(
-        self, changes: Sequence[tuple[int, Change]], *, who: str, now_ms: int, nonce: str
+        self,
+        changes: Sequence[tuple[int, Change]],
+        *,
+        who: str,
+        now_ms: int,
+        nonce: str,
+        before: Sequence[scripts.Command] = (),
+        after: Sequence[scripts.Command] = (),
     ) -> tuple[list[int], bool]:
-        """Cancel waiting tasks and re-run ended ones, all or none.
+        """Cancel waiting tasks and re-run ended ones, all or none; ``before`` and ``after`` as in `submit`.
 
         Returns the ids of the canceled and of the new tasks, in the order asked for, and whether to ring.
         Raises TaskNotFound or TaskConflict, and then nothing has changed.
@@ -178,7 +202,8 @@ class Partition:
             nonce, now_ms, who, settings.queue_tasks, settings.queue_bytes, settings.payload_bytes, NONCE_TTL_MS,
             RUNG_TTL_MS, *pairs,
         )  # fmt: skip
-        code, second, *ids = self._call(scripts.CHANGE_TASKS, args)
+        command = scripts.CHANGE_TASKS.command(self.keys.partition, args)
+        code, second, *ids = scripts.run(self._client, *before, command, *after)[len(before)]
         match code.decode():
             case "CHANGED":
                 return ids, bool(second)
@@ -280,6 +305,29 @@ class Partition:
         tasks_before = now_ms - settings.task_retention_s * 1000
         payloads_before = now_ms - settings.payload_retention_s * 1000
         return int(self._call(scripts.RETIRE_TASKS, (tasks_before, payloads_before, limit)))
+
+    def state(self) -> PartitionState:
+        """Look at the partition from outside, for people."""
+        keys = self.keys
+        waiting, position, holder, head = scripts.run(
+            self._client,
+            ("HMGET", keys.waiting, "tasks", "bytes"),
+            ("HMGET", keys.position, "stalls", "stuck"),
+            ("HGET", keys.lease, "holder"),
+            ("XRANGE", keys.stream, "-", "+", "COUNT", 1),
+        )
+        oldest_ms = None
+        if head:
+            head_id = head[0][0].decode().partition("-")[0]
+            [oldest_ms] = scripts.run(self._client, ("HGET", keys.task(head_id), "submitted_ms"))
+        return PartitionState(
+            tasks=int(waiting[0] or 0),
+            bytes=int(waiting[1] or 0),
+            oldest_ms=int(oldest_ms) if oldest_ms else None,
+            holder=holder.decode() if holder else None,
+            stalls=int(position[0] or 0),
+            stuck=bool(position[1]),
+        )
 
     def _call(self, script: scripts.Script, args: Sequence[scripts.Argument]) -> Any:
         return scripts.run(self._client, script.command(self.keys.partition, args))[0]

@@ -37,6 +37,15 @@ class Bell:
         self._guard = threading.Lock()
         self._ringer_pid = 0
 
+    def reachable(self) -> bool:
+        """Ask the broker whether it is there; takes BROKER_TIMEOUT_S at most, or little more."""
+        try:
+            with self._connect().connection:
+                return True
+        # Whatever the broker's library raises, it is not there.
+        except Exception:
+            return False
+
     def ring(self, catalog_key: str) -> None:
         """Wake a worker for this catalog, soon; or not, if the broker is away."""
         if self._ringer_pid != os.getpid():

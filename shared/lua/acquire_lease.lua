@@ -35,12 +35,14 @@ if not repeated then
   if stalls >= max_stalls then
     local status = redis.call('HMGET', TASK .. string.match(head[1], '^%d+'), 'chunks_done', 'page')
     if (tonumber(status[1]) or 0) > 0 or (tonumber(status[2]) or 0) > 0 then
+      redis.call('HSET', POSITION, 'stuck', 1)
       return {'STUCK'}
     end
   end
   token = redis.call('INCR', FENCE) .. ':' .. nonce
   redis.call('HSET', LEASE, 'token', token, 'holder', holder)
   redis.call('HSET', POSITION, 'applied', applied, 'held', applied, 'stalls', stalls)
+  redis.call('HDEL', POSITION, 'stuck')
   redis.call('DEL', RUNG)
 end
 redis.call('PEXPIRE', LEASE, lease_ttl_ms)

@@ -1,0 +1,78 @@
+"""The composition root of the ingress."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+import structlog
+from flask import Flask, Response, g, request
+
+from api import errors, health, items, tasks
+from api.paths import AnythingConverter
+from api.services import EXTENSION, Services
+from shared.backlog import Backlog
+from shared.clock import Clock, now_ms
+from shared.credentials import Credentials, parse_credentials
+from shared.errors import Misconfigured
+from shared.heartbeats import Heartbeats
+from shared.logs import configure_logs
+from shared.model import Kind
+from shared.settings import Settings
+from shared.store import connect
+from shared.wakeups import Bell, broker_url_for, doorbell_app
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
+    """Build the ingress; connects to the store when the first request needs it."""
+    if settings.redis_url is None:
+        raise Misconfigured("SLUICE_REDIS_URL is not set; `make up` starts a server of its own and sets it")
+    configure_logs(settings.log_level)
+    client = connect(settings.redis_url)
+    broker_url = settings.broker_url or broker_url_for(settings.redis_url)
+    app = Flask("api", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
+    app.url_map.merge_slashes = False
+    app.url_map.converters["anything"] = AnythingConverter
+    app.extensions[EXTENSION] = Services(
+        client=client,
+        settings=settings,
+        credentials=Credentials(client, parse_credentials(_credentials(settings)), clock=clock),
+        backlog=Backlog(client),
+        heartbeats=Heartbeats(client),
+        bell=Bell(doorbell_app(broker_url), broker_url),
+        clock=clock,
+    )
+    app.before_request(_take_request_id)
+    app.after_request(_give_request_id)
+    errors.register(app)
+    for kind in Kind:
+        app.register_blueprint(items.create_blueprint(kind))
+    app.register_blueprint(tasks.blueprint)
+    app.register_blueprint(health.blueprint)
+    return app
+
+
+def _credentials(settings: Settings) -> str:
+    text = settings.credentials or ""
+    if settings.credentials_file is not None:
+        try:
+            text += "\n" + settings.credentials_file.read_text()
+        except OSError as error:
+            raise Misconfigured(f"SLUICE_CREDENTIALS_FILE cannot be read: {error}") from error
+    return text
+
+
+def _take_request_id() -> None:
+    sent = request.headers.get("X-Request-Id", "")
+    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _give_request_id(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    return response

@@ -1,0 +1,78 @@
+"""The body of a request as plain bytes: inflated, within its limits."""
+
+from __future__ import annotations
+
+import zlib
+
+import zstandard
+from flask import request
+
+from api.errors import Invalid, Problem, TooLarge, UnsupportedMediaType
+from api.services import services
+
+_JSON_TYPES = frozenset({"", "application/json", "text/json"})
+
+
+def read_json_body() -> bytes:
+    """Read the body of a request that sends JSON.
+
+    Raises UnsupportedMediaType for another type or an encoding we do not know, TooLarge past
+    ``SLUICE_MAX_BODY_BYTES`` as it arrives or ``SLUICE_MAX_INFLATED_BYTES`` inflated, Invalid if it is cut short.
+    """
+    if request.mimetype not in _JSON_TYPES and not request.mimetype.endswith("+json"):
+        raise UnsupportedMediaType(f"Content-Type {request.mimetype!r} is not read here; send application/json.")
+    limit = services().settings.max_inflated_bytes
+    body = request.get_data(cache=False)
+    match request.headers.get("Content-Encoding", "identity").strip().lower():
+        case "identity" | "":
+            return body
+        case "gzip" | "x-gzip":
+            return _inflate_gzip(body, limit)
+        case "zstd":
+            return _inflate_zstd(body, limit)
+        case other:
+            raise UnsupportedMediaType(f"Content-Encoding {other!r} is not read here; send gzip, zstd or none.")
+
+
+def _inflate_gzip(body: bytes, limit: int) -> bytes:
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        inflated = inflater.decompress(body, limit + 1)
+    except zlib.error:
+        raise _broken("gzip") from None
+    if len(inflated) > limit:
+        raise _too_long(limit)
+    if not inflater.eof or inflater.unused_data:
+        raise _broken("gzip")
+    return inflated
+
+
+def _inflate_zstd(body: bytes, limit: int) -> bytes:
+    # One for each call: they must not be shared between threads.
+    inflater = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+    pieces, length = [], 0
+    try:
+        # A zstd block holds 128 KiB at most, so small steps of input are small steps of output.
+        for start in range(0, len(body), _ZSTD_STEP):
+            piece = inflater.decompress(body[start : start + _ZSTD_STEP])
+            pieces.append(piece)
+            length += len(piece)
+            if length > limit:
+                raise _too_long(limit)
+    except zstandard.ZstdError:
+        raise _broken("zstd") from None
+    if not inflater.eof or inflater.unused_data:
+        raise _broken("zstd")
+    return b"".join(pieces)
+
+
+#: Input taken at a time.  The smallest block, 4 bytes, may inflate to 128 KiB, so this bounds what a bomb can reach.
+_ZSTD_STEP = 1024
+
+
+def _broken(encoding: str) -> Invalid:
+    return Invalid(Problem("body", f"value is not valid {encoding}"))
+
+
+def _too_long(limit: int) -> TooLarge:
+    return TooLarge(f"The body is too large: at most {limit} bytes are read once it is inflated.")

@@ -1,0 +1,48 @@
+"""What the views work with, made once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import current_app
+
+from shared.backlog import Backlog
+from shared.catalogs import Catalog
+from shared.clock import Clock
+from shared.credentials import Credentials
+from shared.heartbeats import Heartbeats
+from shared.partitions import Partition
+from shared.settings import Settings
+from shared.tasks import Tasks
+from shared.wakeups import Bell
+
+EXTENSION = "sluice"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The stores and the bell."""
+
+    #: A client of the store.
+    client: Any
+    settings: Settings
+    credentials: Credentials
+    backlog: Backlog
+    heartbeats: Heartbeats
+    bell: Bell
+    clock: Clock
+
+    def partition(self, catalog_key: str) -> Partition:
+        return Partition(self.client, self.settings, catalog_key)
+
+    def catalog(self, catalog_key: str) -> Catalog:
+        return Catalog(self.client, catalog_key)
+
+    def tasks(self, catalog_key: str) -> Tasks:
+        return Tasks(self.client, catalog_key)
+
+
+def services() -> Services:
+    """The services of the app that answers the present request."""
+    return cast(Services, current_app.extensions[EXTENSION])

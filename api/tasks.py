@@ -1,0 +1,164 @@
+"""``/v1/tasks``: follow, cancel and re-run."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, jsonify, request
+
+from api.auth import authorize, caller
+from api.batches import parse_json
+from api.bodies import read_json_body
+from api.errors import Invalid, NotFound, Problem
+from api.schemas import MAX_INT32, TaskChange, TaskChanges, TasksQuery, TaskType, load_body, load_query
+from api.services import services
+from shared.clock import iso
+from shared.model import Kind, Status
+from shared.partitions import Change, new_nonce
+from shared.tasks import Task, TaskFilter, TaskPage
+
+blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks")
+blueprint.before_request(authorize)
+
+_CHANGES = {Status.CANCELED: Change.CANCEL, Status.QUEUED: Change.RERUN}
+
+
+@blueprint.get("")
+def get_list() -> Response:
+    query = load_query(TasksQuery, request.args)
+    size = query["num_results_per_page"]
+    offset = query["offset"] or 0
+    if query["page"] is not None:
+        offset = (query["page"] - 1) * size
+    # All our tasks are of one type: whoever asks for others only, finds none.
+    page = TaskPage()
+    if not query["types"] or TaskType.INGESTION in query["types"]:
+        page = services().tasks(caller().catalog_key).page(_filter(query), offset=offset, size=size)
+    return jsonify(
+        tasks=[_shown(task) for task in page.tasks],
+        total_count=page.total,
+        status_counts={status.value: count for status, count in page.by_status.items()},
+    )
+
+
+@blueprint.get("/<anything:task_id>")
+def get_one(task_id: str) -> Response:
+    return _one(_task_id(task_id))
+
+
+@blueprint.patch("/<anything:task_id>")
+def patch_one(task_id: str) -> Response:
+    wish = load_body(TaskChange, parse_json(read_json_body()))["status"]
+    [changed] = _change([(_task_id(task_id), _CHANGES[wish])])
+    return _one(changed)
+
+
+@blueprint.patch("")
+def patch_many() -> Response:
+    wishes = load_body(TaskChanges, parse_json(read_json_body()))["tasks"]
+    ids = [wish["id"] for wish in wishes]
+    if len(set(ids)) < len(ids):
+        raise Invalid(Problem("tasks", "an id may stand here once"))
+    changed = _change([(wish["id"], _CHANGES[wish["status"]]) for wish in wishes])
+    tasks = services().tasks(caller().catalog_key).get_many(changed)
+    return jsonify(tasks=[_shown(task) for task in tasks if task is not None])
+
+
+def _change(changes: list[tuple[int, Change]]) -> list[int]:
+    tools, who = services(), caller()
+    now_ms = tools.clock()
+    reruns = any(change is Change.RERUN for _, change in changes)
+    changed, ring = tools.partition(who.catalog_key).change_tasks(
+        changes,
+        who=who.credential.name,
+        now_ms=now_ms,
+        nonce=new_nonce(),
+        before=tools.backlog.before_submit(who.catalog_key, now_ms) if reruns else (),
+        after=tools.backlog.after_submit(who.catalog_key, now_ms) if reruns else (),
+    )
+    if ring:
+        tools.bell.ring(who.catalog_key)
+    return changed
+
+
+def _one(task_id: int) -> Response:
+    task = services().tasks(caller().catalog_key).get(task_id)
+    if task is None:
+        raise NotFound(f"task {task_id} not found")
+    return jsonify(_shown(task))
+
+
+def _task_id(text: str) -> int:
+    """Read a task id from a path; one that no task can have is unknown."""
+    if not (text.isascii() and text.removeprefix("-").isdigit()):
+        raise Invalid(Problem("task_id", "value is not a valid integer"))
+    # Longer than any number we could have given out; int() refuses thousands of digits.
+    if len(text) > len(str(MAX_INT32)):
+        raise NotFound(f"task {text[:20]} not found")
+    return int(text)
+
+
+def _filter(query: dict[str, Any]) -> TaskFilter:
+    start, end = query["start_date"], query["end_date"]
+    return TaskFilter(
+        statuses=frozenset(query["statuses"]) or None,
+        from_ms=_midnight_ms(start) if start else None,
+        before_ms=_midnight_ms(end) + _DAY_MS if end else None,
+    )
+
+
+_DAY_MS = int(timedelta(days=1).total_seconds()) * 1000
+
+
+def _midnight_ms(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
+
+
+def _shown(task: Task) -> dict[str, Any]:
+    """A task as the contract shows it; ours are the fields from ``progress`` on."""
+    batch, has_run = task.batch, task.status is not Status.QUEUED
+    shown: dict[str, Any] = {
+        "id": task.id,
+        "status": task.status,
+        "submission_time": iso(task.submitted_ms),
+        "start_time": None if task.started_ms is None else iso(task.started_ms),
+        "last_update": iso(task.updated_ms) if has_run else None,
+        "type": TaskType.INGESTION,
+        "filename": _filename(task),
+        "protocol": batch.protocol,
+    }
+    if task.status is Status.DONE:
+        shown["result"] = _result(task)
+    elif task.status is Status.FAILED:
+        shown["error"] = {"message": task.error}
+    shown["progress"] = {"entries_total": batch.entries, "entries_applied": task.entries_done}
+    if batch.submitter is not None:
+        sender = batch.submitter
+        shown["submitted_by"] = {
+            "token_name": sender.token_name,
+            "client": sender.client,
+            "address": sender.address,
+            "bytes": batch.bytes,
+        }
+    ours = {"retry_of": task.retry_of, "rerun_by": task.rerun_by, "canceled_by": task.canceled_by}
+    return shown | {name: value for name, value in ours.items() if value is not None}
+
+
+def _filename(task: Task) -> str:
+    moment = datetime.fromtimestamp(task.submitted_ms / 1000, UTC).strftime("%Y-%m-%d-%H-%M-%S")
+    return f"{caller().catalog_key}_{task.batch.section}_{task.batch.operation}_{moment}.tar"
+
+
+def _result(task: Task) -> dict[str, Any]:
+    touched = {
+        name: count
+        for name, count in task.counts.items()
+        if name.startswith(task.batch.kind) or (count and name.startswith(Kind.VARIATIONS))
+    }
+    return {
+        "changelog": {"sections": {task.batch.section: touched}},
+        "index_built": True,
+        "ingestion_warnings": msgspec.json.decode(task.warnings),
+    }
