@@ -9,7 +9,8 @@ from api.auth import caller
 from api.errors import Conflict, TooManyTasks, Unavailable
 from api.services import services
 from shared.model import Batch
-from shared.partitions import Submission, Submitted, new_nonce
+from shared.partitions import new_nonce
+from shared.submissions import Submission, Submitted
 
 log = structlog.get_logger()
 

@@ -16,7 +16,8 @@ from api.schemas import MAX_INT32, TaskChange, TaskChanges, TasksQuery, TaskType
 from api.services import services
 from shared.clock import iso
 from shared.model import Kind, Status
-from shared.partitions import Change, new_nonce
+from shared.partitions import new_nonce
+from shared.submissions import Change
 from shared.tasks import Task, TaskFilter, TaskPage
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks")

@@ -46,12 +46,12 @@ class Catalog:
         if wanted.item_count:
             commands.append(("ZCARD", index))
         if wanted.links:
-            prefixes = map(link_prefix, wanted.links)
-            args = (CASCADE_PAGE, *prefixes)
+            args: list[scripts.Argument] = [CASCADE_PAGE, *map(link_prefix, wanted.links)]
             commands.append(scripts.READ_LINKS.command((keys.links(section, generation),), args))
         replies = iter(scripts.run(self._client, *commands))
         if wanted.values:
-            view.values = {id_: value for id_, value in zip(wanted.values, next(replies), strict=True) if value is not None}
+            pairs = zip(wanted.values, next(replies), strict=True)
+            view.values = {id_: value for id_, value in pairs if value is not None}
         if wanted.items:
             view.items = {id_ for id_, score in zip(wanted.items, next(replies), strict=True) if score is not None}
         if wanted.item_count:

@@ -20,7 +20,7 @@ BACKLOG = "sluice:backlog"
 CREDENTIALS = "sluice:credentials"
 #: string, for ever: counts the changes of CREDENTIALS.
 CREDENTIALS_VERSION = "sluice:credentials:version"
-#: zset, members removed a minute after their last sign of life: workers; score = last seen, ms.
+#: zset, members removed a minute after they were last heard of: workers; score = last heard of, ms.
 WORKERS = "sluice:workers"
 
 
@@ -28,8 +28,8 @@ class CatalogKeys:
     """The keys of one catalog."""
 
     __slots__ = (
-        "ended", "fence", "lease", "partition", "payloads", "position", "prefix", "rung", "sections", "seq", "store_run",
-        "stream", "tasks", "waiting",
+        "ended", "fence", "lease", "partition", "payloads", "position", "prefix", "rung", "sections", "seq",
+        "store_run", "stream", "tasks", "waiting",
     )  # fmt: skip
 
     def __init__(self, catalog_key: str) -> None:
@@ -52,7 +52,7 @@ class CatalogKeys:
         self.fence = prefix + "fence"
         #: string with TTL: a wake-up is on its way.
         self.rung = prefix + "rung"
-        #: hash, for ever: {applied, held, stalls, stuck}: the last commit, where the owner is, how often it stalled there.
+        #: hash, for ever: {applied, held, stalls, stuck}: last commit, where the owner is, how often it stalled there.
         self.position = prefix + "position"
         #: hash, for ever: {tasks, bytes, kept_bytes, last_ms}: waiting, payloads kept for audit, last submission.
         self.waiting = prefix + "waiting"
@@ -107,7 +107,7 @@ class CatalogKeys:
 
 
 def link(item_id: str, variation_id: str) -> bytes:
-    """Name a variation of an item in ``links``: the item id's length in bytes comes first, so no prefix is ambiguous."""
+    """Name a variation of an item in ``links``; the item id's length comes first, so no prefix is ambiguous."""
     return link_prefix(item_id) + variation_id.encode()
 
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import redis
 
 from shared import scripts
 from shared.codec import decode_batch, encode_batch
-from shared.effects import Effects
 from shared.errors import TaskConflict, TaskNotFound
 from shared.keys import CatalogKeys
 from shared.leases import Answer, Grant, Progress, Refusal, Work
 from shared.model import Batch, Kind
 from shared.settings import Settings
+from shared.steps import Commit, Failure, Step
+from shared.submissions import Change, IdempotencyKey, PartitionState, Submission, Submitted
 
 #: How long the answer to a nonce is kept: longer than any client of ours goes on re-sending.
 NONCE_TTL_MS = 60_000
@@ -31,92 +30,6 @@ RUNG_TTL_MS = 2_000
 
 def new_nonce() -> str:
     return secrets.token_hex(8)
-
-
-class Submission(StrEnum):
-    """What became of a batch at the door of the store."""
-
-    ACCEPTED = "ACCEPTED"
-    #: The same request was accepted before: the task is that one.
-    REPEATED = "REPEATED"
-    #: The Idempotency-Key was used for another request.
-    CONFLICT = "CONFLICT"
-    TASKS_FULL = "TASKS_FULL"
-    BYTES_FULL = "BYTES_FULL"
-    #: What was staged is not whole; nothing was stored.
-    UPLOAD_LOST = "UPLOAD_LOST"
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    outcome: Submission
-    #: 0 if refused.
-    task_id: int
-    #: How many more tasks may wait.
-    tasks_remaining: int
-    #: Nobody drains and nobody rang lately: the caller should.
-    ring: bool
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """A caller's name for a request, and a digest of what the request says."""
-
-    scope_digest: str
-    request_digest: str
-
-
-class Change(StrEnum):
-    CANCEL = "CANCEL"
-    RERUN = "RERUN"
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """A step: write effects of a chunk."""
-
-    work: Work
-    chunk: int
-    page: int
-    effects: Effects
-
-    @property
-    def name(self) -> str:
-        """The place of this commit in its catalog's history."""
-        return f"{self.work.task_id}:{self.chunk}:{self.page}"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A step: end a task as FAILED."""
-
-    work: Work
-    message: str
-
-
-Step = Commit | Failure
-
-
-def last_commit(steps: Sequence[Step], applied: str) -> str:
-    """Name the last commit there is after these steps, ``applied`` being the one before them."""
-    return next((step.name for step in reversed(steps) if isinstance(step, Commit)), applied)
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionState:
-    """How a partition looks from outside."""
-
-    #: Tasks that wait or are being applied, and the bytes of their payloads.
-    tasks: int
-    bytes: int
-    #: When the oldest of them was submitted.
-    oldest_ms: int | None
-    #: Who drains it.
-    holder: str | None
-    #: Owners lost in a row at this position.
-    stalls: int
-    #: Nobody takes it up any more before an operator has looked.
-    stuck: bool
 
 
 class Partition:
@@ -169,7 +82,11 @@ class Partition:
             ),
         )
         # Frames go by plain commands: the script then renames a key instead of copying bytes.
-        stage = [("UNLINK", upload), *(("RPUSH", upload, frame) for frame in frames), ("PEXPIRE", upload, UPLOAD_TTL_MS)]
+        stage = [
+            ("UNLINK", upload),
+            *(("RPUSH", upload, frame) for frame in frames),
+            ("PEXPIRE", upload, UPLOAD_TTL_MS),
+        ]
         replies = scripts.run(self._client, *before, *stage, submit, *after)
         code, task_id, waiting, ring = replies[len(before) + len(stage)]
         return Submitted(Submission(code.decode()), task_id, max(0, settings.queue_tasks - waiting), bool(ring))
@@ -341,6 +258,14 @@ def _worst(replies: Sequence[Any]) -> Answer:
 
 def _window(rows: Sequence[Any]) -> list[Work]:
     return [
-        Work(int(task_id), decode_batch(batch) if batch else None, int(generation), bool(begun), int(chunk), int(page), frames)
+        Work(
+            task_id=int(task_id),
+            batch=decode_batch(batch) if batch else None,
+            generation=int(generation),
+            begun=bool(begun),
+            chunk=int(chunk),
+            page=int(page),
+            frames=frames,
+        )
         for task_id, batch, generation, begun, chunk, page, frames in rows
     ]

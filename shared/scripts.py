@@ -83,8 +83,8 @@ def _send(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     if not commands:
         return []
     if len(commands) == 1:
-        return [client.execute_command(*commands[0])]
+        return [client.execute_command(*commands[0])]  # type: ignore[no-untyped-call]
     pipeline = client.pipeline(transaction=False)
     for command in commands:
-        pipeline.execute_command(*command)
+        pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
     return pipeline.execute()

@@ -1,4 +1,7 @@
-"""Every setting: its name, its default, what it means.  Read from a mapping, so only a composition root touches the environment."""
+"""Every setting: its name, its default, what it means.
+
+They are read from a mapping, so that only a composition root touches the environment.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +54,8 @@ class Settings:
     lease_ttl_s: float = _setting(10.0, "A partition's owner that is silent so long loses it.", at_least=0.5)
     slice_s: float = _setting(0.2, "How long one partition is drained before the others get their turn.", at_least=0.01)
     sweep_s: float = _setting(1.0, "How often a worker looks for partitions that nobody drains.", at_least=0.05)
-    max_stalls: int = _setting(5, "Acquired so often at one position without progress: the task is given up.", at_least=1)
-    safeguard_ratio: float = _setting(0.5, "A task deleting more of a section than this fails unless `force`.", at_least=0)
+    max_stalls: int = _setting(5, "Owners lost in a row at one place: the task is given up.", at_least=1)
+    safeguard_ratio: float = _setting(0.5, "A task that deletes more of a section fails unless `force`.", at_least=0)
     safeguard_floor: int = _setting(100, "Sections with fewer items than this have no safeguard.", at_least=0)
     flower_port: int = _setting(5555, "Port of Flower, on loopback.", at_least=1)
     flower_auth: str | None = _setting(None, "Flower's `user:password`; made and kept in the data folder when absent.")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import socket
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, bootsteps
@@ -13,12 +16,12 @@ from shared.backlog import Backlog
 from shared.catalogs import Catalog
 from shared.clock import now_ms
 from shared.errors import Misconfigured
+from shared.heartbeats import Heartbeats
 from shared.logs import configure_logs
 from shared.partitions import Partition
 from shared.settings import Settings
 from shared.store import connect
 from shared.wakeups import DRAIN_JOB, QUEUE, Bell, broker_url_for, doorbell_app
-from shared.heartbeats import Heartbeats
 from workers import jobs
 from workers.drain import Drainer
 from workers.sweep import Sweep
@@ -34,50 +37,47 @@ def create_celery(settings: Settings) -> Celery:
     celery.conf.update(_configuration(broker_url))
     bell = Bell(doorbell_app(broker_url), broker_url)
 
-    def build(holder: str, stopping: Any = lambda: False) -> tuple[Drainer, Backlog]:
+    def build_drainer(holder: str, stopping: Callable[[], bool] = lambda: False) -> tuple[Drainer, Backlog]:
         client = connect(redis_url)
         backlog = Backlog(client)
+        open_partition = functools.partial(Partition, client, settings)
+        open_catalog = functools.partial(Catalog, client)
         drainer = Drainer(
-            functools.partial(Partition, client, settings),
-            functools.partial(Catalog, client),
-            backlog,
-            bell,
-            settings,
-            holder=holder,
-            clock=now_ms,
-            stopping=stopping,
+            open_partition, open_catalog, backlog, bell, settings, holder=holder, clock=now_ms, stopping=stopping
         )
         return drainer, backlog
 
+    def build_sweep() -> Sweep:
+        holder, client, stop = _holder(os.getpid()), connect(redis_url), threading.Event()
+        drainer, backlog = build_drainer(holder, stop.is_set)
+        open_partition = functools.partial(Partition, client, settings)
+        return Sweep(
+            drainer, backlog, Heartbeats(client), open_partition, settings, holder=holder, clock=now_ms, stop=stop
+        )
+
     @functools.cache
-    def of_process(pid: int) -> tuple[Drainer, Backlog]:
-        return build(f"{socket.gethostname()}:{pid}")
+    def drainer_of(pid: int) -> tuple[Drainer, Backlog]:
+        return build_drainer(_holder(pid))
 
-    jobs.register(celery, lambda: of_process(os.getpid()), hard_limit_s=settings.lease_ttl_s)
-
-    class SweepStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
+    class SweepStep(bootsteps.StartStopStep):
         """Runs the sweep as long as the worker runs."""
 
         def start(self, parent: Any) -> None:
-            holder = f"{socket.gethostname()}:{os.getpid()}"
-            client = connect(redis_url)
-            drainer, backlog = build(holder, lambda: self.sweep.stopping())
-            self.sweep = Sweep(
-                drainer,
-                backlog,
-                Heartbeats(client),
-                functools.partial(Partition, client, settings),
-                settings,
-                holder=holder,
-                clock=now_ms,
-            )
+            self.sweep = build_sweep()
             self.sweep.start()
 
         def stop(self, parent: Any) -> None:
             self.sweep.stop(timeout_s=settings.lease_ttl_s)
 
+    hard_limit_s = math.ceil(settings.lease_ttl_s + jobs.JOB_S)
+    jobs.register(celery, lambda: drainer_of(os.getpid()), hard_limit_s=hard_limit_s)
     celery.steps["worker"].add(SweepStep)
     return celery
+
+
+def _holder(pid: int) -> str:
+    """Name a process as the owner of a partition, for people to read."""
+    return f"{socket.gethostname()}:{pid}"
 
 
 def _configuration(broker_url: str) -> dict[str, Any]:

@@ -203,10 +203,9 @@ def _one(batch: Batch) -> str:
 
 
 def _duplicates(batch: Batch, chunk: Chunk) -> list[str]:
-    return [
-        _warning("DUPLICATE_ITEM", f"{_one(batch)} {chunk.ids[i]!r} comes again later in the batch; the last wins", chunk.ids[i])
-        for i in chunk.superseded[:WARNINGS_PER_CHUNK]
-    ]
+    ids = [chunk.ids[i] for i in chunk.superseded[:WARNINGS_PER_CHUNK]]
+    text = _one(batch) + " {!r} comes again later in the batch; the last wins"
+    return [_warning("DUPLICATE_ITEM", text.format(entry_id), entry_id) for entry_id in ids]
 
 
 def _warning(code: str, message: str, entry_id: str) -> str:

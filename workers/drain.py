@@ -13,8 +13,9 @@ from shared.catalogs import Catalog
 from shared.clock import Clock
 from shared.errors import StoreUnavailable
 from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal
-from shared.partitions import Partition, last_commit, new_nonce
+from shared.partitions import Partition, new_nonce
 from shared.settings import Settings
+from shared.steps import last_commit
 from shared.wakeups import Bell
 from workers.plan import HeadChanged, LeaseLost, Planner
 

@@ -16,10 +16,10 @@ from workers.sweep import pull
 JOB_S = 1.0
 
 
-def register(celery: Celery, tools: Callable[[], tuple[Drainer, Backlog]], *, hard_limit_s: float) -> None:
+def register(celery: Celery, tools: Callable[[], tuple[Drainer, Backlog]], *, hard_limit_s: int) -> None:
     """Declare the jobs.  ``tools`` are made in the process that runs the job, when it runs its first."""
 
-    @celery.task(name=DRAIN_JOB, queue=QUEUE, ignore_result=True, acks_late=False, time_limit=hard_limit_s + JOB_S)  # type: ignore[misc]  # untyped decorator
+    @celery.task(name=DRAIN_JOB, queue=QUEUE, ignore_result=True, acks_late=False, time_limit=hard_limit_s)
     def drain_partition(catalog_key: str) -> str:
         """Drain one partition, then those that waited longest and nobody attends to."""
         drainer, backlog = tools()

@@ -11,8 +11,9 @@ from shared.effects import View, Wants
 from shared.errors import TaskFailed
 from shared.leases import Answer, Grant, Work
 from shared.model import Batch, Chunk
-from shared.partitions import Commit, Failure, Partition, Step
+from shared.partitions import Partition
 from shared.settings import Settings
+from shared.steps import Commit, Failure, Step
 from workers import applier
 from workers.check import check, may_fail
 

@@ -6,6 +6,7 @@ costs a moment, and ingestion goes on without a broker.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -14,9 +15,9 @@ import structlog
 from shared.backlog import PAGE, Backlog
 from shared.clock import Clock
 from shared.errors import StoreUnavailable
+from shared.heartbeats import Heartbeats
 from shared.partitions import Partition
 from shared.settings import Settings
-from shared.heartbeats import Heartbeats
 from workers.drain import Drained, Drainer
 
 log = structlog.get_logger()
@@ -51,7 +52,9 @@ class Sweep:
         *,
         holder: str,
         clock: Clock,
+        stop: threading.Event,
     ) -> None:
+        """Prepare; ``stop`` ends the sweep, and is for the drainer to look at too."""
         self._drainer = drainer
         self._backlog = backlog
         self._heartbeats = heartbeats
@@ -59,7 +62,7 @@ class Sweep:
         self._settings = settings
         self._holder = holder
         self._clock = clock
-        self._stop = threading.Event()
+        self._stop = stop
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
         self._known_seen = 0
 
@@ -71,13 +74,10 @@ class Sweep:
         self._stop.set()
         self._thread.join(timeout_s)
 
-    def stopping(self) -> bool:
-        return self._stop.is_set()
-
     def once(self) -> None:
         """Do one round: beat, drain what nobody drains, look at a page of all known catalogs."""
         self._heartbeats.beat(self._holder, self._clock())
-        while not self.stopping() and pull(self._drainer, self._backlog):
+        while not self._stop.is_set() and pull(self._drainer, self._backlog):
             self._heartbeats.beat(self._holder, self._clock())
         self._look_at_known()
 
@@ -97,7 +97,5 @@ class Sweep:
             # The thread has to outlive any one partition's trouble, which was logged where it happened.
             except Exception as error:
                 log.error("sweep failed", action="sweep", error=repr(error))
-        try:
+        with contextlib.suppress(StoreUnavailable):
             self._heartbeats.stop(self._holder)
-        except StoreUnavailable:
-            pass

@@ -1,0 +1,40 @@
+"""What the owner of a partition does with its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.effects import Effects
+from shared.leases import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A step: write effects of a chunk."""
+
+    work: Work
+    chunk: int
+    page: int
+    effects: Effects
+
+    @property
+    def name(self) -> str:
+        """The place of this commit in its catalog's history."""
+        return f"{self.work.task_id}:{self.chunk}:{self.page}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step: end a task as FAILED."""
+
+    work: Work
+    message: str
+
+
+Step = Commit | Failure
+
+
+def last_commit(steps: Sequence[Step], applied: str) -> str:
+    """Name the last commit there is after these steps, ``applied`` being the one before them."""
+    return next((step.name for step in reversed(steps) if isinstance(step, Commit)), applied)
