@@ -11,6 +11,7 @@ from flask import Flask, Response, g, request
 from api import errors, health, items, tasks
 from api.paths import AnythingConverter
 from api.services import EXTENSION, Services
+from api.waiting import Waiters
 from shared.backlog import Backlog
 from shared.clock import Clock, now_ms
 from shared.credentials import Credentials, parse_credentials
@@ -45,6 +46,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
         heartbeats=Heartbeats(client),
         bell=Bell(doorbell_app(broker_url), broker_url),
         clock=clock,
+        waiters=Waiters(settings.threads),
     )
     app.before_request(_take_request_id)
     app.after_request(_give_request_id)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from flask import current_app
 
+from api.waiting import Waiters
 from shared.backlog import Backlog
 from shared.catalogs import Catalog
 from shared.clock import Clock
@@ -32,6 +33,7 @@ class Services:
     heartbeats: Heartbeats
     bell: Bell
     clock: Clock
+    waiters: Waiters
 
     def partition(self, catalog_key: str) -> Partition:
         return Partition(self.client, self.settings, catalog_key)

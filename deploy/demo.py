@@ -29,7 +29,7 @@ from deploy.demo_files import read_folder
 from deploy.ports import LOOPBACK, free_port
 from deploy.stack import Stack
 from deploy.up import LOOK_EVERY_S, Stopped, Watch, announce, stop_on_signals
-from deploy.waiting import WaitedInVain, wait_until
+from shared.waiting import WaitedInVain, wait_until
 from shared.errors import SluiceError
 from shared.settings import Settings
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from deploy.demo_catalogue import Batch, Entry
-from deploy.waiting import wait_until
+from shared.waiting import wait_until
 
 #: Seconds to wait for one answer.
 ANSWER_TIMEOUT_S = 60

@@ -19,7 +19,7 @@ from deploy.data_folder import DataFolder, open_folder, write_private
 from deploy.ports import LOOPBACK, base_url, check_port
 from deploy.services import STOP_ORDER, Name, Service, answers_ok
 from deploy.supervising import Supervisor, render_config
-from deploy.waiting import WaitedInVain, wait_until
+from shared.waiting import WaitedInVain, wait_until
 from shared import keys
 from shared.clock import now_ms
 from shared.errors import Misconfigured, StoreUnavailable

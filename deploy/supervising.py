@@ -18,7 +18,7 @@ from typing import Any
 from supervisor.xmlrpc import SupervisorTransport
 
 from deploy.data_folder import DataFolder
-from deploy.waiting import WaitedInVain, wait_until
+from shared.waiting import WaitedInVain, wait_until
 from shared.errors import Misconfigured
 
 DEPLOY = Path(__file__).parent

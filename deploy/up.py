@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from deploy.services import Name, Service
 from deploy.stack import NotStarted, Stack
-from deploy.waiting import wait_until
+from shared.waiting import wait_until
 from shared.errors import SluiceError
 from shared.settings import unknown_variables
 

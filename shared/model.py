@@ -54,6 +54,10 @@ class Status(StrEnum):
     CANCELED = "CANCELED"
 
 
+#: The statuses that a task keeps for ever.
+TERMINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELED})
+
+
 class Outcome(StrEnum):
     """What became of one entry; one byte each in the task's report."""
 

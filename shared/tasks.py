@@ -10,7 +10,7 @@ import redis
 from shared import scripts
 from shared.codec import decode_batch
 from shared.keys import CatalogKeys
-from shared.model import Batch, Status
+from shared.model import TERMINAL, Batch, Status
 
 #: What a task counts, as in the contract's changelog.
 COUNTS = ("items_updated", "items_deleted", "variations_updated", "variations_deleted")
@@ -74,6 +74,11 @@ class Tasks:
         """Read tasks in the order of their ids."""
         records = scripts.run(self._client, *(("HGETALL", self._keys.task(task_id)) for task_id in task_ids))
         return [_task(task_id, record) for task_id, record in zip(task_ids, records, strict=True)]
+
+    def has_ended(self, task_id: int) -> bool:
+        """Tell whether a task will not change any more; true also if there is none of that id."""
+        [status] = scripts.run(self._client, ("HGET", self._keys.task(task_id), "status"))
+        return status is None or status.decode() in TERMINAL
 
     def page(self, only: TaskFilter, *, offset: int, size: int) -> TaskPage:
         """Read a page of tasks, newest first."""
