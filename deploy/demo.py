@@ -29,9 +29,9 @@ from deploy.demo_files import read_folder
 from deploy.ports import LOOPBACK, free_port
 from deploy.stack import Stack
 from deploy.up import LOOK_EVERY_S, Stopped, Watch, announce, stop_on_signals
-from shared.waiting import WaitedInVain, wait_until
 from shared.errors import SluiceError
 from shared.settings import Settings
+from shared.waiting import WaitedInVain, wait_until
 
 #: A real little catalogue, sent too when it is there.
 EXAMPLES = Path(__file__).parents[2] / "shared" / "data" / "integration-examples"

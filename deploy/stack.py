@@ -19,7 +19,6 @@ from deploy.data_folder import DataFolder, open_folder, write_private
 from deploy.ports import LOOPBACK, base_url, check_port
 from deploy.services import STOP_ORDER, Name, Service, answers_ok
 from deploy.supervising import Supervisor, render_config
-from shared.waiting import WaitedInVain, wait_until
 from shared import keys
 from shared.clock import now_ms
 from shared.errors import Misconfigured, StoreUnavailable
@@ -27,6 +26,7 @@ from shared.heartbeats import Heartbeats
 from shared.scripts import run
 from shared.settings import Settings
 from shared.store import check_server, connect
+from shared.waiting import WaitedInVain, wait_until
 
 #: Seconds a service has to become ready: long enough for a store to read a big log, or a busy machine.
 READY_TIMEOUT_S = 60.0
@@ -50,8 +50,9 @@ class Stack:
     SLUICE_REDIS_URL the store is the embedded one.  As a context manager it is started, and stopped in the end.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], *, flower: bool = True) -> None:
         """Read the settings; nothing is touched yet.  Raises BadSetting if one does not parse."""
+        self._names = (Name.INGRESS, Name.WORKER, Name.FLOWER) if flower else (Name.INGRESS, Name.WORKER)
         self.settings = Settings.from_env(environ)
         self.embedded = self.settings.redis_url is None
         #: What its processes get; complete once it is started, for others that should meet the same store.
@@ -74,10 +75,10 @@ class Stack:
                 self.start_service(Name.STORE)
             on_ready(self._service(Name.STORE))
             self._keep_credential()
-            names = (Name.INGRESS, Name.WORKER, Name.FLOWER)
-            for name in names:
+            # At once, since none needs another, and each takes a second to come up.
+            for name in self._names:
                 self.supervisor.start_service(name)
-            for name in names:
+            for name in self._names:
                 self._wait_for_start(name)
                 on_ready(self._service(name))
         except BaseException:
@@ -168,7 +169,8 @@ class Stack:
         check_credentials(settings)
         self._folder = folder = open_folder(settings.data_dir)
         check_port(settings.host, settings.port, "SLUICE_PORT")
-        check_port(LOOPBACK, settings.flower_port, "SLUICE_FLOWER_PORT")
+        if Name.FLOWER in self._names:
+            check_port(LOOPBACK, settings.flower_port, "SLUICE_FLOWER_PORT")
         if self.embedded:
             _end_leftover(folder)
         else:

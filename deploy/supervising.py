@@ -18,8 +18,8 @@ from typing import Any
 from supervisor.xmlrpc import SupervisorTransport
 
 from deploy.data_folder import DataFolder
-from shared.waiting import WaitedInVain, wait_until
 from shared.errors import Misconfigured
+from shared.waiting import WaitedInVain, wait_until
 
 DEPLOY = Path(__file__).parent
 

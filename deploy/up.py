@@ -15,9 +15,9 @@ from contextlib import contextmanager
 
 from deploy.services import Name, Service
 from deploy.stack import NotStarted, Stack
-from shared.waiting import wait_until
 from shared.errors import SluiceError
 from shared.settings import unknown_variables
+from shared.waiting import wait_until
 
 #: Seconds between two looks at the services.
 LOOK_EVERY_S = 0.5
