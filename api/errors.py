@@ -1,0 +1,194 @@
+"""Every answer that is not a success: one family of refusals, one shape of payload, one place that writes it.
+
+The payload is ``{"message": str, "errors": [{"loc": str, "msg": str}]}``, ``errors`` only where something was validated.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from shared.errors import SluiceError, StoreFull, TaskConflict, TaskNotFound, TryAgain
+
+log = logging.getLogger(__name__)
+
+#: Problems spelled out in ``message``; ``errors`` has them all.
+PROBLEMS_IN_MESSAGE = 10
+
+#: Both official clients tell their users exactly this.
+UNKNOWN_KEY = (
+    "You have supplied an invalid `key` or `autocomplete_key`. "
+    "You can find your key at app.constructor.io/dashboard/accounts/api_integration."
+)
+INVALID_TOKEN = (
+    "Invalid auth_token. If you've forgotten your token, you can generate a new one at app.constructor.io/dashboard"
+)
+
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="Sluice"'}
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a request.  A ``loc`` of ``""`` stands for the request as a whole."""
+
+    loc: str
+    msg: str
+
+    def __str__(self) -> str:
+        return f"{self.loc}: {self.msg}" if self.loc else self.msg
+
+
+class Refused(SluiceError):
+    """The request is answered with an error and has left nothing behind."""
+
+    status = 400
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        errors: Iterable[Problem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+        if status is not None:
+            self.status = status
+
+
+class Invalid(Refused):
+    """400: what was sent breaks the rules; at least one problem says where and how."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(map(str, problems[:PROBLEMS_IN_MESSAGE])), errors=problems)
+
+
+class UnknownKey(Refused):
+    """401: no catalog has this key."""
+
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__(UNKNOWN_KEY, headers=_CHALLENGE)
+
+
+class InvalidToken(Refused):
+    """401: the token is missing or nobody's."""
+
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__(INVALID_TOKEN, headers=_CHALLENGE)
+
+
+class Forbidden(Refused):
+    """403: a good token that may not do this; the message says what it lacks."""
+
+    status = 403
+
+
+class NotFound(Refused):
+    """404."""
+
+    status = 404
+
+
+class MethodNotAllowed(Refused):
+    """405: the resource exists and has other methods."""
+
+    status = 405
+
+    def __init__(self, *allowed: str) -> None:
+        methods = ", ".join(allowed)
+        super().__init__(f"This method is not allowed here; allowed: {methods}", headers={"Allow": methods})
+
+
+class Conflict(Refused):
+    """409: right in itself, but not in the present state."""
+
+    status = 409
+
+
+class TooLarge(Refused):
+    """413: the body is longer than we take."""
+
+    status = 413
+
+
+class UnsupportedMediaType(Refused):
+    """415: a Content-Type or Content-Encoding that we do not read."""
+
+    status = 415
+
+
+class _Later(Refused):
+    """The same request may succeed later; ``Retry-After`` says when to try."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, headers={"Retry-After": str(retry_after_s)})
+
+
+class TooManyTasks(_Later):
+    """429: the queue of the catalog is full."""
+
+    status = 429
+
+
+class Unavailable(_Later):
+    """503: the store is away or full; nothing is wrong with the request."""
+
+    status = 503
+
+
+def register(app: Flask) -> None:
+    """Make every error of an app JSON: ours, Flask's own, the stores', and those that nobody expected."""
+    app.register_error_handler(Refused, _answer)
+    app.register_error_handler(TryAgain, _try_again)
+    app.register_error_handler(TaskNotFound, lambda _: _answer(NotFound("There is no such task.")))
+    app.register_error_handler(TaskConflict, lambda conflict: _answer(Conflict(str(conflict))))
+    app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _answer(refused: Refused) -> Response:
+    payload: dict[str, Any] = {"message": refused.message}
+    if refused.errors:
+        payload["errors"] = [problem._asdict() for problem in refused.errors]
+    response = jsonify(payload)
+    response.status_code = refused.status
+    response.headers.update(refused.headers)
+    return response
+
+
+def _try_again(error: TryAgain) -> Response:
+    # The text of the error may name hosts and ports: it is for the log, not for the caller.
+    log.warning("store refused", extra={"action": "store_refused", "error": f"{type(error).__name__}: {error}"})
+    what = "The store is full" if isinstance(error, StoreFull) else "The store cannot be reached"
+    return _answer(Unavailable(f"{what}. Please try again later.", retry_after_s=error.retry_after_s))
+
+
+def _http_exception(error: HTTPException) -> Response:
+    if error.response is not None and error.code is None:
+        return error.response  # type: ignore[return-value]  # abort(response): somebody's own answer
+    status = error.code or 500
+    headers = {name: value for name, value in error.get_headers() if name.lower() not in _BODY_HEADERS}
+    return _answer(Refused(error.description or error.name, status=status, headers=headers))
+
+
+#: What werkzeug says about the HTML body that we do not send.
+_BODY_HEADERS = frozenset({"content-type", "content-length"})
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error(
+        "unexpected error",
+        exc_info=error,
+        extra={"action": "request_failed", "method": request.method, "path": request.path},
+    )
+    return _answer(Refused("Internal server error. It was logged.", status=500))

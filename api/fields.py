@@ -1,0 +1,251 @@
+"""The kinds of field our schemas are made of, refusing in the contract's words.
+
+``fast_path`` knows each kind of an entry by its class: a kind that is new here is one it refuses to import until it is taught.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+REQUIRED = "field required"
+NULL = "none is not an allowed value"
+EXTRA = "extra fields not permitted"
+NOT_A_DICT = "value is not a valid dict"
+NOT_A_LIST = "value is not a valid list"
+
+#: How a key of ``data`` says that it edits the list under the name before it.
+EDIT_SUFFIXES = (":add", ":remove")
+
+
+def length(minimum: int | None, maximum: int, unit: str = "characters") -> list[validate.Validator]:
+    """Bound the length of a text or a list, in code points or entries."""
+    at_most = validate.Length(max=maximum, error=f"ensure this value has at most {{max}} {unit}")
+    if minimum is None:
+        return [at_most]
+    return [validate.Length(min=minimum, error=f"ensure this value has at least {{min}} {unit}"), at_most]
+
+
+def between(minimum: int, maximum: int) -> list[validate.Validator]:
+    """Bound a number, both ends included."""
+    return [
+        validate.Range(min=minimum, error="ensure this value is greater than or equal to {min}"),
+        validate.Range(max=maximum, error="ensure this value is less than or equal to {max}"),
+    ]
+
+
+class ContainsOneOf(validate.Validator):
+    """Ask for one character of a class, anywhere.  An empty text is left to ``length`` to refuse."""
+
+    def __init__(self, characters: str, error: str) -> None:
+        self.characters = characters
+        self.error = error
+        self._search = re.compile(characters).search
+
+    def holds_in(self, text: str) -> bool:
+        """Tell whether there is such a character in a text."""
+        return bool(self._search(text))
+
+    def __call__(self, value: str) -> str:
+        if value and not self.holds_in(value):
+            raise ValidationError(str(self.error))
+        return value
+
+
+class _Worded:
+    """Give a field the contract's words for what every field may lack."""
+
+    default_error_messages = {"required": REQUIRED, "null": NULL}
+
+
+class Text(_Worded, fields.String):
+    """A string; nothing else is made into one."""
+
+    default_error_messages = {"invalid": "str type expected"}
+
+
+class WholeNumber(_Worded, fields.Integer):
+    """A JSON number without a fraction: ``1337.0`` counts, text and booleans do not."""
+
+    default_error_messages = {"invalid": "value is not a valid integer"}
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid", input=value)
+        if isinstance(value, float) and not value.is_integer():
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
+class Flag(_Worded, fields.Boolean):
+    """A JSON boolean, and only that."""
+
+    default_error_messages = {"invalid": "value could not be parsed to a boolean"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+def _from_iso(text: str) -> datetime:
+    # RFC 3339 allows a lower-case `t` and `z`, the standard library does not.
+    return datetime.fromisoformat(text.upper())
+
+
+class Moment(_Worded, fields.DateTime):
+    """An ISO 8601 date and time as text."""
+
+    default_error_messages = {"invalid": "invalid datetime format"}
+    DESERIALIZATION_FUNCS = {"iso": _from_iso}
+
+
+class TextOrNumber(_Worded, fields.Field[Any]):
+    """A string that passes ``text``, or any JSON number."""
+
+    default_error_messages = {"invalid": "value is not a valid string or number"}
+
+    def __init__(self, text: Text, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.text = text
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, str):
+            return self.text.deserialize(value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid")
+        return value
+
+
+class ListOf(_Worded, fields.List[Any]):
+    """A JSON array of one kind of field."""
+
+    default_error_messages = {"invalid": NOT_A_LIST}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class OneOrMany(ListOf):
+    """A list of one kind of field, or one alone, which counts as a list of one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list):
+            return [self.inner.deserialize(value, **kwargs)]
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class MapOf(_Worded, fields.Dict):
+    """A JSON object with free names; both the names and the values are of one kind."""
+
+    default_error_messages = {"invalid": NOT_A_DICT}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.make_error("invalid")
+        loaded, problems = {}, {}
+        for name, each in value.items():
+            try:
+                loaded[self.key_field.deserialize(name)] = self.value_field.deserialize(each, **kwargs)
+            except ValidationError as refused:
+                problems[name] = refused.messages
+        if problems:
+            raise ValidationError(problems)
+        return loaded
+
+
+class Object(_Worded, fields.Nested):
+    """A JSON object of a schema of its own."""
+
+
+class OpenObject(_Worded, fields.Nested):
+    """A JSON object that may hold anything beside the known fields of its schema.
+
+    ``max_bytes`` bounds its text as sent; that is checked where the value knows its length (``sent_bytes``).  A key with
+    an edit suffix must hold a list; where ``edits_refused`` is given, that is the message that refuses any such key.
+    """
+
+    def __init__(self, nested: Any, *, max_bytes: int, edits_refused: str | None = None, **kwargs: Any) -> None:
+        super().__init__(nested, **kwargs)
+        self.max_bytes = max_bytes
+        self.too_long = f"ensure this value has at most {max_bytes} bytes of JSON"
+        self.edits_refused = edits_refused
+
+    def edit_problem(self, key: str, value: Any) -> str | None:
+        """Say what is wrong with a key and its value as an edit, if anything."""
+        if not key.endswith(EDIT_SUFFIXES):
+            return None
+        if self.edits_refused:
+            return self.edits_refused
+        return None if isinstance(value, list) else NOT_A_LIST
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any) -> Any:
+        if getattr(value, "sent_bytes", 0) > self.max_bytes:
+            raise ValidationError(self.too_long)
+        items = value.items() if isinstance(value, dict) else ()
+        problems = {key: [problem] for key, each in items if (problem := self.edit_problem(key, each))}
+        try:
+            loaded = super()._deserialize(value, attr, data, partial, **kwargs)
+        except ValidationError as refused:
+            raise ValidationError({**problems, **refused.normalized_messages()}) from None
+        if problems:
+            raise ValidationError(problems)
+        return loaded
+
+
+class Choice(_Worded, fields.String):
+    """One member of an enum of strings, by its value, loaded as the member."""
+
+    def __init__(self, choices: Sequence[StrEnum], **kwargs: Any) -> None:
+        super().__init__(metadata={"enum": [choice.value for choice in choices]}, **kwargs)
+        self._members: Mapping[str, StrEnum] = {choice.value: choice for choice in choices}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> StrEnum:
+        member = self._members.get(value) if isinstance(value, str) else None
+        if member is None:
+            permitted = ", ".join(f"'{name}'" for name in self._members)
+            raise ValidationError(f"value is not a valid enumeration member; permitted: {permitted}")
+        return member
+
+
+class QueryInteger(_Worded, fields.Integer):
+    """A whole number as the text of a query parameter."""
+
+    default_error_messages = {"invalid": "value is not a valid integer"}
+
+    #: Bounded, since the interpreter refuses to read thousands of digits.
+    _DIGITS = re.compile(r"[+-]?[0-9]{1,100}", re.ASCII)
+
+    def _validated(self, value: Any) -> int:
+        if not self._DIGITS.fullmatch(value):
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
+class QueryFlag(_Worded, fields.Boolean):
+    """A boolean as the text of a query parameter, in any of the usual spellings and cases."""
+
+    default_error_messages = {"invalid": "value could not be parsed to a boolean"}
+    truthy = {"1", "true", "t", "yes", "y", "on"}
+    falsy = {"0", "false", "f", "no", "n", "off"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        return super()._deserialize(value.lower(), attr, data, **kwargs)
+
+
+class QueryDate(_Worded, fields.Date):
+    """A day as ``yyyy-mm-dd``."""
+
+    default_error_messages = {"invalid": "invalid date format"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
+        return super()._deserialize(value, attr, data, **kwargs)
