@@ -14,10 +14,10 @@ from deploy.data_folder import LONGEST_SOCKET_PATH, open_folder
 from deploy.ports import base_url, check_port, free_port
 from deploy.services import STOP_ORDER
 from deploy.supervising import render_config
-from shared.waiting import WaitedInVain, wait_until
 from shared.credentials import parse_credentials
 from shared.errors import Misconfigured
 from shared.settings import Settings
+from shared.waiting import WaitedInVain, wait_until
 
 LOOPBACK = "127.0.0.1"
 
