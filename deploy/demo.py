@@ -88,7 +88,7 @@ def report_speed(batches: list[Batch], sent_s: float, all_s: float) -> None:
         entries[f"{batch.method} {batch.kind}"] += len(batch.entries)
     total = entries.total()
     parts = ", ".join(f"{what} {count:,}" for what, count in entries.items())
-    console.print(f"sent      {len(batches)} batches, {total:,} entries in {sent_s:.1f} s ({parts})")
+    console.print(f"sent      {len(batches)} batches, {total:,} entries in {sent_s:.1f} s: {parts}", soft_wrap=True)
     console.print(f"applied   in {all_s:.1f} s from the first byte: {total / all_s:,.0f} entries/s")
 
 
