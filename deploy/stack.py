@@ -177,22 +177,27 @@ class Stack:
             self._check_given_store()
         self._complete_environ()
         config, control = folder.path / "supervisor.conf", folder.socket("supervisor")
-        store_config = embedded_store.write_config(
-            folder.path / "store", folder.socket("store"), durability=settings.durability
+        binary, store_config = self._store_command()
+        text = render_config(
+            folder,
+            control,
+            store_binary=binary,
+            store_config=store_config,
+            workers=settings.workers,
+            log_level=settings.log_level,
         )
-        write_private(
-            config,
-            render_config(
-                folder,
-                control,
-                store_binary=embedded_store.server_binary() if self.embedded else "-",
-                store_config=store_config,
-                workers=settings.workers,
-                log_level=settings.log_level,
-            ),
-        )
+        write_private(config, text)
         self._supervisor = Supervisor(config, control)
         self._supervisor.start(self.environ, keep_open=folder.lock)
+
+    def _store_command(self) -> tuple[object, object]:
+        if not self.embedded:
+            return "never-started", "-"
+        folder = self.folder
+        config = embedded_store.write_config(
+            folder.path / "store", folder.socket("store"), durability=self.settings.durability
+        )
+        return embedded_store.server_binary(), config
 
     def _complete_environ(self) -> None:
         settings, folder, environ = self.settings, self.folder, self.environ
@@ -261,9 +266,9 @@ class Stack:
             case Name.STORE:
                 return Service(name, _without_password(self._store_url()), self._store_note())
             case Name.INGRESS:
-                return Service(name, self.api_url, f"{settings.ingress} process(es) of {settings.threads} threads")
+                return Service(name, self.api_url, f"processes: {settings.ingress}, threads each: {settings.threads}")
             case Name.WORKER:
-                return Service(name, "", f"{settings.workers} drain process(es); log: {self.folder.log(name)}")
+                return Service(name, "", f"processes: {settings.workers}, log: {self.folder.log(name)}")
             case Name.FLOWER:
                 where = "SLUICE_FLOWER_AUTH" if settings.flower_auth else self.folder.path / "flower_auth"
                 return Service(name, self.flower_url, f"user and password: {where}")
