@@ -1,0 +1,165 @@
+"""`make up` as a person meets it: one process, its lines, its end.  Everything else about the stack is HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from deploy.data_folder import open_folder
+from deploy.demo_catalogue import Batch
+from deploy.demo_client import Client
+from deploy.ports import LOOPBACK, free_port
+from deploy.services import STOP_ORDER, Name
+from deploy.supervising import Supervisor
+from shared.errors import Misconfigured
+from shared.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(180)
+
+
+class Up:
+    """One `python -m deploy.up`."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.up"],
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def read_until(self, wanted: str) -> list[str]:
+        """Read its lines up to one that has the wanted text."""
+        lines = []
+        assert self.process.stdout
+        for line in self.process.stdout:
+            lines.append(line.rstrip())
+            if wanted in line:
+                return lines
+        pytest.fail(f"ended without {wanted!r}: {lines}")
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
+        """Ask it to end and return its status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal_number)
+        self.process.communicate(timeout=60)
+        return self.process.returncode
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
+    port, flower_port = free_port(LOOPBACK, 0), free_port(LOOPBACK, 0)
+    mine = {"DATA_DIR": tmp_path / "var", "PORT": port, "FLOWER_PORT": flower_port}
+    return clean | {f"SLUICE_{name}": str(value) for name, value in mine.items()}
+
+
+@pytest.fixture
+def up(environ: dict[str, str]) -> Iterator[Up]:
+    started = Up(environ)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def control_of(folder: Path) -> Supervisor:
+    return Supervisor(folder / "supervisor.conf", folder / "supervisor.sock")
+
+
+def test_it_names_every_service_then_says_ready_and_shows_the_made_token_only_once(
+    environ: dict[str, str], up: Up
+) -> None:
+    lines = up.read_until("ready")
+    assert [line.split()[0] for line in lines[:4]] == ["store", "ingress", "worker", "flower"]
+    assert lines[-1] == "ready"
+    [made] = [line for line in lines if "shown only now" in line]
+    token = made.split("token ")[1].split()[0]
+    assert up.stop(signal.SIGINT) == 0
+
+    again = Up(environ)
+    lines = again.read_until("ready")
+    assert not [line for line in lines if token in line]
+    assert [line for line in lines if environ["SLUICE_DATA_DIR"] + "/credentials" in line]
+    assert again.stop() == 0
+
+
+def test_a_second_one_on_the_same_folder_says_so_in_one_line(environ: dict[str, str], up: Up) -> None:
+    up.read_until("ready")
+    second = subprocess.run([sys.executable, "-m", "deploy.up"], env=environ, capture_output=True, text=True)
+    assert second.returncode == 1
+    assert second.stdout == ""
+    assert re.fullmatch(r"sluice: the data folder .* is in use by another Sluice \(process \d+\): .*\n", second.stderr)
+
+
+def test_whatever_is_killed_comes_back_and_nothing_accepted_is_lost(environ: dict[str, str], up: Up) -> None:
+    lines = up.read_until("ready")
+    [made] = [line for line in lines if "shown only now" in line]
+    found = re.search(r"key (\S+)  token (\S+)", made)
+    assert found
+    url = f"http://{LOOPBACK}:{environ['SLUICE_PORT']}"
+    control = control_of(Path(environ["SLUICE_DATA_DIR"]))
+
+    for number, name in enumerate(STOP_ORDER):
+        Client(url, *found.groups()).send(Batch("PUT", "items", [{"id": str(number), "name": f"before {name}"}]))
+        before = control.processes()[name].pid
+        os.kill(before, signal.SIGKILL)
+        assert f"{name} ended and was started again" in up.read_until(str(name))[-1]
+        whole = partial(_whole, url, found, number + 1)
+        wait_until(whole, f"all is well after {name} was killed", timeout_s=60, every_s=0.2)
+        assert control.processes()[name].pid != before
+
+
+def _whole(url: str, credential: re.Match[str], expected: int) -> bool:
+    try:
+        client = Client(url, *credential.groups())
+        return client.status_counts()["DONE"] == len(list(client.entries("items"))) == expected
+    except OSError:
+        return False
+
+
+def test_when_it_is_killed_itself_nothing_is_left_running(environ: dict[str, str], up: Up) -> None:
+    up.read_until("ready")
+    control = control_of(Path(environ["SLUICE_DATA_DIR"]))
+    pids = [process.pid for process in control.processes().values()]
+    assert len(pids) == len(Name)
+    assert up.stop(signal.SIGKILL) == -signal.SIGKILL
+    wait_until(lambda: not any(map(_runs, pids)), "all services end", timeout_s=60)
+    wait_until(lambda: _free(Path(environ["SLUICE_DATA_DIR"])), "the data folder is free", timeout_s=10)
+
+
+def _free(folder: Path) -> bool:
+    with contextlib.suppress(Misconfigured):
+        open_folder(folder).close()
+        return True
+    return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_service_that_cannot_start_is_named_with_its_log(environ: dict[str, str]) -> None:
+    broken = subprocess.run(
+        [sys.executable, "-m", "deploy.up"],
+        env=environ | {"SLUICE_BROKER_URL": "nonsense://nowhere"},
+        capture_output=True,
+        text=True,
+    )
+    assert broken.returncode == 1
+    assert re.search(r"^sluice: \w+ ended at once\. Its log, \S+/log/\w+\.log, says:$", broken.stderr, re.MULTILINE)
