@@ -94,7 +94,7 @@ def _patch(batch: Batch, chunk: Chunk, view: View, now_ms: int) -> Effects:
         if value is None:
             outcomes[i] = Outcome.IGNORED
             if batch.on_missing is OnMissing.CREATE:
-                outcomes[i] = PUT_MARK
+                outcomes[i] = Outcome.CREATED
                 puts += (entry_id, prefix + without_nulls(entry))
             elif batch.on_missing is OnMissing.FAIL:
                 missing.append(entry_id)
