@@ -46,7 +46,7 @@ class Catalog:
         if wanted.item_count:
             commands.append(("ZCARD", index))
         if wanted.links:
-            args: list[scripts.Argument] = [CASCADE_PAGE, *map(link_prefix, wanted.links)]
+            args: list[scripts.Argument] = [CASCADE_PAGE, *map(link_prefix, dict.fromkeys(wanted.links))]
             commands.append(scripts.READ_LINKS.command((keys.links(section, generation),), args))
         replies = iter(scripts.run(self._client, *commands))
         if wanted.values:
