@@ -86,7 +86,7 @@ class CatalogKeys:
         return f"{self.prefix}nonce:{nonce}"
 
     def idempotency(self, digest: str) -> str:
-        """Hash with TTL: the task that a request with this Idempotency-Key became."""
+        """String with TTL: the task that a request with this Idempotency-Key became."""
         return f"{self.prefix}idempotency:{digest}"
 
     def by_status(self, status: Status | str) -> str:
