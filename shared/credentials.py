@@ -56,7 +56,7 @@ def parse_credentials(text: str) -> list[Credential]:
     the token.
     """
     found: dict[str, Credential] = {}
-    lines = [line for line in re.split(r"[\n,]", text) if line.strip() and not line.strip().startswith("#")]
+    lines = [line for line in re.split(r"[\n,]", re.sub(r"(?m)^\s*#.*", "", text)) if line.strip()]
     for number, line in enumerate(lines, 1):
         catalog_key, colon, rest = line.strip().partition(":")
         token, _, scope = rest.partition(":")
