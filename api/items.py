@@ -9,16 +9,13 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from api.auth import authorize, caller
-from api.batches import parse_batch
-from api.bodies import read_json_body
 from api.errors import Invalid, NotFound, Problem
-from api.schemas import ItemsQuery, PatchQuery, VariationsQuery, WriteQuery, load_query
+from api.schemas import ItemsQuery, VariationsQuery, load_query
 from api.services import services
-from api.submitting import submit
+from api.writing import write
 from shared.catalogs import Catalog, Entry
 from shared.clock import iso
-from shared.codec import encode_chunk
-from shared.model import Batch, Kind, OnMissing, Operation
+from shared.model import Kind, Operation
 
 
 def create_blueprint(kind: Kind) -> Blueprint:
@@ -28,15 +25,15 @@ def create_blueprint(kind: Kind) -> Blueprint:
 
     @blueprint.put("")
     def put() -> Response:
-        return _write(kind, Operation.PUT)
+        return write(kind, Operation.PUT)
 
     @blueprint.patch("")
     def patch() -> Response:
-        return _write(kind, Operation.PATCH)
+        return write(kind, Operation.PATCH)
 
     @blueprint.delete("")
     def delete() -> Response:
-        return _write(kind, Operation.DELETE)
+        return write(kind, Operation.DELETE)
 
     @blueprint.get("")
     def get_list() -> Response:
@@ -51,27 +48,6 @@ def create_blueprint(kind: Kind) -> Blueprint:
         return _json(_shown(found[0]))
 
     return blueprint
-
-
-def _write(kind: Kind, operation: Operation) -> Response:
-    query = load_query(PatchQuery if operation is Operation.PATCH else WriteQuery, request.args)
-    on_missing = query.get("on_missing", OnMissing.FAIL)
-    body = read_json_body()
-    max_entries = services().settings.max_entries
-    chunks = parse_batch(body, kind=kind, operation=operation, on_missing=on_missing, max_entries=max_entries)
-    batch = Batch(
-        kind=kind,
-        operation=operation,
-        section=query["section"],
-        entries=sum(map(len, chunks)),
-        bytes=len(body),
-        chunks=len(chunks),
-        on_missing=on_missing,
-        force=query["force"],
-        notification_emails=tuple(query["notification_emails"]),
-        submitter=caller().as_submitter(),
-    )
-    return submit(batch, [encode_chunk(chunk) for chunk in chunks])
 
 
 def _list(kind: Kind) -> Response:

@@ -10,7 +10,7 @@ from api.errors import Conflict, TooManyTasks, Unavailable
 from api.services import services
 from shared.model import Batch
 from shared.partitions import new_nonce
-from shared.submissions import Submission, Submitted
+from shared.submissions import IdempotencyKey, Submission, Submitted
 
 log = structlog.get_logger()
 
@@ -18,10 +18,11 @@ log = structlog.get_logger()
 RETRY_AFTER_S = 1
 
 
-def submit(batch: Batch, frames: list[bytes]) -> Response:
+def submit(batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | None = None) -> Response:
     """Submit a batch, ring if nobody drains, and answer with the task.
 
-    Raises TooManyTasks if the queue of the catalog is full; nothing is stored then.
+    A repeat with the same Idempotency-Key is answered with the task of the first, also while the queue is full.
+    Raises TooManyTasks if it is, Conflict if the key was used for another request; nothing is stored then.
     """
     tools, catalog_key = services(), caller().catalog_key
     now_ms = tools.clock()
@@ -30,14 +31,17 @@ def submit(batch: Batch, frames: list[bytes]) -> Response:
         frames,
         now_ms=now_ms,
         nonce=new_nonce(),
+        idempotency=idempotency,
         before=tools.backlog.before_submit(catalog_key, now_ms),
         after=tools.backlog.after_submit(catalog_key, now_ms),
     )
     if submitted.ring:
         tools.bell.ring(catalog_key)
     _refuse(submitted)
+    # A repeat may also be this very request, sent to the store twice.
+    repeated = idempotency is not None and submitted.outcome is Submission.REPEATED
     log.info(
-        "batch accepted",
+        "batch accepted before" if repeated else "batch accepted",
         action="submit",
         catalog_key=catalog_key,
         task_id=submitted.task_id,
@@ -52,6 +56,8 @@ def submit(batch: Batch, frames: list[bytes]) -> Response:
         task_status_path=f"/v1/tasks/{submitted.task_id}?key={catalog_key}",
     )
     answer.headers["X-RateLimit-Tasks-Remaining"] = str(submitted.tasks_remaining)
+    if repeated:
+        answer.headers["Idempotency-Replayed"] = "true"
     return answer
 
 

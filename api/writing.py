@@ -1,0 +1,38 @@
+"""A write: from the request to the task that it becomes."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from api.auth import caller
+from api.batches import parse_batch
+from api.bodies import read_json_body
+from api.idempotency import read_idempotency_key
+from api.schemas import PatchQuery, WriteQuery, load_query
+from api.services import services
+from api.submitting import submit
+from shared.codec import encode_chunk
+from shared.model import Batch, Kind, OnMissing, Operation
+
+
+def write(kind: Kind, operation: Operation) -> Response:
+    """Check the entries that the present request sends, submit them as one batch, and answer with its task."""
+    query = load_query(PatchQuery if operation is Operation.PATCH else WriteQuery, request.args)
+    on_missing = query.get("on_missing", OnMissing.FAIL)
+    body = read_json_body()
+    max_entries = services().settings.max_entries
+    chunks = parse_batch(body, kind=kind, operation=operation, on_missing=on_missing, max_entries=max_entries)
+    batch = Batch(
+        kind=kind,
+        operation=operation,
+        section=query["section"],
+        entries=sum(map(len, chunks)),
+        bytes=len(body),
+        chunks=len(chunks),
+        on_missing=on_missing,
+        force=query["force"],
+        notification_emails=tuple(query["notification_emails"]),
+        submitter=caller().as_submitter(),
+    )
+    frames = [encode_chunk(chunk) for chunk in chunks]
+    return submit(batch, frames, idempotency=read_idempotency_key(batch, body))
