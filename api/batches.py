@@ -7,7 +7,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from typing import Any
 
 import msgspec
@@ -22,6 +22,9 @@ from shared.model import Chunk, Kind, OnMissing, Operation
 #: Bounds of a chunk: entries, and bytes of text unless one entry alone is longer.
 CHUNK_ENTRIES = 1000
 CHUNK_BYTES = 2_000_000
+
+#: Problems that one answer lists.
+MAX_PROBLEMS = 10_000
 
 #: Bytes of a body that is small whatever is in it: decoding it whole may cost some dozen times as much.
 SMALL_BODY_BYTES = 1_000_000
@@ -44,13 +47,13 @@ def parse_batch(
     """Check the body of a write and cut it into chunks.
 
     The texts of the chunks, joined, are the body.  The last of several entries with one id supersedes the others, in
-    whichever chunks they are.  Raises Invalid with everything that is wrong, in the contract's words.
+    whichever chunks they are.  Raises Invalid with all that is wrong, up to MAX_PROBLEMS, in the contract's words.
     """
     name = kind.value
     entries = _read_entries(body, name, max_entries)
     checked = rules_for(kind, operation, on_missing).check(entries, name)
     if checked.problems:
-        raise Invalid(*chain.from_iterable(checked.problems.values()))
+        raise Invalid(*islice(chain.from_iterable(checked.problems.values()), MAX_PROBLEMS))
     return cut(body, _locate(body, entries, name), checked.ids, checked.parents)
 
 
@@ -107,7 +110,7 @@ def _superseded(ids: list[str]) -> list[int]:
 def _locate(body: bytes, entries: Sequence[Raw], name: str) -> array[int]:
     """Find the start and end of each entry of a body whose one member is ``name``.
 
-    The whole body is accounted for, head, entries, commas and tail: so a body that repeats its member, of which the parser
+    The whole body is accounted for, head, entries, commas and tail: a body that repeats its member, of which the parser
     keeps the last, cannot pass with the bounds of another.  Raises Invalid for it.
     """
     if head := _HEAD.match(body):
@@ -151,8 +154,7 @@ _COUNTABLE = 100_000
 
 
 def _read_entries(body: bytes, name: str, max_entries: int) -> Sequence[Raw]:
-    stop_early = len(body) > _COUNT_AFTERWARDS_BYTES and max_entries <= _COUNTABLE
-    entries_type = _up_to(max_entries) if stop_early else list[Raw]
+    entries_type = _up_to(max_entries) if len(body) > _COUNT_AFTERWARDS_BYTES else list[Raw]
     try:
         entries = _present(_decode(_body_decoder(name, entries_type), body).entries)
     except msgspec.ValidationError:
@@ -164,8 +166,10 @@ def _read_entries(body: bytes, name: str, max_entries: int) -> Sequence[Raw]:
 
 
 @cache
-def _up_to(most: int) -> type[msgspec.Struct]:
+def _up_to(most: int) -> Any:
     """Make a type for an array that is refused as soon as it proves too long: a list would be built first."""
+    if most > _COUNTABLE:
+        return list[Raw]
     slots: list[Any] = [(f"e{i}", Raw, None) for i in range(most)]
     return msgspec.defstruct("Entries", slots, array_like=True, forbid_unknown_fields=True)
 
@@ -234,4 +238,5 @@ def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError as error:
-        raise Invalid(Problem("body", f"not valid JSON: {str(error).removeprefix('JSON is malformed: ')}")) from None
+        reason = str(error).removeprefix("JSON is malformed: ")
+        raise Invalid(Problem("body", f"not valid JSON: {reason[0].lower()}{reason[1:]}")) from None

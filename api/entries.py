@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -23,8 +24,8 @@ from shared.model import Kind, OnMissing, Operation
 MAX_DEPTH = 64
 #: No rule allows an entry so long, unless it is made of blanks; it bounds what one of them can cost.
 ENTRY_MAX_BYTES = 1_000_000
-#: Problems after which the rest of a batch is no longer looked at.
-MAX_PROBLEMS = 10_000
+#: Of one entry no more problems are kept: a sender can make as many as there is room for unknown fields.
+PROBLEMS_PER_ENTRY = 20
 
 TOO_DEEP = f"ensure this value is nested at most {MAX_DEPTH} levels deep"
 _TOO_LONG = f"ensure this value has at most {ENTRY_MAX_BYTES} bytes of JSON"
@@ -68,15 +69,13 @@ class EntryRules:
     def check(self, entries: Sequence[Raw], loc: str) -> Checked:
         """Check one or more entries that are JSON in valid UTF-8; ``loc`` is the name of the list they were sent in."""
         read = self._fast.read(entries)
-        no_parents = [None] * len(entries) if self._has_parents else None
-        checked = Checked(read.ids, read.parents or no_parents)
-        found = 0
+        parents = read.parents
+        if parents is None and self._has_parents:
+            parents = [None] * len(entries)
+        checked = Checked(read.ids, parents)
         for index in sorted(read.doubtful | _perhaps_too_deep(entries)):
             if wrong := self._recheck(checked, index, entries[index], f"{loc}[{index}]"):
                 checked.problems[index] = wrong
-                found += len(wrong)
-            if found >= MAX_PROBLEMS:
-                break
         return checked
 
     def judge(self, raw: Raw) -> dict[str, Any]:
@@ -95,15 +94,20 @@ class EntryRules:
         try:
             loaded = self.judge(raw)
         except ValidationError as refused:
-            return list(problems(refused.messages, loc))
+            return list(islice(problems(refused.messages, loc), PROBLEMS_PER_ENTRY))
         checked.ids[index] = loaded["id"]
         if checked.parents is not None:
             checked.parents[index] = loaded.get("item_id")
         return []
 
     def _too_long(self, raw: Raw, loc: str) -> Problem:
-        too_long = [(key, field) for key, field, value in self._fast.open_values(raw) if len(value) > field.max_bytes]
-        return Problem(f"{loc}.{too_long[0][0]}", too_long[0][1].too_long) if too_long else Problem(loc, _TOO_LONG)
+        try:
+            for key, member, value in self._fast.open_values(raw):
+                if len(value) > member.max_bytes:
+                    return Problem(f"{loc}.{key}", member.too_long)
+        except RecursionError:  # its depth was not looked at
+            return Problem(loc, TOO_DEEP)
+        return Problem(loc, _TOO_LONG)
 
 
 @cache

@@ -1,6 +1,6 @@
 """Every answer that is not a success: one family of refusals, one shape of payload, one place that writes it.
 
-The payload is ``{"message": str, "errors": [{"loc": str, "msg": str}]}``, ``errors`` only where something was validated.
+The payload is ``{"message": str, "errors": [{"loc": str, "msg": str}]}``; ``errors`` only after a validation.
 """
 
 from __future__ import annotations
@@ -150,8 +150,8 @@ def register(app: Flask) -> None:
     """Make every error of an app JSON: ours, Flask's own, the stores', and those that nobody expected."""
     app.register_error_handler(Refused, _answer)
     app.register_error_handler(TryAgain, _try_again)
-    app.register_error_handler(TaskNotFound, lambda _: _answer(NotFound("There is no such task.")))
-    app.register_error_handler(TaskConflict, lambda conflict: _answer(Conflict(str(conflict))))
+    app.register_error_handler(TaskNotFound, lambda error: _answer(NotFound(str(error) or "task not found")))
+    app.register_error_handler(TaskConflict, lambda error: _answer(Conflict(str(error) or "task conflict")))
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _unexpected)
 

@@ -1,14 +1,14 @@
 """A quick decoder for each entry schema, derived from it.
 
-Sound, not complete: an entry that it takes is one that marshmallow takes too, with the same id.  What it does not take is
-not refused yet; marshmallow decides, and writes the messages.  That is 30 times slower, and rare.
+Sound, not complete: an entry that it takes is one that marshmallow takes too, with the same id.  What it does not take
+is not refused yet; marshmallow decides, and writes the messages.  That is 40 times slower, and rare.
 
-Why it is sound.  msgspec's types are built field by field from the schema, and each field kind has one translation, below;
-a kind, validator or option without one is an error when this module is first used.  What a type does not name, msgspec
-skips.  Skipping checks the grammar in full (escapes, pairs of surrogates, control characters), but not UTF-8, which is
-checked before anything comes here, and not whether a double can hold a number, which is no business of ours: an unknown
-field is stored as sent.  Two rules are no part of a type, and are looked at beside it: edit keys (``key:add``), since a
-type cannot speak of names it does not know, and the length of an open object's text.
+Why it is sound.  msgspec's types are built field by field from the schema, and each field kind has one translation,
+below; a kind, validator or option without one is an error at import.  What a type does not name, msgspec skips.
+Skipping checks the grammar in full (escapes, pairs of surrogates, control characters), but not UTF-8, which is checked
+before anything comes here, and not whether a double can hold a number, which is no business of ours: an unknown field
+is stored as sent.  Two rules are no part of a type, and are looked at beside it: edit keys (``key:add``), since a type
+cannot speak of names it does not know, and the length of an open object's text.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _struct_of(schema: Schema, types: dict[str, Any]) -> type[msgspec.Struct]:
     """Make a type that refuses, or skips, what the schema does not name."""
     if schema.unknown not in (RAISE, INCLUDE):
         raise TypeError(f"{schema!r}: no fast path for unknown={schema.unknown!r}")
-    if any(schema._hooks.values()):  # noqa: SLF001  (the only place where marshmallow keeps them)
+    if any(schema._hooks.values()):  # marshmallow keeps them nowhere else
         raise TypeError(f"{schema!r}: no fast path for a schema with hooks")
     return msgspec.defstruct(
         type(schema).__name__,
@@ -230,7 +230,13 @@ def _whole_number(field: fields.WholeNumber) -> Any:
     return _constrained(int, field) | _constrained(float, field, multiple_of=1)
 
 
+def _text_or_number(field: fields.TextOrNumber) -> Any:
+    _refuse_options(field, field.text.allow_none)
+    return reduce(or_, (_type(field.text), int, float))
+
+
 def _one_or_many(field: fields.OneOrMany) -> Any:
+    _refuse_options(field, field.inner.allow_none)
     inner = _type(field.inner)
     return list[inner] | inner  # type: ignore[valid-type]
 
@@ -241,8 +247,8 @@ _TRANSLATIONS: dict[type, Callable[[Any], Any]] = {
     fields.WholeNumber: _whole_number,
     fields.Flag: lambda _: bool,
     fields.Moment: lambda _: datetime,
-    fields.TextOrNumber: lambda field: reduce(or_, (_type(field.text), int, float)),
+    fields.TextOrNumber: _text_or_number,
     fields.ListOf: lambda field: list[_type(field.inner)],  # type: ignore[misc]
     fields.OneOrMany: _one_or_many,
-    fields.MapOf: lambda field: dict[_type(field.key_field), _type(field.value_field)],  # type: ignore[misc]
+    fields.MapOf: lambda field: dict[_type(field.names), _type(field.values)],  # type: ignore[misc]
 }

@@ -1,6 +1,6 @@
 """The kinds of field our schemas are made of, refusing in the contract's words.
 
-``fast_path`` knows each kind of an entry by its class: a kind that is new here is one it refuses to import until it is taught.
+``fast_path`` knows the kinds that an entry is made of by their classes; it refuses any other until it is taught.
 """
 
 from __future__ import annotations
@@ -57,22 +57,21 @@ class ContainsOneOf(validate.Validator):
         return value
 
 
-class _Worded:
-    """Give a field the contract's words for what every field may lack."""
+def _words(invalid: str) -> dict[str, str | list[Any] | dict[Any, Any]]:
+    """Give a field the contract's words for a value that is missing, null, or not of its kind."""
+    return {"required": REQUIRED, "null": NULL, "invalid": invalid}
 
-    default_error_messages = {"required": REQUIRED, "null": NULL}
 
-
-class Text(_Worded, fields.String):
+class Text(fields.String):
     """A string; nothing else is made into one."""
 
-    default_error_messages = {"invalid": "str type expected"}
+    default_error_messages = _words("str type expected")
 
 
-class WholeNumber(_Worded, fields.Integer):
+class WholeNumber(fields.Integer):
     """A JSON number without a fraction: ``1337.0`` counts, text and booleans do not."""
 
-    default_error_messages = {"invalid": "value is not a valid integer"}
+    default_error_messages = _words("value is not a valid integer")
 
     def _validated(self, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -82,10 +81,10 @@ class WholeNumber(_Worded, fields.Integer):
         return int(value)
 
 
-class Flag(_Worded, fields.Boolean):
+class Flag(fields.Boolean):
     """A JSON boolean, and only that."""
 
-    default_error_messages = {"invalid": "value could not be parsed to a boolean"}
+    default_error_messages = _words("value could not be parsed to a boolean")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -93,22 +92,20 @@ class Flag(_Worded, fields.Boolean):
         return value
 
 
-def _from_iso(text: str) -> datetime:
-    # RFC 3339 allows a lower-case `t` and `z`, the standard library does not.
-    return datetime.fromisoformat(text.upper())
-
-
-class Moment(_Worded, fields.DateTime):
+class Moment(fields.DateTime):
     """An ISO 8601 date and time as text."""
 
-    default_error_messages = {"invalid": "invalid datetime format"}
-    DESERIALIZATION_FUNCS = {"iso": _from_iso}
+    default_error_messages = _words("invalid datetime format")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        # RFC 3339 allows a lower-case `t` and `z`, the standard library does not.
+        return super()._deserialize(value.upper() if isinstance(value, str) else None, attr, data, **kwargs)
 
 
-class TextOrNumber(_Worded, fields.Field[Any]):
+class TextOrNumber(fields.Field[Any]):
     """A string that passes ``text``, or any JSON number."""
 
-    default_error_messages = {"invalid": "value is not a valid string or number"}
+    default_error_messages = _words("value is not a valid string or number")
 
     def __init__(self, text: Text, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -122,10 +119,10 @@ class TextOrNumber(_Worded, fields.Field[Any]):
         return value
 
 
-class ListOf(_Worded, fields.List[Any]):
+class ListOf(fields.List[Any]):
     """A JSON array of one kind of field."""
 
-    default_error_messages = {"invalid": NOT_A_LIST}
+    default_error_messages = _words(NOT_A_LIST)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
         if not isinstance(value, list):
@@ -142,18 +139,24 @@ class OneOrMany(ListOf):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class MapOf(_Worded, fields.Dict):
-    """A JSON object with free names; both the names and the values are of one kind."""
+class MapOf(fields.Dict):
+    """A JSON object with free names; its names are of one kind, and so are its values."""
 
-    default_error_messages = {"invalid": NOT_A_DICT}
+    default_error_messages = _words(NOT_A_DICT)
+
+    def __init__(self, *, keys: Text, values: fields.Field[Any], **kwargs: Any) -> None:
+        super().__init__(keys=keys, values=values, **kwargs)
+        self.names, self.values = keys, values
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self.make_error("invalid")
-        loaded, problems = {}, {}
+        loaded: dict[str, Any] = {}
+        problems = {}
         for name, each in value.items():
             try:
-                loaded[self.key_field.deserialize(name)] = self.value_field.deserialize(each, **kwargs)
+                self.names.deserialize(name)
+                loaded[name] = self.values.deserialize(each, **kwargs)
             except ValidationError as refused:
                 problems[name] = refused.messages
         if problems:
@@ -161,16 +164,20 @@ class MapOf(_Worded, fields.Dict):
         return loaded
 
 
-class Object(_Worded, fields.Nested):
-    """A JSON object of a schema of its own."""
+class Object(fields.Nested):
+    """A JSON object of a schema of its own, whose words tell what is no object."""
+
+    default_error_messages = _words(NOT_A_DICT)
 
 
-class OpenObject(_Worded, fields.Nested):
+class OpenObject(fields.Nested):
     """A JSON object that may hold anything beside the known fields of its schema.
 
-    ``max_bytes`` bounds its text as sent; that is checked where the value knows its length (``sent_bytes``).  A key with
-    an edit suffix must hold a list; where ``edits_refused`` is given, that is the message that refuses any such key.
+    ``max_bytes`` bounds its text as sent, and is checked where the value knows its length (``sent_bytes``).  A key with
+    an edit suffix must hold a list; where ``edits_refused`` is given, that message refuses any such key.
     """
+
+    default_error_messages = _words(NOT_A_DICT)
 
     def __init__(self, nested: Any, *, max_bytes: int, edits_refused: str | None = None, **kwargs: Any) -> None:
         super().__init__(nested, **kwargs)
@@ -200,8 +207,10 @@ class OpenObject(_Worded, fields.Nested):
         return loaded
 
 
-class Choice(_Worded, fields.String):
+class Choice(fields.String):
     """One member of an enum of strings, by its value, loaded as the member."""
+
+    default_error_messages = _words("value is not a valid enumeration member; permitted: {permitted}")
 
     def __init__(self, choices: Sequence[StrEnum], **kwargs: Any) -> None:
         super().__init__(metadata={"enum": [choice.value for choice in choices]}, **kwargs)
@@ -210,15 +219,14 @@ class Choice(_Worded, fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> StrEnum:
         member = self._members.get(value) if isinstance(value, str) else None
         if member is None:
-            permitted = ", ".join(f"'{name}'" for name in self._members)
-            raise ValidationError(f"value is not a valid enumeration member; permitted: {permitted}")
+            raise self.make_error("invalid", permitted=", ".join(f"'{name}'" for name in self._members))
         return member
 
 
-class QueryInteger(_Worded, fields.Integer):
+class QueryInteger(fields.Integer):
     """A whole number as the text of a query parameter."""
 
-    default_error_messages = {"invalid": "value is not a valid integer"}
+    default_error_messages = _words("value is not a valid integer")
 
     #: Bounded, since the interpreter refuses to read thousands of digits.
     _DIGITS = re.compile(r"[+-]?[0-9]{1,100}", re.ASCII)
@@ -229,21 +237,26 @@ class QueryInteger(_Worded, fields.Integer):
         return int(value)
 
 
-class QueryFlag(_Worded, fields.Boolean):
+class QueryFlag(fields.Boolean):
     """A boolean as the text of a query parameter, in any of the usual spellings and cases."""
 
-    default_error_messages = {"invalid": "value could not be parsed to a boolean"}
-    truthy = {"1", "true", "t", "yes", "y", "on"}
-    falsy = {"0", "false", "f", "no", "n", "off"}
+    default_error_messages = _words("value could not be parsed to a boolean")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            truthy=("1", "true", "t", "yes", "y", "on"),
+            falsy=("0", "false", "f", "no", "n", "off"),
+            **kwargs,
+        )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         return super()._deserialize(value.lower(), attr, data, **kwargs)
 
 
-class QueryDate(_Worded, fields.Date):
+class QueryDate(fields.Date):
     """A day as ``yyyy-mm-dd``."""
 
-    default_error_messages = {"invalid": "invalid date format"}
+    default_error_messages = _words("invalid date format")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):

@@ -29,13 +29,16 @@ NO_EDITS_IN_PUT = "list edits are not permitted in PUT"
 NO_EDITS_IN_CREATE = "list edits are not permitted with on_missing=CREATE"
 
 
+_WORDS = {"unknown": fields.EXTRA, "type": fields.NOT_A_DICT}
+
+
 class Strict(Schema):
     """An object with the declared fields and no others."""
 
     class Meta:
         unknown = RAISE
 
-    error_messages = {"unknown": fields.EXTRA, "type": fields.NOT_A_DICT}
+    error_messages = _WORDS
 
 
 # --- entries ---------------------------------------------------------------------------------------------------------
@@ -274,8 +277,8 @@ class TaskChanges(Strict):
 def load_query(schema: type[Query], args: Mapping[str, Any]) -> dict[str, Any]:
     """Read query parameters; the names in the result are those of the schema's fields.
 
-    Raises Invalid.  The values of a repeatable parameter have no place of their own in a query, so a problem with one of
-    them is named after the parameter alone.
+    Raises Invalid.  The values of a repeatable parameter have no place of their own in a query, so a problem with one
+    is named after the parameter alone.
     """
     try:
         return _loaded(schema, args)
