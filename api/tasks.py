@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import msgspec
 from flask import Blueprint, Response, jsonify, request
 
 from api.auth import authorize, caller
@@ -14,11 +13,11 @@ from api.bodies import read_json_body
 from api.errors import Invalid, NotFound, Problem
 from api.schemas import MAX_INT32, TaskChange, TaskChanges, TasksQuery, TaskType, load_body, load_query
 from api.services import services
-from shared.clock import iso
-from shared.model import Kind, Status
+from api.task_views import show
+from shared.model import Status
 from shared.partitions import new_nonce
 from shared.submissions import Change
-from shared.tasks import Task, TaskFilter, TaskPage
+from shared.tasks import TaskFilter, TaskPage
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks")
 blueprint.before_request(authorize)
@@ -38,7 +37,7 @@ def get_list() -> Response:
     if not query["types"] or TaskType.INGESTION in query["types"]:
         page = services().tasks(caller().catalog_key).page(_filter(query), offset=offset, size=size)
     return jsonify(
-        tasks=[_shown(task) for task in page.tasks],
+        tasks=show(*page.tasks),
         total_count=page.total,
         status_counts={status.value: count for status, count in page.by_status.items()},
     )
@@ -64,7 +63,7 @@ def patch_many() -> Response:
         raise Invalid(Problem("tasks", "an id may stand here once"))
     changed = _change([(wish["id"], _CHANGES[wish["status"]]) for wish in wishes])
     tasks = services().tasks(caller().catalog_key).get_many(changed)
-    return jsonify(tasks=[_shown(task) for task in tasks if task is not None])
+    return jsonify(tasks=show(*(task for task in tasks if task is not None)))
 
 
 def _change(changes: list[tuple[int, Change]]) -> list[int]:
@@ -88,7 +87,8 @@ def _one(task_id: int) -> Response:
     task = services().tasks(caller().catalog_key).get(task_id)
     if task is None:
         raise NotFound(f"task {task_id} not found")
-    return jsonify(_shown(task))
+    [shown] = show(task)
+    return jsonify(shown)
 
 
 def _task_id(text: str) -> int:
@@ -115,51 +115,3 @@ _DAY_MS = int(timedelta(days=1).total_seconds()) * 1000
 
 def _midnight_ms(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
-
-
-def _shown(task: Task) -> dict[str, Any]:
-    """A task as the contract shows it; ours are the fields from ``progress`` on."""
-    batch, has_run = task.batch, task.status is not Status.QUEUED
-    shown: dict[str, Any] = {
-        "id": task.id,
-        "status": task.status,
-        "submission_time": iso(task.submitted_ms),
-        "start_time": None if task.started_ms is None else iso(task.started_ms),
-        "last_update": iso(task.updated_ms) if has_run else None,
-        "type": TaskType.INGESTION,
-        "filename": _filename(task),
-        "protocol": batch.protocol,
-    }
-    if task.status is Status.DONE:
-        shown["result"] = _result(task)
-    elif task.status is Status.FAILED:
-        shown["error"] = {"message": task.error}
-    shown["progress"] = {"entries_total": batch.entries, "entries_applied": task.entries_done}
-    if batch.submitter is not None:
-        sender = batch.submitter
-        shown["submitted_by"] = {
-            "token_name": sender.token_name,
-            "client": sender.client,
-            "address": sender.address,
-            "bytes": batch.bytes,
-        }
-    ours = {"retry_of": task.retry_of, "rerun_by": task.rerun_by, "canceled_by": task.canceled_by}
-    return shown | {name: value for name, value in ours.items() if value is not None}
-
-
-def _filename(task: Task) -> str:
-    moment = datetime.fromtimestamp(task.submitted_ms / 1000, UTC).strftime("%Y-%m-%d-%H-%M-%S")
-    return f"{caller().catalog_key}_{task.batch.section}_{task.batch.operation}_{moment}.tar"
-
-
-def _result(task: Task) -> dict[str, Any]:
-    touched = {
-        name: count
-        for name, count in task.counts.items()
-        if name.startswith(task.batch.kind) or (count and name.startswith(Kind.VARIATIONS))
-    }
-    return {
-        "changelog": {"sections": {task.batch.section: touched}},
-        "index_built": True,
-        "ingestion_warnings": msgspec.json.decode(task.warnings),
-    }

@@ -9,7 +9,7 @@ import redis
 
 from shared import scripts
 from shared.codec import decode_batch
-from shared.keys import CatalogKeys
+from shared.keys import CatalogKeys, padded
 from shared.model import TERMINAL, Batch, Status
 
 #: What a task counts, as in the contract's changelog.
@@ -59,6 +59,16 @@ class TaskPage:
     by_status: dict[Status, int] = field(default_factory=lambda: dict.fromkeys(Status, 0))
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a task stands that waits."""
+
+    #: Tasks of its catalog that come first.
+    before: int
+    #: None of them is taken up any more before an operator has looked.
+    stuck: bool
+
+
 class Tasks:
     """The tasks of one catalog.  Every call is one or two round trips; raises StoreUnavailable."""
 
@@ -79,6 +89,18 @@ class Tasks:
         """Tell whether a task will not change any more; true also if there is none of that id."""
         [status] = scripts.run(self._client, ("HGET", self._keys.task(task_id), "status"))
         return status is None or status.decode() in TERMINAL
+
+    def places(self, task_ids: Sequence[int]) -> dict[int, Place]:
+        """Tell where tasks stand in the queue; those that do not wait, or no longer, are left out."""
+        queued = self._keys.by_status(Status.QUEUED)
+        begun, stuck, *ranks = scripts.run(
+            self._client,
+            ("ZCARD", self._keys.by_status(Status.IN_PROGRESS)),
+            ("HEXISTS", self._keys.position, "stuck"),
+            *(("ZRANK", queued, padded(task_id)) for task_id in task_ids),
+        )
+        found = zip(task_ids, ranks, strict=True)
+        return {task_id: Place(begun + rank, bool(stuck)) for task_id, rank in found if rank is not None}
 
     def page(self, only: TaskFilter, *, offset: int, size: int) -> TaskPage:
         """Read a page of tasks, newest first."""

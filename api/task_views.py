@@ -1,0 +1,85 @@
+"""How a task is shown: as the contract has it, and what we add."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from api.auth import caller
+from api.schemas import TaskType
+from api.services import services
+from shared.clock import iso
+from shared.model import Kind, Status
+from shared.tasks import Place, Task
+
+
+def show(*tasks: Task) -> list[dict[str, Any]]:
+    """Show tasks of the caller's catalog; for those that wait one more look at the store tells where and for what."""
+    waiting = [task.id for task in tasks if task.status is Status.QUEUED]
+    places = services().tasks(caller().catalog_key).places(waiting) if waiting else {}
+    return [_shown(task) | _waits(places.get(task.id)) for task in tasks]
+
+
+def _waits(place: Place | None) -> dict[str, Any]:
+    if place is None:
+        return {}
+    return {"queue_position": place.before + 1, "waiting_for": _waits_for(place)}
+
+
+def _waits_for(place: Place) -> str:
+    if place.stuck:
+        return "an operator: the partition is stuck"
+    if place.before:
+        return f"{place.before} task{'s' if place.before > 1 else ''} before it"
+    tools = services()
+    return "a worker" if tools.heartbeats.alive(tools.clock()) else "a worker: none is running"
+
+
+def _shown(task: Task) -> dict[str, Any]:
+    """A task as the contract shows it; ours are the fields from ``progress`` on."""
+    batch, has_run = task.batch, task.status is not Status.QUEUED
+    shown: dict[str, Any] = {
+        "id": task.id,
+        "status": task.status,
+        "submission_time": iso(task.submitted_ms),
+        "start_time": None if task.started_ms is None else iso(task.started_ms),
+        "last_update": iso(task.updated_ms) if has_run else None,
+        "type": TaskType.INGESTION,
+        "filename": _filename(task),
+        "protocol": batch.protocol,
+    }
+    if task.status is Status.DONE:
+        shown["result"] = _result(task)
+    elif task.status is Status.FAILED:
+        shown["error"] = {"message": task.error}
+    shown["progress"] = {"entries_total": batch.entries, "entries_applied": task.entries_done}
+    if batch.submitter is not None:
+        sender = batch.submitter
+        shown["submitted_by"] = {
+            "token_name": sender.token_name,
+            "client": sender.client,
+            "address": sender.address,
+            "bytes": batch.bytes,
+        }
+    ours = {"retry_of": task.retry_of, "rerun_by": task.rerun_by, "canceled_by": task.canceled_by}
+    return shown | {name: value for name, value in ours.items() if value is not None}
+
+
+def _filename(task: Task) -> str:
+    moment = datetime.fromtimestamp(task.submitted_ms / 1000, UTC).strftime("%Y-%m-%d-%H-%M-%S")
+    return f"{caller().catalog_key}_{task.batch.section}_{task.batch.operation}_{moment}.tar"
+
+
+def _result(task: Task) -> dict[str, Any]:
+    touched = {
+        name: count
+        for name, count in task.counts.items()
+        if name.startswith(task.batch.kind) or (count and name.startswith(Kind.VARIATIONS))
+    }
+    return {
+        "changelog": {"sections": {task.batch.section: touched}},
+        "index_built": True,
+        "ingestion_warnings": msgspec.json.decode(task.warnings),
+    }
