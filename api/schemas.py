@@ -15,6 +15,7 @@ from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, ValidationError, pre_lo
 from api import fields
 from api.errors import Invalid, Problem
 from api.fields import between, length
+from api.waiting import MAX_WAIT_S
 from shared.model import Kind, OnMissing, Operation, Status
 
 #: What `data` may take, as sent.
@@ -177,7 +178,14 @@ class Query(Schema):
         }
 
 
-class WriteQuery(Query):
+class WaitQuery(Query):
+    """What a request takes that may wait for a task to end."""
+
+    #: Seconds; None: do not wait, and say nothing of the task.
+    wait = fields.QueryInteger(load_default=None, allow_none=False, validate=between(0, MAX_WAIT_S))
+
+
+class WriteQuery(WaitQuery):
     """What every write takes."""
 
     section = fields.Text(load_default="Products", validate=length(1, 100))

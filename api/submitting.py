@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 import structlog
 from flask import Response, jsonify
 
 from api.auth import caller
 from api.errors import Conflict, TooManyTasks, Unavailable
 from api.services import services
+from api.task_views import show
+from shared.errors import StoreUnavailable
 from shared.model import Batch
 from shared.partitions import new_nonce
 from shared.submissions import IdempotencyKey, Submission, Submitted
@@ -18,11 +23,14 @@ log = structlog.get_logger()
 RETRY_AFTER_S = 1
 
 
-def submit(batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | None = None) -> Response:
-    """Submit a batch, ring if nobody drains, and answer with the task.
+def submit(
+    batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | None = None, wait_s: int | None = None
+) -> Response:
+    """Submit a batch, ring if nobody drains, and answer with the id of its task.
 
-    A repeat with the same Idempotency-Key is answered with the task of the first, also while the queue is full.
-    Raises TooManyTasks if it is, Conflict if the key was used for another request; nothing is stored then.
+    The task itself comes along if it was to be waited for, ended or not.  A repeat with the same Idempotency-Key is
+    answered with the task of the first, also while the queue is full.  Raises TooManyTasks if it is, Conflict if the
+    key was used for another request; nothing is stored then.
     """
     tools, catalog_key = services(), caller().catalog_key
     now_ms = tools.clock()
@@ -54,11 +62,24 @@ def submit(batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | N
     answer = jsonify(
         task_id=submitted.task_id,
         task_status_path=f"/v1/tasks/{submitted.task_id}?key={catalog_key}",
+        **_waited_for(submitted.task_id, wait_s),
     )
     answer.headers["X-RateLimit-Tasks-Remaining"] = str(submitted.tasks_remaining)
     if repeated:
         answer.headers["Idempotency-Replayed"] = "true"
     return answer
+
+
+def _waited_for(task_id: int, wait_s: int | None) -> dict[str, Any]:
+    if wait_s is None:
+        return {}
+    tools = services()
+    # The batch is accepted: with the store away from here on, its sender must still learn so.
+    with contextlib.suppress(StoreUnavailable):
+        task = tools.waiters.wait_for_end(tools.tasks(caller().catalog_key), task_id, wait_s)
+        if task is not None:
+            return {"task": show(task)[0]}
+    return {}
 
 
 def _refuse(submitted: Submitted) -> None:

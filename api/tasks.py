@@ -11,7 +11,7 @@ from api.auth import authorize, caller
 from api.batches import parse_json
 from api.bodies import read_json_body
 from api.errors import Invalid, NotFound, Problem
-from api.schemas import MAX_INT32, TaskChange, TaskChanges, TasksQuery, TaskType, load_body, load_query
+from api.schemas import MAX_INT32, TaskChange, TaskChanges, TasksQuery, TaskType, WaitQuery, load_body, load_query
 from api.services import services
 from api.task_views import show
 from shared.model import Status
@@ -45,7 +45,8 @@ def get_list() -> Response:
 
 @blueprint.get("/<anything:task_id>")
 def get_one(task_id: str) -> Response:
-    return _one(_task_id(task_id))
+    wait_s = load_query(WaitQuery, request.args)["wait"]
+    return _one(_task_id(task_id), wait_s=wait_s or 0)
 
 
 @blueprint.patch("/<anything:task_id>")
@@ -83,8 +84,9 @@ def _change(changes: list[tuple[int, Change]]) -> list[int]:
     return changed
 
 
-def _one(task_id: int) -> Response:
-    task = services().tasks(caller().catalog_key).get(task_id)
+def _one(task_id: int, *, wait_s: int = 0) -> Response:
+    tools = services()
+    task = tools.waiters.wait_for_end(tools.tasks(caller().catalog_key), task_id, wait_s)
     if task is None:
         raise NotFound(f"task {task_id} not found")
     [shown] = show(task)

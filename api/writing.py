@@ -35,4 +35,4 @@ def write(kind: Kind, operation: Operation) -> Response:
         submitter=caller().as_submitter(),
     )
     frames = [encode_chunk(chunk) for chunk in chunks]
-    return submit(batch, frames, idempotency=read_idempotency_key(batch, body))
+    return submit(batch, frames, idempotency=read_idempotency_key(batch, body), wait_s=query["wait"])
