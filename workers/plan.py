@@ -45,7 +45,7 @@ class Planner:
         head, *behind = grant.window
         batch = head.batch
         if grant.stalls >= self._settings.max_stalls:
-            attempts = grant.stalls + 1
+            attempts = grant.stalls
             return [_failure(head, f"given up after {attempts} attempts, none of which came to an end")]
         if batch is None:
             return [_failure(head, "the record of this task is lost; nothing of it was applied")]
@@ -56,7 +56,7 @@ class Planner:
             if failure:
                 return [failure]
         run = [head, *takewhile(lambda work: _alike(head, work), behind)]
-        return list(self._apply(batch, run, now_ms))
+        return list(self._apply(batch, run))
 
     def _begin(self, token: str, head: Work, batch: Batch, now_ms: int) -> Failure | None:
         """Begin a task of many chunks, and check it whole if its data can make it fail."""
@@ -89,7 +89,7 @@ class Planner:
                 raise TaskFailed("the payload of this task is lost; nothing of it was applied")
             yield decode_chunk(frame)
 
-    def _apply(self, batch: Batch, run: list[Work], now_ms: int) -> Iterator[Step]:
+    def _apply(self, batch: Batch, run: list[Work]) -> Iterator[Step]:
         chunks = [(work, work.chunk + i, decode_chunk(frame)) for work in run for i, frame in enumerate(work.frames)]
         wanted = Wants()
         for _, _, chunk in chunks:
@@ -102,7 +102,7 @@ class Planner:
                 if work.batch.chunks == 1 and work.untouched:
                     deleted = applier.deletions(work.batch, chunk, view)
                     applier.guard(work.batch, deleted, view.item_count, self._settings)
-                effects = applier.apply(work.batch, chunk, view, now_ms=now_ms)
+                effects = applier.apply(work.batch, chunk, view)
             except TaskFailed as problem:
                 if work.batch.chunks > 1:
                     raise RuntimeError(f"task {work.task_id} fails after its check pass: {problem}") from problem
