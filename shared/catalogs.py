@@ -10,7 +10,7 @@ import redis
 from shared import scripts
 from shared.codec import STAMP_DIGITS
 from shared.effects import View, Wants
-from shared.keys import CatalogKeys, link_prefix
+from shared.keys import CatalogKeys, link_prefix, split_link
 from shared.model import Kind
 
 #: Variations that one commit deletes along with their items at most.
@@ -51,7 +51,7 @@ class Catalog:
         replies = iter(scripts.run(self._client, *commands))
         if wanted.values:
             pairs = zip(wanted.values, next(replies), strict=True)
-            view.values = {id_: value for id_, value in pairs if value is not None}
+            view.values = {id_: value[STAMP_DIGITS:] for id_, value in pairs if value is not None}
         if wanted.items:
             view.items = {id_ for id_, score in zip(wanted.items, next(replies), strict=True) if score is not None}
         if wanted.item_count:
@@ -60,7 +60,7 @@ class Catalog:
             complete, *links = next(replies)
             view.links_complete = bool(complete)
             for link in links:
-                item_id, variation_id = _split_link(link)
+                item_id, variation_id = split_link(link.decode())
                 view.links.setdefault(item_id, []).append(variation_id)
         return view
 
@@ -80,7 +80,7 @@ class Catalog:
     def page_after(self, kind: Kind, section: str, *, after: str | None, size: int) -> list[Entry]:
         """Read the entries that follow an id in the order of `page`; from the start without one."""
         generation = self._generation(section)
-        start = b"-" if after is None else b"(" + after.encode()
+        start = "-" if after is None else "(" + after
         index = self._keys.index(kind, section, generation)
         [ids] = scripts.run(self._client, ("ZRANGE", index, start, "+", "BYLEX", "LIMIT", 0, size))
         return self._entries(kind, section, generation, ids)
@@ -89,8 +89,8 @@ class Catalog:
         """List the variations of an item, by id."""
         prefix = link_prefix(item_id)
         links_key = self._keys.links(section, self._generation(section))
-        [links] = scripts.run(self._client, ("ZRANGE", links_key, b"[" + prefix, b"(" + prefix + b"\xff", "BYLEX"))
-        return [_split_link(link)[1] for link in links]
+        [links] = scripts.run(self._client, ("ZRANGE", links_key, f"[{prefix}", b"(%s\xff" % prefix.encode(), "BYLEX"))
+        return [split_link(link.decode())[1] for link in links]
 
     def _generation(self, section: str) -> int:
         [generation] = scripts.run(self._client, ("HGET", self._keys.sections, section))
@@ -105,8 +105,3 @@ class Catalog:
 
 def _entry(entry_id: str, value: bytes) -> Entry:
     return Entry(entry_id, int(value[:STAMP_DIGITS]), value[STAMP_DIGITS:])
-
-
-def _split_link(link: bytes) -> tuple[str, str]:
-    length = int(link[:4])
-    return link[5 : 5 + length].decode(), link[6 + length :].decode()

@@ -21,7 +21,8 @@ STAMP_DIGITS = 13
 #: Level 1: higher ones cost twice the time for a few percent.
 _LEVEL = 1
 
-_pack = msgspec.msgpack.Encoder().encode
+#: Write plain values as msgpack, which scripts can read.
+pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(tuple[list[str], bytes, list[str | None] | None, list[int], bytes]).decode
 _encode_batch = msgspec.json.Encoder().encode
 _decode_batch = msgspec.json.Decoder(Batch).decode
@@ -40,7 +41,7 @@ _zstd = _Zstd()
 
 def encode_chunk(chunk: Chunk) -> bytes:
     """Write a chunk's frame."""
-    packed = _pack((chunk.ids, chunk.bounds.tobytes(), chunk.parents, chunk.superseded, chunk.text))
+    packed = pack((chunk.ids, chunk.bounds.tobytes(), chunk.parents, chunk.superseded, chunk.text))
     return _zstd.compress(packed)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 #: In the outcomes of an effect: a put, of which the commit finds out whether it creates or updates.
 PUT_MARK = "?"
@@ -33,7 +35,7 @@ class Wants:
 class View:
     """What was read, as of one commit.  The applier keeps it true to the steps it has planned since."""
 
-    #: Stored values, of those that are there.
+    #: Entries, without their update time, of those that are there.
     values: dict[str, bytes] = field(default_factory=dict)
     #: Items that are there.
     items: set[str] = field(default_factory=set)
@@ -45,16 +47,37 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Effects:
-    """What one commit writes.  Ids belong to the batch's kind; values carry their update time."""
+class Puts:
+    """Entries to write: the value of ``ids[i]`` is ``text[bounds[2 * i]:bounds[2 * i + 1]]``.
 
-    #: Id and value in turn.
-    puts: list[str | bytes] = field(default_factory=list)
+    A text with places in it, since for a PUT that is the chunk as it came: nothing is copied entry by entry.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    text: bytes = b""
+    bounds: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, ids: list[str], values: list[bytes]) -> Puts:
+        """Join values that do not lie in one text yet."""
+        ends = list(accumulate(map(len, values)))
+        starts = [0, *ends[:-1]]
+        return cls(ids, b"".join(values), [place for pair in zip(starts, ends, strict=False) for place in pair])
+
+    def values(self) -> Iterator[bytes]:
+        return (self.text[start:end] for start, end in zip(self.bounds[::2], self.bounds[1::2], strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What one commit writes.  Ids belong to the batch's kind; no list has more than 1,000 members."""
+
+    puts: Puts = field(default_factory=Puts)
     deletes: list[str] = field(default_factory=list)
     #: Variations that go with their items.
     cascade: list[str] = field(default_factory=list)
-    links_added: list[bytes] = field(default_factory=list)
-    links_removed: list[bytes] = field(default_factory=list)
+    links_added: list[str] = field(default_factory=list)
+    links_removed: list[str] = field(default_factory=list)
     #: One byte per entry, PUT_MARK for a put.
     outcomes: str = ""
     #: JSON objects joined by commas.

@@ -106,15 +106,20 @@ class CatalogKeys:
         return f"{self.prefix}links:{generation}:{quote(section, safe='')}"
 
 
-def link(item_id: str, variation_id: str) -> bytes:
+def link(item_id: str, variation_id: str) -> str:
     """Name a variation of an item in ``links``; the item id's length comes first, so no prefix is ambiguous."""
-    return link_prefix(item_id) + variation_id.encode()
+    return link_prefix(item_id) + variation_id
 
 
-def link_prefix(item_id: str) -> bytes:
+def link_prefix(item_id: str) -> str:
     """Begin the name of every variation of an item in ``links``."""
-    item = item_id.encode()
-    return b"%04d:%s:" % (len(item), item)
+    return f"{len(item_id):03d}:{item_id}:"
+
+
+def split_link(name: str) -> tuple[str, str]:
+    """Take the item id and the variation id out of the name of a link."""
+    length = int(name[:3])
+    return name[4 : 4 + length], name[5 + length :]
 
 
 def padded(task_id: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from shared import scripts
-from shared.codec import decode_batch, encode_batch
+from shared.codec import decode_batch, encode_batch, pack, stamp
 from shared.errors import TaskConflict, TaskNotFound
 from shared.keys import CatalogKeys
 from shared.leases import Answer, Grant, Progress, Refusal, Work
@@ -173,7 +173,7 @@ class Partition:
         if isinstance(step, Failure):
             args = (token, work.task_id, base, now_ms, self._lease_ttl_ms, more, step.message, kept_cap)
             return scripts.FAIL_TASK.command(self.keys.partition, args)
-        batch, effects = work.batch, step.effects
+        batch, effects, puts = work.batch, step.effects, step.effects.puts
         assert batch is not None, "a task without a record can only fail"
         keys, section, generation = self.keys, batch.section, work.generation
         return scripts.COMMIT_CHUNK.command(
@@ -190,9 +190,8 @@ class Partition:
                 int(effects.chunk_ends), effects.outcomes, effects.warnings,
                 effects.items_updated, effects.items_deleted, effects.variations_updated, effects.variations_deleted,
                 kept_cap,
-                len(effects.puts) // 2, len(effects.deletes), len(effects.cascade), len(effects.links_added),
-                len(effects.links_removed),
-                *effects.puts, *effects.deletes, *effects.cascade, *effects.links_added, *effects.links_removed,
+                stamp(now_ms), pack(puts.ids), pack(puts.bounds), puts.text,
+                pack((effects.deletes, effects.cascade, effects.links_added, effects.links_removed)),
             ),
         )  # fmt: skip
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.codec import STAMP_DIGITS, encode_json, stamp
-from shared.effects import PUT_MARK, Effects, View, Wants
+from shared.codec import encode_json
+from shared.effects import PUT_MARK, Effects, Puts, View, Wants
 from shared.errors import TaskFailed
 from shared.keys import link
 from shared.model import Batch, Chunk, Kind, OnMissing, Operation, Outcome
@@ -38,16 +38,16 @@ def wants(batch: Batch, chunk: Chunk) -> Wants:
             return Wants(values=chunk.ids)
 
 
-def apply(batch: Batch, chunk: Chunk, view: View, *, now_ms: int) -> Effects:
+def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
     """Compute the effects of one chunk, and bring the view up to date with them.
 
     Raises TaskFailed if the data makes it impossible; the view is then of no use any more.
     """
     match batch.operation:
         case Operation.PUT:
-            return _put(batch, chunk, view, now_ms)
+            return _put(batch, chunk, view)
         case Operation.PATCH:
-            return _patch(batch, chunk, view, now_ms)
+            return _patch(batch, chunk, view)
         case Operation.DELETE:
             return _delete_items(chunk, view) if batch.kind is Kind.ITEMS else _delete_variations(chunk, view)
 
@@ -69,59 +69,67 @@ def guard(batch: Batch, deleted: int, item_count: int, settings: Settings) -> No
         )
 
 
-def _put(batch: Batch, chunk: Chunk, view: View, now_ms: int) -> Effects:
-    prefix, superseded = stamp(now_ms), set(chunk.superseded)
-    puts: list[str | bytes] = []
+def _put(batch: Batch, chunk: Chunk, view: View) -> Effects:
     outcomes = [PUT_MARK] * len(chunk)
-    for i, (entry_id, entry) in enumerate(zip(chunk.ids, chunk.entries(), strict=True)):
-        if i in superseded:
+    if not chunk.superseded and b"null" not in chunk.text:
+        puts = Puts(chunk.ids, chunk.text, chunk.bounds.tolist())
+    else:
+        for i in chunk.superseded:
             outcomes[i] = Outcome.IGNORED
-            continue
-        puts += (entry_id, prefix + (without_nulls(entry) if b"null" in entry else entry))
+        live = [i for i, outcome in enumerate(outcomes) if outcome is not Outcome.IGNORED]
+        entries = list(chunk.entries())
+        puts = Puts.of([chunk.ids[i] for i in live], [without_nulls(entries[i]) for i in live])
     return _written(batch, chunk, view, puts, outcomes)
 
 
-def _patch(batch: Batch, chunk: Chunk, view: View, now_ms: int) -> Effects:
-    prefix, superseded = stamp(now_ms), set(chunk.superseded)
-    puts: list[str | bytes] = []
-    outcomes: list[str] = [Outcome.UPDATED] * len(chunk)
+def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
+    superseded = set(chunk.superseded)
+    ids: list[str] = []
+    values: list[bytes] = []
     missing: list[str] = []
+    outcomes: list[str] = [Outcome.UPDATED] * len(chunk)
     for i, (entry_id, entry) in enumerate(zip(chunk.ids, chunk.entries(), strict=True)):
+        before = view.values.get(entry_id)
         if i in superseded:
             outcomes[i] = Outcome.IGNORED
-            continue
-        value = view.values.get(entry_id)
-        if value is None:
-            outcomes[i] = Outcome.IGNORED
-            if batch.on_missing is OnMissing.CREATE:
-                outcomes[i] = Outcome.CREATED
-                puts += (entry_id, prefix + without_nulls(entry))
-            elif batch.on_missing is OnMissing.FAIL:
-                missing.append(entry_id)
-            continue
-        fields = decode_fields(memoryview(value)[STAMP_DIGITS:])
-        try:
-            changed = merge(fields, decode_fields(entry))
-        except TaskFailed as problem:
-            raise TaskFailed(f"{_one(batch)} {entry_id!r}: {problem}") from None
-        if changed:
-            puts += (entry_id, prefix + encode_fields(fields))
+        elif before is not None:
+            after = _merged(batch, entry_id, before, entry)
+            if after is None:
+                outcomes[i] = Outcome.UNCHANGED
+            else:
+                ids.append(entry_id)
+                values.append(after)
+        elif batch.on_missing is OnMissing.CREATE:
+            outcomes[i] = PUT_MARK
+            ids.append(entry_id)
+            values.append(without_nulls(entry))
         else:
-            outcomes[i] = Outcome.UNCHANGED
-    if missing:
+            outcomes[i] = Outcome.IGNORED
+            missing.append(entry_id)
+    if missing and batch.on_missing is OnMissing.FAIL:
         raise TaskFailed(_missing_text(batch, missing))
-    return _written(batch, chunk, view, puts, outcomes)
+    return _written(batch, chunk, view, Puts.of(ids, values), outcomes)
 
 
-def _written(batch: Batch, chunk: Chunk, view: View, puts: list[str | bytes], outcomes: list[str]) -> Effects:
+def _merged(batch: Batch, entry_id: str, before: bytes, sent: bytes) -> bytes | None:
+    """Merge what was sent into an entry; None if that changes nothing."""
+    fields = decode_fields(before)
+    try:
+        changed = merge(fields, decode_fields(sent))
+    except TaskFailed as problem:
+        raise TaskFailed(f"{_one(batch)} {entry_id!r}: {problem}") from None
+    return encode_fields(fields) if changed else None
+
+
+def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[str]) -> Effects:
     """Finish the effects of a chunk that writes entries: links, warnings, counts."""
-    links_added: list[bytes] = []
-    links_removed: list[bytes] = []
+    links_added: list[str] = []
+    links_removed: list[str] = []
     warnings = _duplicates(batch, chunk)
     if batch.kind is Kind.VARIATIONS:
         warnings += _relink(view, puts, links_added, links_removed)
-    if batch.operation is not Operation.PUT or batch.kind is not Kind.ITEMS:
-        view.values.update(zip(puts[::2], puts[1::2], strict=True))  # type: ignore[arg-type]  # id and value in turn
+    if batch.kind is Kind.VARIATIONS or batch.operation is Operation.PATCH:
+        view.values.update(zip(puts.ids, puts.values(), strict=True))
     applied = len(chunk) - outcomes.count(Outcome.IGNORED)
     return Effects(
         puts=puts,
@@ -134,12 +142,10 @@ def _written(batch: Batch, chunk: Chunk, view: View, puts: list[str | bytes], ou
     )
 
 
-def _relink(view: View, puts: list[str | bytes], added: list[bytes], removed: list[bytes]) -> list[str]:
+def _relink(view: View, puts: Puts, added: list[str], removed: list[str]) -> list[str]:
     """Bring an item's list of variations up to date with what is written; warn of those whose item is not there."""
     warnings = []
-    for variation_id, value in zip(puts[::2], puts[1::2], strict=True):
-        assert isinstance(variation_id, str)
-        assert isinstance(value, bytes)
+    for variation_id, value in zip(puts.ids, puts.values(), strict=True):
         before, item_id = _parent(view.values.get(variation_id)), _parent(value)
         if before is not None and before != item_id:
             removed.append(link(before, variation_id))
@@ -195,7 +201,7 @@ def _take_out(chunk: Chunk, there: set[str]) -> tuple[str, list[str]]:
 
 
 def _parent(value: bytes | None) -> str | None:
-    return None if value is None else _decode_linked(memoryview(value)[STAMP_DIGITS:]).item_id
+    return None if value is None else _decode_linked(value).item_id
 
 
 def _one(batch: Batch) -> str:

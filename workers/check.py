@@ -40,7 +40,7 @@ def check(
         deleted += applier.deletions(batch, chunk, view)
         item_count = view.item_count
         if batch.operation is Operation.PATCH:
-            applier.apply(batch, chunk, view, now_ms=0)
+            applier.apply(batch, chunk, view)
         if not hold():
             return False
     applier.guard(batch, deleted, item_count, settings)

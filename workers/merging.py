@@ -37,6 +37,8 @@ def merge(stored: Fields, sent: Fields) -> bool:
 
 def without_nulls(entry: bytes) -> bytes:
     """Drop the top-level fields that are null: in a PUT they count as absent."""
+    if b"null" not in entry:
+        return entry
     fields = decode_fields(entry)
     kept = {name: value for name, value in fields.items() if value != NULL}
     return entry if len(kept) == len(fields) else encode_fields(kept)
@@ -72,21 +74,29 @@ def _edit_list(data: Fields, key: str, edit: str, value: msgspec.Raw) -> bool:
     except msgspec.ValidationError:
         raise TaskFailed(f"data.{key}:{edit} needs a list under {key!r}, but there is something else") from None
     elements = _decode_list(value)
-    known = {_identity(_decode_any(element)) for element in before}
+    known = {_identity_of(element) for element in before}
     if edit == "add":
         after = list(before)
         for element in elements:
-            identity = _identity(_decode_any(element))
+            identity = _identity_of(element)
             if identity not in known:
                 known.add(identity)
                 after.append(element)
     else:
-        gone = {_identity(_decode_any(element)) for element in elements}
-        after = [element for element in before if _identity(_decode_any(element)) not in gone]
+        gone = {_identity_of(element) for element in elements}
+        after = [element for element in before if _identity_of(element) not in gone]
     if len(after) == len(before):
         return False
     data[key] = msgspec.Raw(encode_fields(after))
     return True
+
+
+def _identity_of(element: msgspec.Raw) -> Hashable:
+    try:
+        return _identity(_decode_any(element))
+    except msgspec.DecodeError:
+        # A number that no double holds: the same only as what is written the same.
+        return bytes(element)
 
 
 def _identity(value: Any) -> Hashable:

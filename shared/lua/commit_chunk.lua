@@ -22,8 +22,12 @@
 -- ARGV[12]  warnings, JSON objects joined by commas, or ''
 -- ARGV[13…16] items updated, items deleted, variations updated, variations deleted
 -- ARGV[17]  cap of payload bytes kept for audit
--- ARGV[18…22] numbers of: puts, deletes, variations deleted with their items, links added, links removed
--- ARGV[23…] those lists, one after the other; a put is an id and a value
+-- ARGV[18]  what precedes every value that is put
+-- ARGV[19]  ids to put, msgpack
+-- ARGV[20]  where their values begin and end in ARGV[21], msgpack: offsets in turn
+-- ARGV[21]  a text with the values; one long argument costs the server less than a thousand short ones
+-- ARGV[22]  msgpack: {ids to delete, ids of variations deleted with their items, links to add, links to remove};
+--           each of these lists, and that of the puts, has 1,000 members at most: unpack fails near 8,000
 --
 -- Returns {code, HELD | RELEASED, next window if wanted}, code OK or ALREADY_DONE;
 -- or {FENCED | CANCELED | NOT_HEAD | WRONG_CHUNK | STALE}.
@@ -58,70 +62,61 @@ if applied ~= base or (redis.call('HGET', SECTIONS, section) or '0') ~= generati
   return {'STALE'}
 end
 
--- From here on only writes.  A call takes at most so many values: unpack fails near 8,000.
-local STEP = 4000
+-- From here on only writes.
 
-local function in_steps(first, last, step, run)
-  for from = first, last, step do
-    run(unpack(ARGV, from, math.min(from + step - 1, last)))
+-- Write the entries that are put; returns for each the outcome byte of created or updated.
+local function put()
+  local ids, bounds, text, stamp = cmsgpack.unpack(ARGV[19]), cmsgpack.unpack(ARGV[20]), ARGV[21], ARGV[18]
+  local marks, new, fields = {}, {}, {}
+  if #ids == 0 then
+    return marks
   end
-end
-
-local puts, deletes, cascade, links_added, links_removed = unpack(ARGV, 18, 22)
-local last = 22
-local function take(values)
-  local first = last + 1
-  last = last + values
-  return first, last
-end
-
-local first_put, last_put = take(2 * tonumber(puts))
-local marks = {}
-for from = first_put, last_put, STEP do
-  local to = math.min(from + STEP - 1, last_put)
-  local ids, new = {}, {}
-  for i = from, to, 2 do
-    ids[#ids + 1] = ARGV[i]
-  end
-  for i, score in ipairs(redis.call('ZMSCORE', INDEX, unpack(ids))) do
-    marks[#marks + 1] = score and 'u' or 'c'
-    if not score then
+  local scores = redis.call('ZMSCORE', INDEX, unpack(ids))
+  for i, id in ipairs(ids) do
+    fields[2 * i - 1] = id
+    fields[2 * i] = stamp .. string.sub(text, bounds[2 * i - 1] + 1, bounds[2 * i])
+    if scores[i] then
+      marks[i] = 'u'
+    else
+      marks[i] = 'c'
       new[#new + 1] = 0
-      new[#new + 1] = ids[i]
+      new[#new + 1] = id
     end
   end
-  redis.call('HSET', ENTRIES, unpack(ARGV, from, to))
+  redis.call('HSET', ENTRIES, unpack(fields))
   if #new > 0 then
     redis.call('ZADD', INDEX, unpack(new))
+    redis.call('HSETNX', SECTIONS, section, '0')
   end
-end
-if last_put >= first_put then
-  redis.call('HSETNX', SECTIONS, section, '0')
+  return marks
 end
 
-local first, to = take(tonumber(deletes))
-in_steps(first, to, STEP, function(...)
-  redis.call('HDEL', ENTRIES, ...)
-  redis.call('ZREM', INDEX, ...)
-end)
-first, to = take(tonumber(cascade))
-in_steps(first, to, STEP, function(...)
-  redis.call('HDEL', VARIATIONS, ...)
-  redis.call('ZREM', VARIATIONS_INDEX, ...)
-end)
-first, to = take(tonumber(links_added))
-for from = first, to, STEP do
-  local pairs_of = {}
-  for i = from, math.min(from + STEP - 1, to) do
-    pairs_of[#pairs_of + 1] = 0
-    pairs_of[#pairs_of + 1] = ARGV[i]
+local function delete(entries, index, ids)
+  if #ids > 0 then
+    redis.call('HDEL', entries, unpack(ids))
+    redis.call('ZREM', index, unpack(ids))
   end
-  redis.call('ZADD', LINKS, unpack(pairs_of))
 end
-first, to = take(tonumber(links_removed))
-in_steps(first, to, STEP, function(...)
-  redis.call('ZREM', LINKS, ...)
-end)
+
+local function relink(added, removed)
+  if #added > 0 then
+    local members = {}
+    for i, link in ipairs(added) do
+      members[2 * i - 1] = 0
+      members[2 * i] = link
+    end
+    redis.call('ZADD', LINKS, unpack(members))
+  end
+  if #removed > 0 then
+    redis.call('ZREM', LINKS, unpack(removed))
+  end
+end
+
+local marks = put()
+local deletes, cascade, links_added, links_removed = unpack(cmsgpack.unpack(ARGV[22]))
+delete(ENTRIES, INDEX, deletes)
+delete(VARIATIONS, VARIATIONS_INDEX, cascade)
+relink(links_added, links_removed)
 
 local marked = 0
 outcomes = string.gsub(outcomes, '?', function()
