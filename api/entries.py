@@ -14,10 +14,11 @@ from marshmallow import Schema, ValidationError
 from marshmallow.fields import Field
 from msgspec import Raw
 
+from api.entry_schemas import entry_schema
 from api.errors import Problem
 from api.fast_path import FastPath, by_key
 from api.fields import OpenObject
-from api.schemas import entry_schema, problems
+from api.schemas import problems
 from shared.model import Kind, OnMissing, Operation
 
 #: Objects and arrays within each other, the entry itself counted.  Keeps every recursive reader behind us safe.

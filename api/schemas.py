@@ -1,7 +1,6 @@
 """The rules of everything that is sent to us, declared once, with the messages of the contract.
 
-``fast_path`` derives its decoders from the entry schemas, the OpenAPI document is written from all of them.  In every
-schema ``null`` for a known field inside ``data`` is welcome: in a PATCH it removes the field.
+Those of entries lie in ``entry_schemas``.  The OpenAPI document is written from all of them.
 """
 
 from __future__ import annotations
@@ -10,151 +9,17 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, ValidationError, pre_load, validate, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, pre_load, validate, validates_schema
 
 from api import fields
+from api.entry_schemas import Strict
 from api.errors import Invalid, Problem
 from api.fields import between, length
 from api.waiting import MAX_WAIT_S
-from shared.model import Kind, OnMissing, Operation, Status
+from shared.model import OnMissing, Status
 
-#: What `data` may take, as sent.
-DATA_MAX_BYTES = 200_000
-
-MAX_SCORE = 500_000_000
 #: Task ids, pages and offsets are int32 in the public contract.
 MAX_INT32 = 2**31 - 1
-
-ONE_ALPHANUMERIC = fields.ContainsOneOf(r"[^\W_]", "ensure this value has at least one alphanumeric character")
-NO_EDITS_IN_PUT = "list edits are not permitted in PUT"
-NO_EDITS_IN_CREATE = "list edits are not permitted with on_missing=CREATE"
-
-
-_WORDS = {"unknown": fields.EXTRA, "type": fields.NOT_A_DICT}
-
-
-class Strict(Schema):
-    """An object with the declared fields and no others."""
-
-    class Meta:
-        unknown = RAISE
-
-    error_messages = _WORDS
-
-
-# --- entries ---------------------------------------------------------------------------------------------------------
-
-
-def _id(*, required: bool = True) -> fields.Text:
-    return fields.Text(required=required, validate=length(1, 250))
-
-
-def _name(*, required: bool) -> fields.Text:
-    return fields.Text(required=required, validate=[*length(1, 250), ONE_ALPHANUMERIC])
-
-
-def _texts(**kwargs: Any) -> fields.ListOf:
-    return fields.ListOf(fields.Text(), **kwargs)
-
-
-class Data(Strict):
-    """The known fields of ``data``, checked when present; any other passes."""
-
-    class Meta:
-        unknown = INCLUDE
-
-    keywords = _texts(allow_none=True)
-    url = fields.Text(allow_none=True)
-    image_url = fields.Text(allow_none=True)
-    facets = fields.MapOf(
-        keys=fields.Text(validate=length(None, 100)),
-        values=fields.OneOrMany(fields.TextOrNumber(fields.Text(validate=length(None, 200)))),
-        allow_none=True,
-    )
-    group_ids = _texts(allow_none=True)
-    description = fields.Text(allow_none=True, validate=length(None, 4000))
-    active = fields.Flag(allow_none=True)
-    deactivated = fields.Flag(allow_none=True)
-    is_default = fields.Flag(allow_none=True)
-    release_time = fields.Moment(allow_none=True, data_key="__cnstrc_release_time")
-
-
-class EditableData(Data):
-    """``data`` of a PATCH: the known lists may be edited, with what they may hold."""
-
-    keywords_add = _texts(data_key="keywords:add")
-    keywords_remove = _texts(data_key="keywords:remove")
-    group_ids_add = _texts(data_key="group_ids:add")
-    group_ids_remove = _texts(data_key="group_ids:remove")
-
-
-def _data(schema: type[Data], edits_refused: str | None = None) -> fields.OpenObject:
-    return fields.OpenObject(schema, max_bytes=DATA_MAX_BYTES, edits_refused=edits_refused, allow_none=True)
-
-
-class ItemPut(Strict):
-    """An item, whole."""
-
-    id = _id()
-    name = _name(required=True)
-    suggested_score = fields.WholeNumber(allow_none=True, validate=between(-1, MAX_SCORE))
-    data = _data(Data, NO_EDITS_IN_PUT)
-
-
-class VariationPut(ItemPut):
-    """A variation, whole."""
-
-    item_id = _id()
-    name = _name(required=False)
-
-
-class ItemPatch(ItemPut):
-    """What changes in an item that is there."""
-
-    name = _name(required=False)
-    data = _data(EditableData)
-
-
-class VariationPatch(ItemPatch):
-    """What changes in a variation that is there."""
-
-    item_id = _id(required=False)
-
-
-class ItemPatchCreate(ItemPut):
-    """What changes in an item, or makes it."""
-
-    data = _data(Data, NO_EDITS_IN_CREATE)
-
-
-class VariationPatchCreate(VariationPut):
-    """What changes in a variation, or makes it."""
-
-    data = _data(Data, NO_EDITS_IN_CREATE)
-
-
-class EntryDelete(Strict):
-    """What goes."""
-
-    id = _id()
-
-
-_ENTRIES: dict[tuple[Kind, Operation], type[Strict]] = {
-    (Kind.ITEMS, Operation.PUT): ItemPut,
-    (Kind.ITEMS, Operation.PATCH): ItemPatch,
-    (Kind.ITEMS, Operation.DELETE): EntryDelete,
-    (Kind.VARIATIONS, Operation.PUT): VariationPut,
-    (Kind.VARIATIONS, Operation.PATCH): VariationPatch,
-    (Kind.VARIATIONS, Operation.DELETE): EntryDelete,
-}
-_CREATING: dict[Kind, type[Strict]] = {Kind.ITEMS: ItemPatchCreate, Kind.VARIATIONS: VariationPatchCreate}
-
-
-def entry_schema(kind: Kind, operation: Operation, on_missing: OnMissing = OnMissing.FAIL) -> type[Strict]:
-    """Name the schema of one entry.  ``on_missing`` matters to a PATCH only."""
-    if operation is Operation.PATCH and on_missing is OnMissing.CREATE:
-        return _CREATING[kind]
-    return _ENTRIES[kind, operation]
 
 
 # --- queries ---------------------------------------------------------------------------------------------------------

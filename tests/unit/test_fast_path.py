@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from marshmallow import EXCLUDE, ValidationError, validate, validates_schema
 from msgspec import Raw
 
-from api import fields, schemas
+from api import entry_schemas, fields
 from api.entries import EntryRules
 from api.fast_path import FastPath
 from shared.model import Kind, OnMissing, Operation
 
 BATCHES = [(kind, operation, on_missing) for kind in Kind for operation in Operation for on_missing in OnMissing]
-RULES = {batch: (schemas.entry_schema(*batch)(), batch[0]) for batch in BATCHES}
+RULES = {batch: (entry_schemas.entry_schema(*batch)(), batch[0]) for batch in BATCHES}
 FAST = {batch: FastPath(schema) for batch, (schema, _) in RULES.items()}
 JUDGES = {batch: EntryRules(schema, kind) for batch, (schema, kind) in RULES.items()}
 
@@ -216,7 +216,7 @@ def test_a_batch_is_judged_as_marshmallow_alone_would(sent: Any, choose: Any) ->
 def test_a_moment_that_the_fast_path_reads_marshmallow_reads(moment: str) -> None:
     text = json.dumps({"id": "a", "name": "b", "data": {"__cnstrc_release_time": moment}})
     if accepts(text):
-        schemas.ItemPut().load(json.loads(text))
+        entry_schemas.ItemPut().load(json.loads(text))
 
 
 # --- single promises -------------------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ def test_a_number_that_python_cannot_hold_may_be_stored_but_is_no_score(number: 
 
 
 def test_an_entry_longer_than_its_data_may_be_is_left_to_be_measured() -> None:
-    assert not accepts(with_data(f'"x": "{"x" * schemas.DATA_MAX_BYTES}"'))
+    assert not accepts(with_data(f'"x": "{"x" * entry_schemas.DATA_MAX_BYTES}"'))
 
 
 def test_reading_many_goes_on_behind_an_entry_that_is_not_taken() -> None:
@@ -296,14 +296,14 @@ def test_reading_many_goes_on_behind_an_entry_that_is_not_taken() -> None:
     assert len(read.ids) == 5
 
 
-class _Hooked(schemas.Strict):
+class _Hooked(entry_schemas.Strict):
     id = fields.Text(required=True)
 
     @validates_schema
     def never(self, data: Any, **_: Any) -> None: ...
 
 
-class _Excluding(schemas.Strict):
+class _Excluding(entry_schemas.Strict):
     class Meta:
         unknown = EXCLUDE
 
@@ -319,15 +319,15 @@ class _Unknown(fields.Text):
     [
         _Hooked,
         _Excluding,
-        schemas.Strict.from_dict({"id": _Unknown()}),
-        schemas.Strict.from_dict({"id": fields.Text(validate=validate.OneOf(["a"]))}),
-        schemas.Strict.from_dict({"id": fields.Text(validate=validate.Length(equal=3))}),
-        schemas.Strict.from_dict({"id": fields.Text(load_default="x")}),
-        schemas.Strict.from_dict({"id": fields.ListOf(fields.Text(), validate=validate.Length(max=3))}),
-        schemas.Strict.from_dict({"id": fields.WholeNumber(validate=validate.Range(min=1, min_inclusive=False))}),
-        schemas.Strict.from_dict({"id": fields.OneOrMany(fields.Text(allow_none=True))}),
-        schemas.Strict.from_dict({"id": fields.TextOrNumber(fields.Text(allow_none=True))}),
-        schemas.Strict.from_dict({"id": fields.ListOf(fields.OpenObject(schemas.Data, max_bytes=9))}),
+        entry_schemas.Strict.from_dict({"id": _Unknown()}),
+        entry_schemas.Strict.from_dict({"id": fields.Text(validate=validate.OneOf(["a"]))}),
+        entry_schemas.Strict.from_dict({"id": fields.Text(validate=validate.Length(equal=3))}),
+        entry_schemas.Strict.from_dict({"id": fields.Text(load_default="x")}),
+        entry_schemas.Strict.from_dict({"id": fields.ListOf(fields.Text(), validate=validate.Length(max=3))}),
+        entry_schemas.Strict.from_dict({"id": fields.WholeNumber(validate=validate.Range(min=1, min_inclusive=False))}),
+        entry_schemas.Strict.from_dict({"id": fields.OneOrMany(fields.Text(allow_none=True))}),
+        entry_schemas.Strict.from_dict({"id": fields.TextOrNumber(fields.Text(allow_none=True))}),
+        entry_schemas.Strict.from_dict({"id": fields.ListOf(fields.OpenObject(entry_schemas.Data, max_bytes=9))}),
     ],
 )
 def test_a_rule_without_a_translation_is_an_error_at_once(schema: Any) -> None:
