@@ -6,9 +6,12 @@ import zlib
 
 import zstandard
 from flask import request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from api.errors import Invalid, Problem, TooLarge, UnsupportedMediaType
 from api.services import services
+
+CUT_SHORT = Problem("body", "it was cut short or garbled on the way")
 
 _JSON_TYPES = frozenset({"", "application/json", "text/json"})
 
@@ -22,7 +25,7 @@ def read_json_body() -> bytes:
     if request.mimetype not in _JSON_TYPES and not request.mimetype.endswith("+json"):
         raise UnsupportedMediaType(f"Content-Type {request.mimetype!r} is not read here; send application/json.")
     limit = services().settings.max_inflated_bytes
-    body = request.get_data(cache=False)
+    body = _read()
     match request.headers.get("Content-Encoding", "identity").strip().lower():
         case "identity" | "":
             return body
@@ -32,6 +35,26 @@ def read_json_body() -> bytes:
             return _inflate_zstd(body, limit)
         case other:
             raise UnsupportedMediaType(f"Content-Encoding {other!r} is not read here; send gzip, zstd or none.")
+
+
+def _read() -> bytes:
+    limit = services().settings.max_body_bytes
+    try:
+        body = request.get_data(cache=False)
+        # Flask cuts a body of unknown length at its limit without a word.
+        too_long = len(body) == limit and bool(request.environ["wsgi.input"].read(1))
+    except RequestEntityTooLarge:
+        too_long = True
+    except HTTPException:
+        raise
+    # The server's own errors, whatever they are called: the connection broke, or its chunks make no sense.
+    except Exception:
+        raise Invalid(CUT_SHORT) from None
+    if too_long:
+        raise TooLarge(f"The body is too large: at most {limit} bytes are read.")
+    if len(body) < (request.content_length or 0):
+        raise Invalid(CUT_SHORT)
+    return body
 
 
 def _inflate_gzip(body: bytes, limit: int) -> bytes:
