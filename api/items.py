@@ -109,7 +109,7 @@ def _write_cursor(entry_id: str) -> bytes:
 
 def _read_cursor(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise Invalid(Problem("next_page_cursor", "value is not a cursor of ours")) from None
 
