@@ -1,9 +1,14 @@
 """How gunicorn serves the ingress; it runs this file, with the environment of `make up`."""
 
+import json
 import os
+import socket
+from http import HTTPStatus
 from pathlib import Path
 
 import gunicorn.http.message
+import gunicorn.http.parser
+import gunicorn.util
 
 from shared.settings import Settings
 
@@ -19,6 +24,20 @@ threads = _settings.threads
 # A list by id names up to 1,000 ids of up to 250 characters in its query; gunicorn takes 8,190 bytes at most.  Its own
 # word for no limit at all would let a stranger fill our memory.
 gunicorn.http.message.MAX_REQUEST_LINE = limit_request_line = 1024 * 1024
+
+# What a refused request still sends is read and thrown away, for 5 s at most.  A connection closed on a client that
+# sends would show it a broken pipe instead of the refusal.
+gunicorn.http.parser._DRAIN_MAX_BYTES = 2 * _settings.max_body_bytes
+
+
+def _answer_in_json(sock: socket.socket, status: int, reason: str, message: str) -> None:
+    """Answer what is no request at all, and never reaches the application, in the shape of all its errors."""
+    body = json.dumps({"message": message or HTTPStatus(status).phrase}).encode()
+    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    gunicorn.util.write_nonblock(sock, head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+
+gunicorn.util.write_error = _answer_in_json
 
 # Clients keep their connection between batches.
 keepalive = 30
