@@ -100,7 +100,7 @@ def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
                 ids.append(entry_id)
                 values.append(after)
         elif batch.on_missing is OnMissing.CREATE:
-            outcomes[i] = PUT_MARK
+            outcomes[i] = Outcome.CREATED
             ids.append(entry_id)
             values.append(without_nulls(entry))
         else:
