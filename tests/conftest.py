@@ -1,0 +1,81 @@
+"""Fixtures of all tests.  A test that uses the store gets an empty one, and fails if it leaves a key that leaks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+import redis
+
+from shared.errors import Misconfigured
+from shared.partitions import Partition
+from tests.support.by_hand import HandClock, SilentBell
+from tests.support.key_checker import check_keys
+from tests.support.rig import Rig
+from tests.support.store_server import StoreServer, running_store
+from workers.drain import Drainer
+
+# The same examples each time: a test that fails does so again.
+hypothesis.settings.register_profile("sluice", derandomize=True, deadline=None, database=None, print_blob=True)
+hypothesis.settings.load_profile("sluice")
+
+_PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Remember whether the test itself passed, for the fixtures that look after it."""
+    report = yield
+    if report.when == "call":
+        item.stash[_PASSED] = report.passed
+    return report
+
+
+@pytest.fixture(scope="session")
+def store_server() -> Iterator[StoreServer]:
+    """A real valkey-server; without its binary tests are skipped at home and fail in CI."""
+    try:
+        with running_store() as server:
+            yield server
+    except Misconfigured as problem:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(problem))
+        pytest.skip(str(problem))
+
+
+@pytest.fixture
+def client(store_server: StoreServer, request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+    """A client of the empty store.  After the test every key must be as shared/keys.py declares it."""
+    with store_server.connect() as client:
+        client.flushall()
+        yield client
+        if request.node.stash.get(_PASSED, False):
+            check_keys(client)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def bell() -> SilentBell:
+    return SilentBell()
+
+
+@pytest.fixture
+def rig(client: redis.Redis, clock: HandClock, bell: SilentBell) -> Rig:
+    return Rig(client, clock, bell)
+
+
+@pytest.fixture
+def partition(rig: Rig) -> Partition:
+    return rig.partition()
+
+
+@pytest.fixture
+def drainer(rig: Rig) -> Drainer:
+    return rig.drainer()

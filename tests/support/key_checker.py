@@ -1,0 +1,197 @@
+"""Law 4: every Redis key is of a declared name, type and lifetime, and everything that belongs together is there.
+
+The declarations are read from shared/keys.py itself: the comment above a name, or the docstring of the method that
+spells it, begins with the type, and says ``with TTL`` where there is one.  The checker believes nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import redis
+
+from shared import keys
+from shared.keys import CatalogKeys
+from shared.model import TERMINAL, Kind, Status
+from tests.support.laws import read_json
+
+TYPES = frozenset({"hash", "list", "set", "stream", "string", "zset"})
+
+#: What the arguments of the methods of CatalogKeys may become in a key.
+ARGUMENTS = {
+    "task_id": r"[1-9][0-9]{0,9}",
+    "nonce": r"[A-Za-z0-9-]+",
+    "digest": r"[A-Za-z0-9-]+",
+    "status": "|".join(Status),
+    "kind": "|".join(Kind),
+    "generation": r"0|[1-9][0-9]*",
+    "section": r"(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})+",
+}
+CATALOG_KEY = r"[A-Za-z0-9_.\-]{1,100}"
+#: Stands for the catalog key while names are spelled.
+_CATALOG = "CATALOG"
+
+
+class Leak(AssertionError):
+    """A key is there that should not be, or not like this."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What shared/keys.py says of one name."""
+
+    name: str
+    pattern: re.Pattern[str]
+    type: str
+    expires: bool
+
+
+@cache
+def declarations() -> list[Declared]:
+    """Read every declaration; a name without one is an error."""
+    source = inspect.getsource(keys)
+    return [_declared(*found) for found in (*_constants(source), *_attributes(source), *_methods())]
+
+
+def check_keys(client: redis.Redis) -> None:
+    """Raise Leak unless every key of the database is as declared, and every catalog is whole."""
+    catalogs = set()
+    for key in sorted(key.decode() for key in client.scan_iter(count=1000)):
+        declared = [one for one in declarations() if one.pattern.fullmatch(key)]
+        if len(declared) != 1:
+            raise Leak(f"{key!r} is declared {len(declared)} times")
+        kind = client.type(key).decode()
+        if kind != declared[0].type:
+            raise Leak(f"{key!r} is a {kind}, declared as {declared[0].type}")
+        ttl_ms = client.pttl(key)
+        if ttl_ms != -2 and (ttl_ms > 0) != declared[0].expires:
+            raise Leak(f"{key!r} has the TTL {ttl_ms} ms, declared {'with' if declared[0].expires else 'without'} one")
+        if tag := re.match(rf"sluice:\{{({CATALOG_KEY})\}}:", key):
+            catalogs.add(tag[1])
+    for catalog_key in sorted(catalogs):
+        _check_tasks(client, catalog_key)
+        _check_entries(client, catalog_key)
+
+
+# -- what is declared -------------------------------------------------------------------------------------------------
+
+
+def _declared(name: str, spelled: str, said: str) -> Declared:
+    kind, lifetime = said.split()[0].strip(",.").lower(), said.partition(":")[0]
+    if kind not in TYPES:
+        raise Leak(f"shared/keys.py does not say first of which type {name} is: {said!r}")
+    pattern = re.escape(spelled).replace(_CATALOG, CATALOG_KEY)
+    for argument, allowed in ARGUMENTS.items():
+        pattern = pattern.replace(_placeholder(argument), f"(?:{allowed})")
+    return Declared(name, re.compile(pattern), kind, "with TTL" in lifetime)
+
+
+def _placeholder(argument: str) -> str:
+    return f"ARG{argument.replace('_', '')}ARG"
+
+
+def _comment_above(source: str, line: int) -> str:
+    lines = source.splitlines()
+    first = line - 1
+    while lines[first - 1].strip().startswith("#:"):
+        first -= 1
+    return " ".join(text.strip().removeprefix("#:").strip() for text in lines[first : line - 1])
+
+
+def _constants(source: str) -> Iterator[tuple[str, str, str]]:
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            yield name, getattr(keys, name), _comment_above(source, node.lineno)
+
+
+def _attributes(source: str) -> Iterator[tuple[str, str, str]]:
+    spelled = CatalogKeys(_CATALOG)
+    for node in ast.walk(ast.parse(source)):
+        target = node.targets[-1] if isinstance(node, ast.Assign) else None
+        if isinstance(target, ast.Attribute) and target.attr != "partition":
+            yield target.attr, getattr(spelled, target.attr), _comment_above(source, node.lineno)
+
+
+def _methods() -> Iterator[tuple[str, str, str]]:
+    spelled = CatalogKeys(_CATALOG)
+    for name, method in inspect.getmembers(CatalogKeys, inspect.isfunction):
+        if not name.startswith("_"):
+            arguments = [_placeholder(argument) for argument in list(inspect.signature(method).parameters)[1:]]
+            yield name, method(spelled, *arguments), inspect.getdoc(method) or ""
+
+
+# -- what belongs together --------------------------------------------------------------------------------------------
+
+
+def _expect(what: str, found: object, should: object) -> None:
+    if found != should:
+        raise Leak(f"{what}: {found!r}, should be {should!r}")
+
+
+def _numbered(client: redis.Redis, prefix: str) -> set[int]:
+    return {int(key[len(prefix) :]) for key in client.scan_iter(match=_literally(prefix) + "*", count=1000)}
+
+
+def _literally(text: str) -> str:
+    return re.sub(r"([\[\]*?\\])", r"\\\1", text)
+
+
+def _members(client: redis.Redis, key: str) -> set[int]:
+    return {int(member) for member in client.zrange(key, 0, -1)}
+
+
+def _check_tasks(client: redis.Redis, catalog_key: str) -> None:
+    """Records, indexes, payloads, the stream and the counters tell one story."""
+    of = CatalogKeys(catalog_key)
+    records = {task_id: client.hgetall(of.task(task_id)) for task_id in _numbered(client, of.task(""))}
+    ended = {task_id for task_id, record in records.items() if record[b"status"].decode() in TERMINAL}
+    waiting = sorted(set(records) - ended)
+    _expect(f"{catalog_key}: tasks", _members(client, of.tasks), set(records))
+    for status in Status:
+        should = {task_id for task_id, record in records.items() if record[b"status"].decode() == status}
+        _expect(f"{catalog_key}: tasks {status}", _members(client, of.by_status(status)), should)
+    _expect(f"{catalog_key}: ended", _members(client, of.ended), ended)
+    stream = [entry_id.decode() for entry_id, _ in client.xrange(of.stream)]
+    _expect(f"{catalog_key}: stream", stream, [f"{task_id}-0" for task_id in waiting])
+    kept = _members(client, of.payloads)
+    _expect(f"{catalog_key}: payloads kept of tasks that have not ended", kept - ended, set())
+    _expect(f"{catalog_key}: payloads without a task", _numbered(client, of.payload("")) - kept - set(waiting), set())
+    _expect(f"{catalog_key}: reports without a task", _numbered(client, of.report("")) - set(records), set())
+    sizes = {task_id: int(record[b"payload_bytes"]) for task_id, record in records.items()}
+    counters = {name.decode(): int(value) for name, value in client.hgetall(of.waiting).items()}
+    _expect(f"{catalog_key}: waiting tasks", counters.get("tasks", 0), len(waiting))
+    _expect(f"{catalog_key}: waiting bytes", counters.get("bytes", 0), sum(sizes[task_id] for task_id in waiting))
+    _expect(f"{catalog_key}: bytes kept", counters.get("kept_bytes", 0), sum(sizes[task_id] for task_id in kept))
+
+
+def _check_entries(client: redis.Redis, catalog_key: str) -> None:
+    """Entries, their indexes and their links tell one story, and none lies outside a section."""
+    of = CatalogKeys(catalog_key)
+    should: Counter[str] = Counter()
+    for section, generation in client.hgetall(of.sections).items():
+        name, number = section.decode(), int(generation)
+        for kind in Kind:
+            key, index = of.entries(kind, name, number), of.index(kind, name, number)
+            should.update((key, index))
+            _expect(f"{index} against {key}", set(client.zrange(index, 0, -1)), set(client.hkeys(key)))
+        links = set()
+        for variation_id, value in client.hgetall(of.entries(Kind.VARIATIONS, name, number)).items():
+            # The thirteen digits of the update time, then the JSON.
+            parent = _item_id(value[13:])
+            links.add(keys.link(parent, variation_id.decode()).encode())
+        should[of.links(name, number)] += 1
+        _expect(of.links(name, number), set(client.zrange(of.links(name, number), 0, -1)), links)
+    for prefix in ("items:", "variations:", "links:"):
+        there = {key.decode() for key in client.scan_iter(match=_literally(of.prefix + prefix) + "*", count=1000)}
+        _expect(f"{catalog_key}: {prefix} of no section", there - set(should), set())
+
+
+def _item_id(body: bytes) -> str:
+    return str(read_json(body)["item_id"])

@@ -1,0 +1,355 @@
+"""The four laws, checked from outside: order, once, end, no leaks (the last one here as far as tasks go).
+
+A sequential model in plain Python applies what was accepted, batch by batch in the order of the task ids, and says what
+every task and every entry must look like.  It shares no code with the workers.  What is there is read through `Reader`,
+so that the same check runs over HTTP and directly over Redis.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+#: Warnings that a task may keep to itself; above so many only their truth is checked.
+CAPPED_WARNINGS = 100
+
+COUNTS = ("items_updated", "items_deleted", "variations_updated", "variations_deleted")
+TERMINAL = frozenset({"DONE", "FAILED", "CANCELED"})
+
+
+class LawBroken(AssertionError):
+    """One of the laws does not hold; the text says which, and where."""
+
+
+@dataclass
+class Accepted:
+    """A batch as its sender knows it."""
+
+    task_id: int
+    kind: str
+    operation: str
+    entries: Sequence[bytes]
+    section: str = "Products"
+    on_missing: str = "FAIL"
+    force: bool = False
+    #: When the request was sent and when its answer was there, on any one clock of the senders.
+    sent: float = 0.0
+    answered: float = 0.0
+    #: Whether it was canceled; None if the sender does not know.
+    canceled: bool | None = False
+    retry_of: int | None = None
+    #: It killed so many workers, or lost its payload, that it may have FAILED without its data being wrong.
+    excused: bool = False
+
+
+@dataclass(frozen=True)
+class SeenTask:
+    """A task as it is shown."""
+
+    id: int
+    status: str
+    counts: Mapping[str, int]
+    warnings: Sequence[Mapping[str, Any]]
+    error: str | None = None
+    retry_of: int | None = None
+
+
+class Reader(Protocol):
+    """Whatever shows the tasks and entries of one catalog."""
+
+    def tasks(self) -> Sequence[SeenTask]:
+        """All tasks, newest first."""
+
+    def entries(self, kind: str, section: str) -> Sequence[tuple[str, bytes]]:
+        """Id and JSON of all entries, in the order of the listing."""
+
+
+def check_laws(
+    accepted: Iterable[Accepted], reader: Reader, *, safeguard_ratio: float = 0.5, safeguard_floor: int = 100
+) -> None:
+    """Raise LawBroken unless all accepted tasks have ended and everything is as if applied one after the other.
+
+    ``accepted`` are all batches of the catalog, in any order.
+    """
+    batches = sorted(accepted, key=lambda batch: batch.task_id)
+    _check_acceptance(batches)
+    seen = _check_listing(batches, reader.tasks())
+    model = Model(safeguard_ratio, safeguard_floor)
+    for batch in batches:
+        _check_task(batch, seen[batch.task_id], model)
+    sections = {batch.section for batch in batches}
+    for kind in ("items", "variations"):
+        for section in sorted(sections):
+            _check_entries(kind, section, model.there(kind, section), reader.entries(kind, section))
+
+
+class StatusWatch:
+    """Law 3 over time: a status moves forward only, and a terminal one stays."""
+
+    _FORWARD = frozenset(
+        {("QUEUED", "IN_PROGRESS"), ("QUEUED", "CANCELED"), ("QUEUED", "DONE"), ("QUEUED", "FAILED")}
+        | {("IN_PROGRESS", "DONE"), ("IN_PROGRESS", "FAILED")}
+    )
+
+    def __init__(self) -> None:
+        self._last: dict[Any, str] = {}
+
+    def see(self, task: Any, status: str) -> None:
+        """Note a status; raises LawBroken if it cannot follow the one seen before."""
+        before = self._last.get(task, "QUEUED")
+        if status != before and (before, status) not in self._FORWARD:
+            raise LawBroken(f"end: task {task} went from {before} to {status}")
+        self._last[task] = status
+
+
+# -- what has to be ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Expected:
+    """How a task must have ended."""
+
+    status: str
+    counts: Counter[str] = field(default_factory=Counter)
+    #: (code, id) of warnings that have to be there, and of those that are true, so they may.
+    must_warn: Counter[tuple[str, str]] = field(default_factory=Counter)
+    may_warn: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A JSON number as it is spelled."""
+
+    text: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Number) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+class Unapplicable(Exception):
+    """The data makes it impossible to apply the batch."""
+
+
+def read_json(text: bytes) -> Any:
+    """Parse JSON without touching a number."""
+    return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_no_constant)
+
+
+def same(one: Any, two: Any) -> bool:
+    """Tell whether two values are equal as JSON is: 1 is 1.0, true is not 1, objects have no order."""
+    if isinstance(one, Number) and isinstance(two, Number):
+        return Decimal(one.text) == Decimal(two.text)
+    if type(one) is not type(two):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(two) and all(map(same, one, two))
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(same(one[name], two[name]) for name in one)
+    return bool(one == two)
+
+
+def patched(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge the fields of a PATCH into an entry.  Raises Unapplicable if an edit meets something that is no list."""
+    entry = dict(stored)
+    for name, value in sent.items():
+        if value is None:
+            entry.pop(name, None)
+        elif name == "data":
+            entry["data"] = _patched_data(entry.get("data", {}), value)
+        else:
+            entry[name] = value
+    return entry
+
+
+def _patched_data(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    data = dict(stored)
+    for name, value in sent.items():
+        key, _, edit = name.rpartition(":")
+        if edit in ("add", "remove"):
+            before = data.get(key, [])
+            after = _edited(before, edit, value)
+            if len(after) != len(before):
+                data[key] = after
+        elif value is None:
+            data.pop(name, None)
+        else:
+            data[name] = value
+    return data
+
+
+def _edited(before: Any, edit: str, elements: Sequence[Any]) -> list[Any]:
+    if not isinstance(before, list):
+        raise Unapplicable(before)
+    if edit == "remove":
+        return [one for one in before if not any(same(one, element) for element in elements)]
+    after = list(before)
+    for element in elements:
+        if not any(same(element, one) for one in after):
+            after.append(element)
+    return after
+
+
+def _no_constant(name: str) -> None:
+    raise LawBroken(f"{name} is no JSON")
+
+
+class Model:
+    """A catalogue in memory, to which batches are applied one after the other."""
+
+    def __init__(self, safeguard_ratio: float = 0.5, safeguard_floor: int = 100) -> None:
+        self._ratio = safeguard_ratio
+        self._floor = safeguard_floor
+        self._entries: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+
+    def there(self, kind: str, section: str) -> dict[str, dict[str, Any]]:
+        """The entries of a kind and section, by id."""
+        return self._entries.setdefault((kind, section), {})
+
+    def apply(self, batch: Accepted) -> Expected:
+        """Apply a batch whole or not at all, and say how its task must have ended."""
+        values = [read_json(entry) for entry in batch.entries]
+        last = {value["id"]: value for value in values}
+        expected = Expected("DONE")
+        for entry_id, times in Counter(value["id"] for value in values).items():
+            if times > 1:
+                expected.must_warn["DUPLICATE_ITEM", entry_id] += times - 1
+        there = self.there(batch.kind, batch.section)
+        try:
+            match batch.operation:
+                case "put":
+                    written = {entry_id: _whole(value) for entry_id, value in last.items()}
+                    self._write(batch, written, expected)
+                case "patch":
+                    self._write(batch, self._merged(batch, last, there), expected)
+                case "delete" if batch.kind == "items":
+                    self._delete_items(batch, last, expected)
+                case "delete":
+                    gone = [entry_id for entry_id in last if there.pop(entry_id, None) is not None]
+                    expected.counts["variations_deleted"] = len(gone)
+        except Unapplicable:
+            return Expected("FAILED")
+        return expected
+
+    def _merged(self, batch: Accepted, sent: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        missing = [entry_id for entry_id in sent if entry_id not in there]
+        if missing and batch.on_missing == "FAIL":
+            raise Unapplicable(missing)
+        skipped = missing if batch.on_missing == "IGNORE" else []
+        return {
+            entry_id: patched(there.get(entry_id, {}), value)
+            for entry_id, value in sent.items()
+            if entry_id not in skipped
+        }
+
+    def _write(self, batch: Accepted, written: dict[str, dict[str, Any]], expected: Expected) -> None:
+        there = self.there(batch.kind, batch.section)
+        created = [entry_id for entry_id in written if entry_id not in there]
+        there.update(written)
+        expected.counts[f"{batch.kind}_updated"] = len(written)
+        if batch.kind == "variations":
+            items = self.there("items", batch.section)
+            orphans = {entry_id for entry_id, value in written.items() if value["item_id"] not in items}
+            surely = written if batch.operation == "put" else created
+            expected.must_warn.update(("ORPHAN_VARIATION", entry_id) for entry_id in orphans.intersection(surely))
+            expected.may_warn.update(("ORPHAN_VARIATION", entry_id) for entry_id in orphans.difference(surely))
+
+    def _delete_items(self, batch: Accepted, ids: Iterable[str], expected: Expected) -> None:
+        items, variations = self.there("items", batch.section), self.there("variations", batch.section)
+        gone = [entry_id for entry_id in ids if entry_id in items]
+        if not batch.force and len(items) >= self._floor and len(gone) > self._ratio * len(items):
+            raise Unapplicable(f"{len(gone)} of {len(items)}")
+        theirs = [entry_id for entry_id, value in variations.items() if value["item_id"] in set(ids)]
+        for entry_id in gone:
+            del items[entry_id]
+        for entry_id in theirs:
+            del variations[entry_id]
+        expected.counts["items_deleted"] = len(gone)
+        expected.counts["variations_deleted"] = len(theirs)
+
+
+def _whole(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What a PUT stores: null counts as absent at the top, and is a value like any other inside."""
+    return {name: member for name, member in value.items() if member is not None}
+
+
+# -- the laws one by one ----------------------------------------------------------------------------------------------
+
+
+def _check_acceptance(batches: Sequence[Accepted]) -> None:
+    """Law 1, first half: whoever had an answer before another one asked has the lower id."""
+    highest = Accepted(0, "", "", ())
+    by_answer = sorted(batches, key=lambda batch: batch.answered)
+    answered = 0
+    for batch in sorted(batches, key=lambda batch: batch.sent):
+        while answered < len(by_answer) and by_answer[answered].answered < batch.sent:
+            highest = max(highest, by_answer[answered], key=lambda one: one.task_id)
+            answered += 1
+        if highest.task_id >= batch.task_id:
+            raise LawBroken(f"order: task {batch.task_id} was sent after the answer that named task {highest.task_id}")
+    ids = [batch.task_id for batch in batches]
+    if len(set(ids)) < len(ids):
+        raise LawBroken(f"once: an id was given out twice, in {ids}")
+
+
+def _check_listing(batches: Sequence[Accepted], tasks: Sequence[SeenTask]) -> dict[int, SeenTask]:
+    """Exactly the accepted tasks are there, newest first."""
+    ids = [task.id for task in tasks]
+    if ids != sorted(set(ids), reverse=True):
+        raise LawBroken(f"order: tasks are listed as {ids}")
+    accepted = {batch.task_id for batch in batches}
+    if lost := accepted.difference(ids):
+        raise LawBroken(f"once: accepted tasks are lost: {sorted(lost)}")
+    if strange := set(ids).difference(accepted):
+        raise LawBroken(f"once: tasks that nobody was told of: {sorted(strange)}")
+    return {task.id: task for task in tasks}
+
+
+def _check_task(batch: Accepted, task: SeenTask, model: Model) -> None:
+    """Laws 2 and 3 for one task, whose batch is then applied to the model."""
+    name = f"task {task.id} ({batch.operation} {batch.kind})"
+    if task.status not in TERMINAL:
+        raise LawBroken(f"end: {name} is {task.status}")
+    if task.retry_of != batch.retry_of:
+        raise LawBroken(f"end: {name} is a re-run of {task.retry_of}, not of {batch.retry_of}")
+    canceled = task.status == "CANCELED" if batch.canceled is None else batch.canceled
+    if canceled:
+        expected = Expected("CANCELED")
+    elif batch.excused and task.status == "FAILED":
+        expected = Expected("FAILED")
+    else:
+        expected = model.apply(batch)
+    if task.status != expected.status:
+        raise LawBroken(f"once: {name} is {task.status} ({task.error}), it should be {expected.status}")
+    if (task.status == "FAILED") != (task.error is not None):
+        raise LawBroken(f"end: {name} is {task.status} with the error {task.error!r}")
+    for count in COUNTS:
+        if task.counts.get(count, 0) != expected.counts[count]:
+            raise LawBroken(f"once: {name} has {count} {task.counts.get(count, 0)}, not {expected.counts[count]}")
+    _check_warnings(name, task, expected)
+
+
+def _check_warnings(name: str, task: SeenTask, expected: Expected) -> None:
+    warned = Counter((warning["code"], warning["data"]["id"]) for warning in task.warnings)
+    if false := warned - expected.must_warn - expected.may_warn:
+        raise LawBroken(f"once: {name} warns of what is not so: {sorted(false)}")
+    if expected.must_warn.total() <= CAPPED_WARNINGS and (silent := expected.must_warn - warned):
+        raise LawBroken(f"once: {name} does not warn of {sorted(silent)}")
+
+
+def _check_entries(kind: str, section: str, expected: Mapping[str, Any], seen: Sequence[tuple[str, bytes]]) -> None:
+    """Laws 1 and 2 for what is stored: what the model holds, no more, and in the order of the ids."""
+    ids = [entry_id for entry_id, _ in seen]
+    should = sorted(expected, key=lambda entry_id: entry_id.encode())
+    if ids != should:
+        extra, lost = set(ids) - set(should), set(should) - set(ids)
+        raise LawBroken(f"once: {kind} of {section!r}: lost {sorted(lost)}, too many {sorted(extra)}, or out of order")
+    for entry_id, text in seen:
+        if read_json(text) != expected[entry_id]:
+            raise LawBroken(f"order: {kind} {entry_id!r} of {section!r} is {text!r}, not {expected[entry_id]!r}")

@@ -1,0 +1,254 @@
+"""The core put together by hand: partitions, stores and drainers over one client, one clock and one bell."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import redis
+
+from shared.backlog import Backlog
+from shared.catalogs import Catalog
+from shared.heartbeats import Heartbeats
+from shared.keys import CatalogKeys
+from shared.leases import Grant, Progress
+from shared.model import Batch, Kind, OnMissing, Operation
+from shared.partitions import Partition, new_nonce
+from shared.settings import Settings
+from shared.steps import Step
+from shared.submissions import Change, IdempotencyKey, Submission, Submitted
+from shared.tasks import Task, Tasks
+from tests.support.batches import Entry, entry_bytes, make_batch
+from tests.support.by_hand import HandClock, SilentBell
+from tests.support.laws import Accepted, check_laws
+from tests.support.store_reader import StoreReader
+from workers.drain import Drained, Drainer
+from workers.plan import Planner
+from workers.sweep import Sweep
+
+#: The catalog of tests that need only one.
+ACME = "acme"
+
+#: Room for every test; a slice so long that only a test that wants to sees its end.
+TEST_SETTINGS = replace(Settings(), slice_s=60.0)
+
+
+@dataclass
+class Rig:
+    """Everything a test of the core uses, and a journal of what was accepted, for the laws."""
+
+    client: redis.Redis
+    clock: HandClock = field(default_factory=HandClock)
+    bell: SilentBell = field(default_factory=SilentBell)
+    settings: Settings = TEST_SETTINGS
+    #: By catalog key, in the order of acceptance.
+    accepted: dict[str, list[Accepted]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.backlog = Backlog(self.client)
+        self._ticks = 0
+
+    def with_settings(self, **values: Any) -> Rig:
+        """The same rig, set differently."""
+        rig = replace(self, settings=replace(self.settings, **values))
+        rig._ticks = self._ticks
+        return rig
+
+    def partition(self, catalog_key: str = ACME) -> Partition:
+        return Partition(self.client, self.settings, catalog_key)
+
+    def catalog(self, catalog_key: str = ACME) -> Catalog:
+        return Catalog(self.client, catalog_key)
+
+    def keys(self, catalog_key: str = ACME) -> CatalogKeys:
+        return CatalogKeys(catalog_key)
+
+    # -- at the tail ---------------------------------------------------------------------------------------------
+
+    def submit_batch(
+        self, made: tuple[Batch, list[bytes]], *, catalog_key: str = ACME, nonce: str = "",
+        idempotency: IdempotencyKey | None = None, marked: bool = True, partition: Partition | None = None,
+    ) -> Submitted:  # fmt: skip
+        """Submit a batch as the ingress does; ``marked`` False leaves it out of the backlog."""
+        batch, frames = made
+        return (partition or self.partition(catalog_key)).submit(
+            batch,
+            frames,
+            now_ms=self.clock(),
+            nonce=nonce or new_nonce(),
+            idempotency=idempotency,
+            before=self.backlog.before_submit(catalog_key, self.clock()) if marked else (),
+            after=self.backlog.after_submit(catalog_key, self.clock()) if marked else (),
+        )
+
+    def send(
+        self, operation: Operation, entries: Sequence[Entry], *, catalog_key: str = ACME, kind: Kind = Kind.ITEMS,
+        section: str = "Products", on_missing: OnMissing = OnMissing.FAIL, force: bool = False,
+        chunk_entries: int = 1000, excused: bool = False, **how: Any,
+    ) -> int:  # fmt: skip
+        """Submit a batch that must be accepted, note it in the journal, and return its task id."""
+        made = make_batch(
+            operation, entries, kind=kind, section=section, on_missing=on_missing, force=force,
+            chunk_entries=chunk_entries,
+        )  # fmt: skip
+        sent = self._tick()
+        submitted = self.submit_batch(made, catalog_key=catalog_key, **how)
+        assert submitted.outcome is Submission.ACCEPTED, submitted
+        batch = Accepted(
+            submitted.task_id, kind, operation, list(map(entry_bytes, entries)), section, on_missing, force,
+            sent=sent, answered=self._tick(), excused=excused,
+        )  # fmt: skip
+        self.accepted.setdefault(catalog_key, []).append(batch)
+        return submitted.task_id
+
+    def put(self, *entries: Entry, **how: Any) -> int:
+        """Send a PUT."""
+        return self.send(Operation.PUT, entries, **how)
+
+    def patch(self, *entries: Entry, **how: Any) -> int:
+        """Send a PATCH."""
+        return self.send(Operation.PATCH, entries, **how)
+
+    def delete(self, *entries: Entry, **how: Any) -> int:
+        """Send a DELETE."""
+        return self.send(Operation.DELETE, entries, **how)
+
+    def cancel(self, task_id: int, *, catalog_key: str = ACME) -> None:
+        """Cancel a task that must still be waiting."""
+        self._change(catalog_key, task_id, Change.CANCEL)
+        self.journal(task_id, catalog_key).canceled = True
+
+    def rerun(self, task_id: int, *, catalog_key: str = ACME) -> int:
+        """Re-run a task that must have ended; returns the new id."""
+        sent = self._tick()
+        new_id = self._change(catalog_key, task_id, Change.RERUN)
+        again = replace(
+            self.journal(task_id, catalog_key), task_id=new_id, retry_of=task_id, canceled=False,
+            sent=sent, answered=self._tick(),
+        )  # fmt: skip
+        self.accepted[catalog_key].append(again)
+        return new_id
+
+    def journal(self, task_id: int, catalog_key: str = ACME) -> Accepted:
+        """The journal's line of one task."""
+        return next(batch for batch in self.accepted[catalog_key] if batch.task_id == task_id)
+
+    def _change(self, catalog_key: str, task_id: int, change: Change) -> int:
+        ids, _ = self.partition(catalog_key).change_tasks(
+            [(task_id, change)],
+            who="tester",
+            now_ms=self.clock(),
+            nonce=new_nonce(),
+            before=self.backlog.before_submit(catalog_key, self.clock()),
+            after=self.backlog.after_submit(catalog_key, self.clock()),
+        )
+        return ids[0]
+
+    def _tick(self) -> float:
+        self._ticks += 1
+        return float(self._ticks)
+
+    # -- at the head ---------------------------------------------------------------------------------------------
+
+    def acquire(self, catalog_key: str = ACME, *, holder: str = "one", nonce: str = "") -> Grant:
+        """Become the owner, which must be possible."""
+        grant = self.partition(catalog_key).acquire(holder, nonce=nonce or new_nonce())
+        assert isinstance(grant, Grant), grant
+        return grant
+
+    def plan(self, grant: Grant, catalog_key: str = ACME) -> list[Step]:
+        """Decide what the owner does next."""
+        planner = Planner(self.partition(catalog_key), self.catalog(catalog_key), self.settings)
+        return planner.plan(grant, now_ms=self.clock())
+
+    def take(
+        self, grant: Grant, steps: Sequence[Step], *, base: str | None = None, wants_more: bool = False,
+        catalog_key: str = ACME,
+    ) -> Progress:  # fmt: skip
+        """Take steps under a grant."""
+        return self.partition(catalog_key).take(
+            grant.token, grant.applied if base is None else base, steps, now_ms=self.clock(), wants_more=wants_more
+        )
+
+    def drainer(
+        self,
+        *,
+        holder: str = "one",
+        open_partition: Callable[[str], Partition] | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> Drainer:
+        return Drainer(
+            open_partition or self.partition,
+            self.catalog,
+            self.backlog,
+            self.bell,
+            self.settings,
+            holder=holder,
+            clock=self.clock,
+            stopping=stopping,
+        )
+
+    def drain(self, catalog_key: str = ACME) -> Drained:
+        """Drain slice by slice until the partition is empty, or somebody else's, or stuck."""
+        drainer = self.drainer()
+        while (drained := drainer.drain(catalog_key)) is Drained.YIELDED:
+            pass
+        return drained
+
+    def sweep(self, drainer: Drainer | None = None) -> Sweep:
+        """A sweep to be run by hand."""
+        open_partition = functools.partial(Partition, self.client, self.settings)
+        return Sweep(
+            drainer or self.drainer(holder="sweep"),
+            self.backlog,
+            Heartbeats(self.client),
+            open_partition,
+            self.settings,
+            holder="sweep",
+            clock=self.clock,
+            stop=threading.Event(),
+        )
+
+    def expire_lease(self, catalog_key: str = ACME) -> None:
+        """Let the lease run out, as if its owner had been silent for too long."""
+        self.client.delete(self.keys(catalog_key).lease)
+
+    # -- what came of it -----------------------------------------------------------------------------------------
+
+    def task(self, task_id: int, catalog_key: str = ACME) -> Task:
+        """Read a task that must be there."""
+        task = Tasks(self.client, catalog_key).get(task_id)
+        assert task is not None, f"task {task_id} is not there"
+        return task
+
+    def statuses(self, catalog_key: str = ACME) -> dict[int, str]:
+        """The status of every accepted task."""
+        return {
+            batch.task_id: self.task(batch.task_id, catalog_key).status.value for batch in self.accepted[catalog_key]
+        }
+
+    def bodies(
+        self, kind: Kind = Kind.ITEMS, *, section: str = "Products", catalog_key: str = ACME
+    ) -> dict[str, bytes]:
+        """Everything stored of a kind, by id, in the order of the listing."""
+        return dict(StoreReader(self.client, catalog_key).entries(kind, section))
+
+    def report(self, task_id: int, catalog_key: str = ACME) -> str:
+        """The outcomes of a task's entries."""
+        return (self.client.get(self.keys(catalog_key).report(task_id)) or b"").decode()
+
+    def check_laws(self, catalog_key: str = ACME) -> None:
+        """Raise LawBroken unless the laws hold for everything that was sent."""
+        check_laws(
+            self.accepted.get(catalog_key, []),
+            StoreReader(self.client, catalog_key),
+            safeguard_ratio=self.settings.safeguard_ratio,
+            safeguard_floor=self.settings.safeguard_floor,
+        )
+
+    def dump(self) -> dict[bytes, bytes]:
+        """Every key with its serialized value, without its TTL."""
+        return {key: self.client.dump(key) for key in self.client.scan_iter(count=1000)}

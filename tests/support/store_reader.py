@@ -1,0 +1,45 @@
+"""What the laws are checked on, read directly from Redis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import redis
+
+from shared.catalogs import Catalog
+from shared.model import Kind
+from shared.tasks import TaskFilter, Tasks
+from tests.support.laws import SeenTask
+
+#: Tasks or entries in one look: less than the tests write, so that pages are turned.
+PAGE = 500
+
+
+class StoreReader:
+    """Shows the tasks and entries of one catalog through the stores of `shared`."""
+
+    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+        self._tasks = Tasks(client, catalog_key)
+        self._catalog = Catalog(client, catalog_key)
+
+    def tasks(self) -> Sequence[SeenTask]:
+        return [
+            SeenTask(task.id, task.status, task.counts, json.loads(task.warnings), task.error, task.retry_of)
+            for task in _all(lambda offset: self._tasks.page(TaskFilter(), offset=offset, size=PAGE).tasks)
+        ]
+
+    def entries(self, kind: str, section: str) -> Sequence[tuple[str, bytes]]:
+        entries = _all(lambda offset: self._catalog.page(Kind(kind), section, offset=offset, size=PAGE)[0])
+        return [(entry.id, entry.body) for entry in entries]
+
+
+T = TypeVar("T")
+
+
+def _all(page: Callable[[int], Sequence[T]]) -> list[T]:
+    found: list[T] = []
+    while here := page(len(found)):
+        found += here
+    return found

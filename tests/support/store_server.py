@@ -1,0 +1,57 @@
+"""A real server of our own, with the configuration that ships."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import redis
+
+from deploy import embedded_store
+from shared.store import connect
+from shared.waiting import wait_until
+
+#: Enough for any test, and little enough that a leak shows.
+MAXMEMORY_BYTES = 512 * 1024 * 1024
+
+
+class StoreServer:
+    """A running valkey-server on a Unix socket in a folder of its own."""
+
+    def __init__(self, binary: Path, folder: Path, *, durability: str = "everysec") -> None:
+        self.socket_path = folder / "s.sock"
+        self.url = embedded_store.store_url(self.socket_path)
+        config = embedded_store.write_config(folder, self.socket_path, durability=durability, maxmemory=MAXMEMORY_BYTES)
+        self._output = (folder / "output.log").open("wb")
+        self._process = subprocess.Popen([binary, config], stdout=self._output, stderr=subprocess.STDOUT)
+        wait_until(lambda: embedded_store.answers(self.socket_path), "the store answers", timeout_s=10, every_s=0.01)
+
+    def connect(self) -> redis.Redis:
+        """Make a client like those of the services."""
+        return connect(self.url)
+
+    def stop(self) -> None:
+        """Kill the server: nothing of it is needed any more."""
+        self._process.kill()
+        self._process.wait()
+        self._output.close()
+
+
+@contextlib.contextmanager
+def running_store(**options: str) -> Iterator[StoreServer]:
+    """Run a server for a while.  Raises Misconfigured where there is no binary for this machine."""
+    binary = embedded_store.server_binary()
+    # Not pytest's folders: the path of a socket is limited to about a hundred bytes.
+    folder = Path(tempfile.mkdtemp(prefix="sluice-"))
+    server = None
+    try:
+        server = StoreServer(binary, folder, **options)
+        yield server
+    finally:
+        if server:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

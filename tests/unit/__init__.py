@@ -1,0 +1,1 @@
+"""No server: values in, values out."""

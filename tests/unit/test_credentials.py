@@ -1,0 +1,105 @@
+"""Who may do what: on a stand-in for Redis."""
+
+from __future__ import annotations
+
+import hashlib
+
+import fakeredis
+import pytest
+
+from shared.credentials import STALE_MS, Credential, Credentials, Scope, digest_of, parse_credentials
+from shared.errors import BadSetting
+from tests.support.by_hand import HandClock
+
+
+@pytest.fixture
+def stand_in() -> fakeredis.FakeRedis:
+    return fakeredis.FakeRedis()
+
+
+def _credential(token: str, *catalog_keys: str, scope: Scope = Scope.READ_WRITE, name: str = "shop") -> Credential:
+    return Credential(name, digest_of(token), dict.fromkeys(catalog_keys, scope))
+
+
+def _open(client: fakeredis.FakeRedis, clock: HandClock, settings: str = "") -> Credentials:
+    return Credentials(client, parse_credentials(settings), clock=clock)
+
+
+def test_a_scope_allows_what_it_says() -> None:
+    """Writing includes reading, reading does not include writing, and other catalogs are none of its business."""
+    read, write = _credential("t", "a", scope=Scope.READ), _credential("t", "a")
+    assert [read.allows("a", Scope.READ), read.allows("a", Scope.READ_WRITE)] == [True, False]
+    assert [write.allows("a", Scope.READ), write.allows("a", Scope.READ_WRITE)] == [True, True]
+    assert not write.allows("b", Scope.READ)
+
+
+def test_settings_are_read() -> None:
+    """Commas or line ends separate; a token that stands there several times gets all of its catalogs."""
+    text = "one:secret, two:secret:r\n\n  # the other shop\nthree:other:rw\n"
+    secret, other = parse_credentials(text)
+    assert secret.scopes == {"one": Scope.READ_WRITE, "two": Scope.READ}
+    assert other.scopes == {"three": Scope.READ_WRITE}
+    assert secret.digest == hashlib.sha256(b"secret").hexdigest()
+
+
+def test_a_comment_reaches_to_the_end_of_its_line() -> None:
+    assert parse_credentials("# ours, theirs\none:secret") == parse_credentials("one:secret")
+
+
+@pytest.mark.parametrize(
+    "bad", ["one", "one:", ":secret", "one:secret:x", "o ne:secret", "one:secret:rw:more", "ö:secret"]
+)
+def test_bad_settings_are_refused_without_showing_a_secret(bad: str) -> None:
+    with pytest.raises(BadSetting, match="credential 2 is not of the form") as problem:
+        parse_credentials(f"good:fine,{bad}")
+    assert "secret" not in str(problem.value)
+
+
+def test_stored_and_fixed_credentials_are_found(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:
+    credentials = _open(stand_in, clock, "one:fixed")
+    credentials.store(_credential("stored", "two"))
+    fixed, stored = credentials.find("fixed"), credentials.find("stored")
+    assert fixed is not None
+    assert stored is not None
+    assert fixed.allows("one", Scope.READ_WRITE)
+    assert stored.allows("two", Scope.READ_WRITE)
+    assert credentials.find("neither") is None
+    assert [credentials.knows(catalog_key) for catalog_key in ("one", "two", "three")] == [True, True, False]
+
+
+def test_no_token_is_ever_stored(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:
+    _open(stand_in, clock).store(_credential("very-secret-token", "one"))
+    assert b"very-secret-token" not in b"".join(stand_in.dump(key) for key in stand_in.keys("*"))
+
+
+def test_changes_made_elsewhere_are_seen_soon(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:
+    """Within STALE_MS, without asking Redis for each request."""
+    here, elsewhere = _open(stand_in, clock), _open(stand_in, clock)
+    assert here.find("t") is None
+    elsewhere.store(_credential("t", "one"))
+    clock.advance(STALE_MS - 1)
+    assert here.find("t") is None
+    clock.advance(1)
+    assert here.find("t") is not None
+    elsewhere.revoke("shop")
+    clock.advance(STALE_MS)
+    assert here.find("t") is None
+    assert not here.knows("one")
+
+
+def test_a_clock_that_was_set_back_does_not_freeze_them(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:
+    credentials = _open(stand_in, clock)
+    assert credentials.find("t") is None
+    _open(stand_in, clock).store(_credential("t", "one"))
+    clock.advance(-3600_000)
+    assert credentials.find("t") is not None
+
+
+def test_revoking_takes_all_of_a_name(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:
+    credentials = _open(stand_in, clock)
+    for token, name in (("a", "shop"), ("b", "shop"), ("c", "other")):
+        credentials.store(_credential(token, "one", name=name))
+    assert [credential.name for credential in credentials.all()] == ["other", "shop", "shop"]
+    assert credentials.revoke("shop") == 2
+    assert credentials.revoke("shop") == 0
+    assert [credential.name for credential in credentials.all()] == ["other"]

@@ -1,0 +1,94 @@
+"""Ringing: a dead broker never delays or fails the caller."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from shared import wakeups
+from shared.waiting import wait_until
+from shared.wakeups import Bell, broker_url_for, doorbell_app
+
+#: Far less than any time-out of a broker.
+AT_ONCE_S = 0.2
+
+
+@pytest.fixture
+def mute_port() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def _bell(url: str) -> Bell:
+    return Bell(doorbell_app(url), url)
+
+
+def _ring_times(bell: Bell, rings: int) -> float:
+    before = time.monotonic()
+    for number in range(rings):
+        bell.ring(f"catalog-{number}")
+    return time.monotonic() - before
+
+
+@pytest.mark.parametrize("transport", ["redis", "amqp"])
+def test_a_mute_broker_does_not_delay_the_caller(mute_port: int, transport: str) -> None:
+    assert _ring_times(_bell(f"{transport}://127.0.0.1:{mute_port}//"), 1000) < AT_ONCE_S
+
+
+def test_a_dead_broker_does_not_delay_the_caller() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert _ring_times(_bell(f"redis://127.0.0.1:{port}/1"), 1000) < AT_ONCE_S
+
+
+def test_after_a_failure_the_broker_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rings are dropped meanwhile, and the sweep finds the work; afterwards the broker is tried again."""
+    bell, tried = _bell("redis://127.0.0.1:1/1"), []
+
+    def fail() -> None:
+        tried.append(time.monotonic())
+        raise OSError("nobody there")
+
+    monkeypatch.setattr(bell, "_connect", fail)
+    monkeypatch.setattr(wakeups, "BREAK_S", 0.3)
+    for _ in range(100):
+        bell.ring("acme")
+    wait_until(lambda: tried and bell._rings.empty(), "all rings are taken", timeout_s=5, every_s=0.01)
+    assert len(tried) == 1
+    wait_until(lambda: bell.ring("acme") or len(tried) > 1, "another try", timeout_s=5, every_s=0.01)
+    assert tried[1] - tried[0] >= 0.3
+
+
+def test_rings_that_nobody_takes_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wakeups, "WAITING_RINGS", 10)
+    bell = _bell("redis://127.0.0.1:1/1")
+    monkeypatch.setattr(bell, "_run", lambda: None)
+    for _ in range(100):
+        bell.ring("acme")
+    assert bell._rings.qsize() == 10
+
+
+def test_a_mute_broker_is_not_reachable_and_says_so_in_time(mute_port: int) -> None:
+    before = time.monotonic()
+    assert not _bell(f"redis://127.0.0.1:{mute_port}/1").reachable()
+    assert time.monotonic() - before < 4 * wakeups.BROKER_TIMEOUT_S
+
+
+@pytest.mark.parametrize(
+    ("store", "broker"),
+    [
+        ("redis://localhost", "redis://localhost/1"),
+        ("redis://localhost:6379/0", "redis://localhost:6379/1"),
+        ("redis://user:pass%2Fword@host:7000/3", "redis://user:pass%2Fword@host:7000/4"),
+        ("rediss://host/0?ssl_cert_reqs=none", "rediss://host/1?ssl_cert_reqs=none"),
+        ("unix:///run/s.sock", "redis+socket:///run/s.sock?virtual_host=1"),
+        ("unix:///run/s.sock?db=2", "redis+socket:///run/s.sock?virtual_host=3"),
+    ],
+)
+def test_the_broker_lies_beside_the_store(store: str, broker: str) -> None:
+    """The same server, another logical database."""
+    assert broker_url_for(store) == broker
