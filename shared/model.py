@@ -68,6 +68,10 @@ class Outcome(StrEnum):
     DELETED = "d"
     #: Left out: an id that is not there, or one that a later entry of the batch replaces.
     IGNORED = "i"
+    #: Made its task fail, or was left out because it breaks the rules.
+    FAILED = "f"
+    #: Made its task fail, since its id is not there.
+    MISSING = "m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ class Chunk:
     parents: list[str | None] | None = None
     #: Indexes (in this chunk, ascending) of entries that a later entry of the same batch replaces.
     superseded: list[int] = field(default_factory=list)
+    #: Index of the first entry in the batch.
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
