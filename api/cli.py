@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import secrets
@@ -19,17 +18,13 @@ from api.services import EXTENSION, Services
 from shared.backlog import PAGE
 from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of
 from shared.errors import SluiceError
-from shared.settings import STORE_URL_FILE, Settings
+from shared.settings import Settings
 
 _NAME = re.compile(r"\S.{0,99}")
 
 
 def _create_app() -> Flask:
-    settings = Settings.from_env(os.environ)
-    embedded = settings.data_dir / STORE_URL_FILE
-    if settings.redis_url is None and embedded.is_file():
-        settings = dataclasses.replace(settings, redis_url=embedded.read_text())
-    return create_app(settings)
+    return create_app(Settings.from_env(os.environ))
 
 
 def _services() -> Services:
@@ -40,7 +35,7 @@ def _services() -> Services:
 @click.group(cls=FlaskGroup, create_app=_create_app, add_default_commands=False, add_version_option=False)
 @click.version_option(version("sluice"), prog_name="sluice")
 def sluice() -> None:
-    """Administer Sluice: the server of SLUICE_REDIS_URL, or the embedded one of the data folder here."""
+    """Administer Sluice.  Which server is meant says SLUICE_REDIS_URL."""
 
 
 @sluice.group()

@@ -14,7 +14,7 @@ from marshmallow import Schema, ValidationError
 from marshmallow.fields import Field
 from msgspec import Raw
 
-from api.entry_schemas import entry_schema
+from api.entry_schemas import ENTRY_SCHEMAS, entry_schema
 from api.errors import Problem
 from api.fast_path import FastPath, by_key
 from api.fields import OpenObject
@@ -118,10 +118,9 @@ def rules_for(kind: Kind, operation: Operation, on_missing: OnMissing) -> EntryR
 
 
 # All of them now: a schema that has no fast path must not wait for its first batch to say so.
-for _kind in Kind:
-    for _operation in Operation:
-        for _on_missing in OnMissing:
-            rules_for(_kind, _operation, _on_missing)
+for _kind, _operation in ENTRY_SCHEMAS:
+    for _on_missing in OnMissing:
+        rules_for(_kind, _operation, _on_missing)
 
 
 def _perhaps_too_deep(entries: Sequence[Raw]) -> set[int]:

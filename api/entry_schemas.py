@@ -16,6 +16,8 @@ from shared.model import Kind, OnMissing, Operation
 
 #: What `data` may take, as sent.
 DATA_MAX_BYTES = 200_000
+#: The same, of an item group.
+GROUP_DATA_MAX_BYTES = 5_000
 
 MAX_SCORE = 500_000_000
 
@@ -130,19 +132,72 @@ class EntryDelete(Strict):
     id = _id()
 
 
-_ENTRIES: dict[tuple[Kind, Operation], type[Strict]] = {
+def group_id(*, required: bool = True, **kwargs: Any) -> fields.Text:
+    """Declare the id of an item group."""
+    return fields.Text(required=required, validate=length(1, 200), **kwargs)
+
+
+class GroupData(Strict):
+    """``data`` of an item group: nothing in it is known."""
+
+    class Meta:
+        unknown = INCLUDE
+
+
+def group_data(edits_refused: str | None = None) -> fields.OpenObject:
+    """Declare the ``data`` of an item group."""
+    return fields.OpenObject(GroupData, max_bytes=GROUP_DATA_MAX_BYTES, edits_refused=edits_refused, allow_none=True)
+
+
+class GroupPut(Strict):
+    """An item group, whole."""
+
+    id = group_id()
+    name = fields.Text(required=True, validate=length(1, 500))
+    parent_ids = fields.ListOf(group_id(), allow_none=True)
+    data = group_data(NO_EDITS_IN_PUT)
+
+
+class GroupPatch(GroupPut):
+    """What changes in an item group that is there."""
+
+    name = fields.Text(validate=length(1, 500))
+    data = group_data()
+
+
+class GroupPatchCreate(GroupPut):
+    """What changes in an item group, or makes it."""
+
+    data = group_data(NO_EDITS_IN_CREATE)
+
+
+class GroupDelete(Strict):
+    """An item group that goes."""
+
+    id = group_id()
+
+
+#: What may be sent, and by which rules.
+ENTRY_SCHEMAS: dict[tuple[Kind, Operation], type[Strict]] = {
     (Kind.ITEMS, Operation.PUT): ItemPut,
     (Kind.ITEMS, Operation.PATCH): ItemPatch,
     (Kind.ITEMS, Operation.DELETE): EntryDelete,
     (Kind.VARIATIONS, Operation.PUT): VariationPut,
     (Kind.VARIATIONS, Operation.PATCH): VariationPatch,
     (Kind.VARIATIONS, Operation.DELETE): EntryDelete,
+    (Kind.ITEM_GROUPS, Operation.PUT): GroupPut,
+    (Kind.ITEM_GROUPS, Operation.PATCH): GroupPatch,
+    (Kind.ITEM_GROUPS, Operation.DELETE): GroupDelete,
 }
-_CREATING: dict[Kind, type[Strict]] = {Kind.ITEMS: ItemPatchCreate, Kind.VARIATIONS: VariationPatchCreate}
+_CREATING: dict[Kind, type[Strict]] = {
+    Kind.ITEMS: ItemPatchCreate,
+    Kind.VARIATIONS: VariationPatchCreate,
+    Kind.ITEM_GROUPS: GroupPatchCreate,
+}
 
 
 def entry_schema(kind: Kind, operation: Operation, on_missing: OnMissing = OnMissing.FAIL) -> type[Strict]:
     """Name the schema of one entry.  ``on_missing`` matters to a PATCH only."""
     if operation is Operation.PATCH and on_missing is OnMissing.CREATE:
         return _CREATING[kind]
-    return _ENTRIES[kind, operation]
+    return ENTRY_SCHEMAS[kind, operation]

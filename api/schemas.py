@@ -17,7 +17,6 @@ from api.errors import Invalid, Problem
 from api.fields import between, length
 from api.waiting import MAX_WAIT_S
 from shared.model import OnMissing, Status
-from shared.reports import EntryOutcome
 
 #: Task ids, pages and offsets are int32 in the public contract.
 MAX_INT32 = 2**31 - 1
@@ -103,6 +102,13 @@ class VariationsQuery(ItemsQuery):
     item_id = fields.Text(load_default=None, allow_none=False, validate=length(1, 250))
 
 
+class GroupsQuery(PagedQuery):
+    """What a list of item groups takes."""
+
+    ids = fields.ListOf(fields.Text(), data_key="id", load_default=list, validate=length(None, 1000, "items"))
+    num_results_per_page = fields.QueryInteger(load_default=20, validate=between(1, 100))
+
+
 class TaskType(StrEnum):
     """The types of task that may be asked for; of those we do not have, there are none to find."""
 
@@ -120,13 +126,6 @@ class TasksQuery(PagedQuery):
     types = fields.ListOf(fields.Choice(list(TaskType)), data_key="type", load_default=list)
     start_date = fields.QueryDate(load_default=None, allow_none=False)
     end_date = fields.QueryDate(load_default=None, allow_none=False)
-
-
-class EntriesQuery(PagedQuery):
-    """What a report takes."""
-
-    num_results_per_page = fields.QueryInteger(load_default=100, validate=between(1, 1000))
-    outcome = fields.Choice(list(EntryOutcome), load_default=None)
 
 
 # --- bodies of the Tasks API -----------------------------------------------------------------------------------------

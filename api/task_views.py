@@ -69,7 +69,8 @@ def _shown(task: Task) -> dict[str, Any]:
 
 def _filename(task: Task) -> str:
     moment = datetime.fromtimestamp(task.submitted_ms / 1000, UTC).strftime("%Y-%m-%d-%H-%M-%S")
-    return f"{caller().catalog_key}_{task.batch.section}_{task.batch.operation}_{moment}.tar"
+    of = task.batch.section or task.batch.kind
+    return f"{caller().catalog_key}_{of}_{task.batch.operation}_{moment}.tar"
 
 
 def _result(task: Task) -> dict[str, Any]:
@@ -78,8 +79,12 @@ def _result(task: Task) -> dict[str, Any]:
         for name, count in task.counts.items()
         if name.startswith(task.batch.kind) or (count and name.startswith(Kind.VARIATIONS))
     }
+    if task.batch.kind is Kind.ITEM_GROUPS:
+        changelog: dict[str, Any] = {"sections": {}, **touched}
+    else:
+        changelog = {"sections": {task.batch.section: touched}}
     return {
-        "changelog": {"sections": {task.batch.section: touched}},
+        "changelog": changelog,
         "index_built": True,
         "ingestion_warnings": msgspec.json.decode(task.warnings),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, request
+from flask import Blueprint, Response, request
 
 from api.auth import caller
 from api.batches import parse_batch
@@ -12,7 +12,23 @@ from api.schemas import PatchQuery, WriteQuery, load_query
 from api.services import services
 from api.submitting import submit
 from shared.codec import encode_chunk
-from shared.model import Batch, Kind, OnMissing, Operation
+from shared.model import NO_SECTION, Batch, Kind, OnMissing, Operation
+
+
+def add_writes(blueprint: Blueprint, kind: Kind) -> None:
+    """Make the routes that write entries of a kind."""
+
+    @blueprint.put("")
+    def put() -> Response:
+        return write(kind, Operation.PUT)
+
+    @blueprint.patch("")
+    def patch() -> Response:
+        return write(kind, Operation.PATCH)
+
+    @blueprint.delete("")
+    def delete() -> Response:
+        return write(kind, Operation.DELETE)
 
 
 def write(kind: Kind, operation: Operation) -> Response:
@@ -25,7 +41,7 @@ def write(kind: Kind, operation: Operation) -> Response:
     batch = Batch(
         kind=kind,
         operation=operation,
-        section=query["section"],
+        section=NO_SECTION if kind is Kind.ITEM_GROUPS else query["section"],
         entries=sum(map(len, chunks)),
         bytes=len(body),
         chunks=len(chunks),

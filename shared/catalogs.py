@@ -1,4 +1,4 @@
-"""The items and variations of a catalog, read.  Writing them is a commit's."""
+"""The items, variations and item groups of a catalog, read.  Writing them is a commit's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CASCADE_PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stored item or variation."""
+    """A stored item, variation or item group."""
 
     id: str
     updated_ms: int

@@ -86,5 +86,7 @@ class Effects:
     items_deleted: int = 0
     variations_updated: int = 0
     variations_deleted: int = 0
+    item_groups_updated: int = 0
+    item_groups_deleted: int = 0
     #: False for a page before the last of a chunk.
     chunk_ends: bool = True

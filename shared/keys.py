@@ -28,8 +28,8 @@ class CatalogKeys:
     """The keys of one catalog."""
 
     __slots__ = (
-        "ended", "fence", "lease", "partition", "payloads", "position", "prefix", "rung", "sections", "seq",
-        "store_run", "stream", "tasks", "waiting",
+        "ended", "fence", "item_group_ids", "item_groups", "lease", "partition", "payloads", "position", "prefix",
+        "rung", "sections", "seq", "store_run", "stream", "tasks", "waiting",
     )  # fmt: skip
 
     def __init__(self, catalog_key: str) -> None:
@@ -58,6 +58,10 @@ class CatalogKeys:
         self.waiting = prefix + "waiting"
         #: hash, for ever: section → generation its readers and writers use.
         self.sections = prefix + "sections"
+        #: hash, until deleted: item group id → as in ``entries``.
+        self.item_groups = prefix + "item_groups"
+        #: zset, until deleted: the ids of ``item_groups``, all scores 0, so ordered by their bytes.
+        self.item_group_ids = prefix + "item_groups:ids"
         #: What every script of a partition gets as KEYS, in the order of lua/_partition.lua.
         self.partition = (
             self.seq, self.store_run, self.stream, self.tasks, self.ended, self.payloads, self.lease, self.fence,
@@ -74,7 +78,7 @@ class CatalogKeys:
         return f"{self.prefix}payload:{task_id}"
 
     def report(self, task_id: int | str) -> str:
-        """String, deleted with the task: one outcome byte per entry, then reasons, as far as known."""
+        """String, deleted with the task: one outcome byte per entry."""
         return f"{self.prefix}report:{task_id}"
 
     def upload(self, nonce: str) -> str:
@@ -94,11 +98,18 @@ class CatalogKeys:
         return f"{self.prefix}tasks:{status}"
 
     def entries(self, kind: Kind, section: str, generation: int) -> str:
-        """Hash, as long as its generation: id → 13 digits of update time in ms, then the entry's JSON."""
+        """Hash, as long as its generation: id → 13 digits of update time in ms, then the entry's JSON.
+
+        Item groups have neither section nor generation: theirs is ``item_groups``.
+        """
+        if kind is Kind.ITEM_GROUPS:
+            return self.item_groups
         return f"{self.prefix}{kind}:{generation}:{quote(section, safe='')}"
 
     def index(self, kind: Kind, section: str, generation: int) -> str:
         """Zset, as long as its generation: the ids of ``entries``, all scores 0, so ordered by their bytes."""
+        if kind is Kind.ITEM_GROUPS:
+            return self.item_group_ids
         return f"{self.prefix}{kind}:ids:{generation}:{quote(section, safe='')}"
 
     def links(self, section: str, generation: int) -> str:

@@ -15,6 +15,8 @@ class Kind(StrEnum):
     ITEMS = "items"
     #: Forms of an item (a size, a colour), by id, each naming its item.
     VARIATIONS = "variations"
+    #: What items are grouped by (categories), by id.  They belong to the whole catalog and to no section.
+    ITEM_GROUPS = "item_groups"
 
 
 class Operation(StrEnum):
@@ -54,6 +56,9 @@ class Status(StrEnum):
     CANCELED = "CANCELED"
 
 
+#: In place of a section's name, which is never empty.
+NO_SECTION = ""
+
 #: The statuses that a task keeps for ever.
 TERMINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELED})
 
@@ -68,10 +73,6 @@ class Outcome(StrEnum):
     DELETED = "d"
     #: Left out: an id that is not there, or one that a later entry of the batch replaces.
     IGNORED = "i"
-    #: Made its task fail, or was left out because it breaks the rules.
-    FAILED = "f"
-    #: Made its task fail, since its id is not there.
-    MISSING = "m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,6 @@ class Chunk:
     parents: list[str | None] | None = None
     #: Indexes (in this chunk, ascending) of entries that a later entry of the same batch replaces.
     superseded: list[int] = field(default_factory=list)
-    #: Index of the first entry in the batch.
-    first: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -117,6 +116,7 @@ class Batch:
 
     kind: Kind
     operation: Operation
+    #: NO_SECTION for item groups.
     section: str
     #: Entries in all chunks.
     entries: int

@@ -171,7 +171,7 @@ class Partition:
     def _step(self, token: str, base: str, step: Step, now_ms: int, more: int) -> tuple[scripts.Argument, ...]:
         work, kept_cap = step.work, self._settings.payload_bytes
         if isinstance(step, Failure):
-            args = (token, work.task_id, base, now_ms, self._lease_ttl_ms, more, step.message, kept_cap, step.report)
+            args = (token, work.task_id, base, now_ms, self._lease_ttl_ms, more, step.message, kept_cap)
             return scripts.FAIL_TASK.command(self.keys.partition, args)
         batch, effects, puts = work.batch, step.effects, step.effects.puts
         assert batch is not None, "a task without a record can only fail"
@@ -189,6 +189,7 @@ class Partition:
                 token, work.task_id, step.chunk, generation, base, step.name, now_ms, self._lease_ttl_ms, more,
                 int(effects.chunk_ends), effects.outcomes, effects.warnings,
                 effects.items_updated, effects.items_deleted, effects.variations_updated, effects.variations_deleted,
+                effects.item_groups_updated, effects.item_groups_deleted,
                 kept_cap,
                 stamp(now_ms), pack(puts.ids), pack(puts.bounds), puts.text,
                 pack((effects.deletes, effects.cascade, effects.links_added, effects.links_removed)),

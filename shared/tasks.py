@@ -13,7 +13,10 @@ from shared.keys import CatalogKeys, padded
 from shared.model import TERMINAL, Batch, Status
 
 #: What a task counts, as in the contract's changelog.
-COUNTS = ("items_updated", "items_deleted", "variations_updated", "variations_deleted")
+COUNTS = (
+    "items_updated", "items_deleted", "variations_updated", "variations_deleted", "item_groups_updated",
+    "item_groups_deleted",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ import msgspec
 
 from shared.codec import encode_json
 from shared.effects import PUT_MARK, Effects, Puts, View, Wants
-from shared.errors import TaskFailed, Wrong
+from shared.errors import TaskFailed
 from shared.keys import link
 from shared.model import Batch, Chunk, Kind, OnMissing, Operation, Outcome
 from shared.settings import Settings
-from workers.failures import failure
 from workers.merging import decode_fields, encode_fields, merge, without_nulls
 
+#: Ids that a failure names at most.
+NAMED_IDS = 10
 #: Warnings that one chunk leaves at most; the report has an outcome for every entry anyway.
 WARNINGS_PER_CHUNK = 100
 
@@ -27,7 +28,7 @@ _decode_linked = msgspec.json.Decoder(_Linked).decode
 def wants(batch: Batch, chunk: Chunk) -> Wants:
     """Say what has to be read before this chunk can be applied."""
     match batch.kind, batch.operation:
-        case Kind.ITEMS, Operation.PUT:
+        case Kind.ITEMS | Kind.ITEM_GROUPS, Operation.PUT:
             return Wants()
         case Kind.ITEMS, Operation.DELETE:
             return Wants(items=chunk.ids, links=chunk.ids, item_count=True)
@@ -48,7 +49,7 @@ def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
         case Operation.PATCH:
             return _patch(batch, chunk, view)
         case Operation.DELETE:
-            return _delete_items(chunk, view) if batch.kind is Kind.ITEMS else _delete_variations(chunk, view)
+            return _delete_items(chunk, view) if batch.kind is Kind.ITEMS else _delete_others(batch, chunk, view)
 
 
 def deletions(batch: Batch, chunk: Chunk, view: View) -> int:
@@ -85,18 +86,14 @@ def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
     superseded = set(chunk.superseded)
     ids: list[str] = []
     values: list[bytes] = []
-    wrong: dict[int, Wrong] = {}
+    missing: list[str] = []
     outcomes: list[str] = [Outcome.UPDATED] * len(chunk)
     for i, (entry_id, entry) in enumerate(zip(chunk.ids, chunk.entries(), strict=True)):
         before = view.values.get(entry_id)
         if i in superseded:
             outcomes[i] = Outcome.IGNORED
         elif before is not None:
-            try:
-                after = _merged(before, entry)
-            except TaskFailed as problem:
-                wrong[i] = Wrong(entry_id, str(problem))
-                continue
+            after = _merged(batch, entry_id, before, entry)
             if after is None:
                 outcomes[i] = Outcome.UNCHANGED
             else:
@@ -106,19 +103,22 @@ def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
             outcomes[i] = Outcome.CREATED
             ids.append(entry_id)
             values.append(without_nulls(entry))
-        elif batch.on_missing is OnMissing.IGNORE:
-            outcomes[i] = Outcome.IGNORED
         else:
-            wrong[i] = Wrong(entry_id, None)
-    if wrong:
-        raise failure(batch, wrong)
+            outcomes[i] = Outcome.IGNORED
+            missing.append(entry_id)
+    if missing and batch.on_missing is OnMissing.FAIL:
+        raise TaskFailed(_missing_text(batch, missing))
     return _written(batch, chunk, view, Puts.of(ids, values), outcomes)
 
 
-def _merged(before: bytes, sent: bytes) -> bytes | None:
+def _merged(batch: Batch, entry_id: str, before: bytes, sent: bytes) -> bytes | None:
     """Merge what was sent into an entry; None if that changes nothing."""
     fields = decode_fields(before)
-    return encode_fields(fields) if merge(fields, decode_fields(sent)) else None
+    try:
+        changed = merge(fields, decode_fields(sent))
+    except TaskFailed as problem:
+        raise TaskFailed(f"{_one(batch)} {entry_id!r}: {problem}") from None
+    return encode_fields(fields) if changed else None
 
 
 def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[str]) -> Effects:
@@ -139,6 +139,7 @@ def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[
         warnings=",".join(warnings[:WARNINGS_PER_CHUNK]),
         items_updated=applied if batch.kind is Kind.ITEMS else 0,
         variations_updated=applied if batch.kind is Kind.VARIATIONS else 0,
+        item_groups_updated=applied if batch.kind is Kind.ITEM_GROUPS else 0,
     )
 
 
@@ -175,7 +176,8 @@ def _delete_items(chunk: Chunk, view: View) -> Effects:
     )  # fmt: skip
 
 
-def _delete_variations(chunk: Chunk, view: View) -> Effects:
+def _delete_others(batch: Batch, chunk: Chunk, view: View) -> Effects:
+    """Delete what nothing goes along with: variations, item groups."""
     there = set(view.values)
     outcomes, deletes = _take_out(chunk, there)
     parents = ((_parent(view.values.pop(variation_id)), variation_id) for variation_id in deletes)
@@ -183,7 +185,8 @@ def _delete_variations(chunk: Chunk, view: View) -> Effects:
         deletes=deletes,
         links_removed=[link(item_id, variation_id) for item_id, variation_id in parents if item_id is not None],
         outcomes=outcomes,
-        variations_deleted=len(deletes),
+        variations_deleted=len(deletes) if batch.kind is Kind.VARIATIONS else 0,
+        item_groups_deleted=len(deletes) if batch.kind is Kind.ITEM_GROUPS else 0,
     )
 
 
@@ -205,7 +208,11 @@ def _parent(value: bytes | None) -> str | None:
 
 
 def _one(batch: Batch) -> str:
-    return batch.kind.removesuffix("s")
+    return _many(batch).removesuffix("s")
+
+
+def _many(batch: Batch) -> str:
+    return batch.kind.replace("_", " ")
 
 
 def _duplicates(batch: Batch, chunk: Chunk) -> list[str]:
@@ -216,3 +223,9 @@ def _duplicates(batch: Batch, chunk: Chunk) -> list[str]:
 
 def _warning(code: str, message: str, entry_id: str) -> str:
     return encode_json({"code": code, "message": message, "data": {"id": entry_id}}).decode()
+
+
+def _missing_text(batch: Batch, missing: list[str]) -> str:
+    named = ", ".join(map(repr, missing[:NAMED_IDS]))
+    more = f" and {len(missing) - NAMED_IDS} more" if len(missing) > NAMED_IDS else ""
+    return f"{_many(batch)} not found: {named}{more}"

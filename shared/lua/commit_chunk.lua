@@ -2,7 +2,7 @@
 -- commit_chunk: write the effects of one page of one chunk, if everything is as the caller believes; otherwise nothing.
 -- The last page of the last chunk ends the task.
 --
--- KEYS      the partition, see _partition.lua, then, for the section and generation written to
+-- KEYS      the partition, see _partition.lua, then, for the section and generation written to, or the item groups
 -- KEYS[18]  entries     hash  of the batch's kind
 -- KEYS[19]  index       zset  of the batch's kind
 -- KEYS[20]  variations  hash  those that go with their items
@@ -20,13 +20,13 @@
 -- ARGV[10]  1 if this page ends the chunk
 -- ARGV[11]  outcome bytes of the entries of this page; '?' for a put: created and updated are told apart here
 -- ARGV[12]  warnings, JSON objects joined by commas, or ''
--- ARGV[13…16] items updated, items deleted, variations updated, variations deleted
--- ARGV[17]  cap of payload bytes kept for audit
--- ARGV[18]  what precedes every value that is put
--- ARGV[19]  ids to put, msgpack
--- ARGV[20]  where their values begin and end in ARGV[21], msgpack: offsets in turn
--- ARGV[21]  a text with the values; one long argument costs the server less than a thousand short ones
--- ARGV[22]  msgpack: {ids to delete, ids of variations deleted with their items, links to add, links to remove};
+-- ARGV[13…18] updated and deleted: items, variations, item groups
+-- ARGV[19]  cap of payload bytes kept for audit
+-- ARGV[20]  what precedes every value that is put
+-- ARGV[21]  ids to put, msgpack
+-- ARGV[22]  where their values begin and end in ARGV[23], msgpack: offsets in turn
+-- ARGV[23]  a text with the values; one long argument costs the server less than a thousand short ones
+-- ARGV[24]  msgpack: {ids to delete, ids of variations deleted with their items, links to add, links to remove};
 --           each of these lists, and that of the puts, has 1,000 members at most: unpack fails near 8,000
 --
 -- Returns {code, HELD | RELEASED, next window if wanted}, code OK or ALREADY_DONE;
@@ -66,7 +66,7 @@ end
 
 -- Write the entries that are put; returns for each the outcome byte of created or updated.
 local function put()
-  local ids, bounds, text, stamp = cmsgpack.unpack(ARGV[19]), cmsgpack.unpack(ARGV[20]), ARGV[21], ARGV[18]
+  local ids, bounds, text, stamp = cmsgpack.unpack(ARGV[21]), cmsgpack.unpack(ARGV[22]), ARGV[23], ARGV[20]
   local marks, new, fields = {}, {}, {}
   if #ids == 0 then
     return marks
@@ -86,7 +86,10 @@ local function put()
   redis.call('HSET', ENTRIES, unpack(fields))
   if #new > 0 then
     redis.call('ZADD', INDEX, unpack(new))
-    redis.call('HSETNX', SECTIONS, section, '0')
+    -- Item groups have no section.
+    if section ~= '' then
+      redis.call('HSETNX', SECTIONS, section, '0')
+    end
   end
   return marks
 end
@@ -113,7 +116,7 @@ local function relink(added, removed)
 end
 
 local marks = put()
-local deletes, cascade, links_added, links_removed = unpack(cmsgpack.unpack(ARGV[22]))
+local deletes, cascade, links_added, links_removed = unpack(cmsgpack.unpack(ARGV[24]))
 delete(ENTRIES, INDEX, deletes)
 delete(VARIATIONS, VARIATIONS_INDEX, cascade)
 relink(links_added, links_removed)
@@ -125,7 +128,8 @@ outcomes = string.gsub(outcomes, '?', function()
 end)
 redis.call('APPEND', REPORT .. task_id, outcomes)
 redis.call('HINCRBY', record, 'entries_done', #outcomes)
-for i, count in ipairs({'items_updated', 'items_deleted', 'variations_updated', 'variations_deleted'}) do
+for i, count in ipairs({'items_updated', 'items_deleted', 'variations_updated', 'variations_deleted',
+  'item_groups_updated', 'item_groups_deleted'}) do
   if ARGV[12 + i] ~= '0' then
     redis.call('HINCRBY', record, count, ARGV[12 + i])
   end
@@ -145,7 +149,7 @@ else
   redis.call('HINCRBY', record, 'chunks_done', 1)
 end
 if chunk_ends and tonumber(chunk) + 1 == tonumber(chunks) then
-  end_task(task_id, status, 'DONE', now_ms, tonumber(ARGV[17]))
+  end_task(task_id, status, 'DONE', now_ms, tonumber(ARGV[19]))
 else
   redis.call('HSET', record, 'updated_ms', now_ms)
   if status == 'QUEUED' then

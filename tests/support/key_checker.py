@@ -175,9 +175,11 @@ def _check_entries(client: redis.Redis, catalog_key: str) -> None:
     """Entries, their indexes and their links tell one story, and none lies outside a section."""
     of = CatalogKeys(catalog_key)
     should: Counter[str] = Counter()
+    group_ids = set(client.zrange(of.item_group_ids, 0, -1))
+    _expect(f"{of.item_group_ids} against {of.item_groups}", group_ids, set(client.hkeys(of.item_groups)))
     for section, generation in client.hgetall(of.sections).items():
         name, number = section.decode(), int(generation)
-        for kind in Kind:
+        for kind in (Kind.ITEMS, Kind.VARIATIONS):
             key, index = of.entries(kind, name, number), of.index(kind, name, number)
             should.update((key, index))
             _expect(f"{index} against {key}", set(client.zrange(index, 0, -1)), set(client.hkeys(key)))

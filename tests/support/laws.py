@@ -17,7 +17,10 @@ from typing import Any, Protocol
 #: Warnings that a task may keep to itself; above so many only their truth is checked.
 CAPPED_WARNINGS = 100
 
-COUNTS = ("items_updated", "items_deleted", "variations_updated", "variations_deleted")
+KINDS = ("items", "variations", "item_groups")
+COUNTS = tuple(f"{kind}_{what}" for kind in KINDS for what in ("updated", "deleted"))
+#: Where item groups lie, which belong to no section.
+NO_SECTION = ""
 TERMINAL = frozenset({"DONE", "FAILED", "CANCELED"})
 
 
@@ -81,10 +84,10 @@ def check_laws(
     model = Model(safeguard_ratio, safeguard_floor)
     for batch in batches:
         _check_task(batch, seen[batch.task_id], model)
-    sections = {batch.section for batch in batches}
-    for kind in ("items", "variations"):
-        for section in sorted(sections):
-            _check_entries(kind, section, model.there(kind, section), reader.entries(kind, section))
+    places = {(batch.kind, batch.section) for batch in batches}
+    places |= {(kind, section) for _, section in places if section != NO_SECTION for kind in ("items", "variations")}
+    for kind, section in sorted(places):
+        _check_entries(kind, section, model.there(kind, section), reader.entries(kind, section))
 
 
 class StatusWatch:
@@ -232,7 +235,7 @@ class Model:
                     self._delete_items(batch, last, expected)
                 case "delete":
                     gone = [entry_id for entry_id in last if there.pop(entry_id, None) is not None]
-                    expected.counts["variations_deleted"] = len(gone)
+                    expected.counts[f"{batch.kind}_deleted"] = len(gone)
         except Unapplicable:
             return Expected("FAILED")
         return expected

@@ -15,7 +15,7 @@ from shared.catalogs import Catalog
 from shared.heartbeats import Heartbeats
 from shared.keys import CatalogKeys
 from shared.leases import Grant, Progress
-from shared.model import Batch, Kind, OnMissing, Operation
+from shared.model import NO_SECTION, Batch, Kind, OnMissing, Operation
 from shared.partitions import Partition, new_nonce
 from shared.settings import Settings
 from shared.steps import Step
@@ -90,6 +90,7 @@ class Rig:
         chunk_entries: int = 1000, excused: bool = False, **how: Any,
     ) -> int:  # fmt: skip
         """Submit a batch that must be accepted, note it in the journal, and return its task id."""
+        section = NO_SECTION if kind is Kind.ITEM_GROUPS else section
         made = make_batch(
             operation, entries, kind=kind, section=section, on_missing=on_missing, force=force,
             chunk_entries=chunk_entries,

@@ -19,7 +19,7 @@ from api.entries import EntryRules
 from api.fast_path import FastPath
 from shared.model import Kind, OnMissing, Operation
 
-BATCHES = [(kind, operation, on_missing) for kind in Kind for operation in Operation for on_missing in OnMissing]
+BATCHES = [(*batch, on_missing) for batch in entry_schemas.ENTRY_SCHEMAS for on_missing in OnMissing]
 RULES = {batch: (entry_schemas.entry_schema(*batch)(), batch[0]) for batch in BATCHES}
 FAST = {batch: FastPath(schema) for batch, (schema, _) in RULES.items()}
 JUDGES = {batch: EntryRules(schema, kind) for batch, (schema, kind) in RULES.items()}
@@ -102,6 +102,7 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(["keywords", "group_ids", "keywords:add", "group_ids:remove"], TEXT_LISTS),
     **dict.fromkeys(["sizes:add", "sizes:remove", ":add"], st.lists(SCALARS, max_size=2)),
     **dict.fromkeys(["url", "description", "id", "name", "item_id"], TEXTS),
+    "parent_ids": TEXT_LISTS,
     **dict.fromkeys(["active", "is_default"], st.booleans()),
     "suggested_score": NUMBERS,
     "facets": st.lists(st.tuples(TEXTS, SCALARS | st.lists(SCALARS, max_size=2)), max_size=2).map(tuple),
@@ -112,7 +113,7 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
 #: An entry that is wrong in one place finds more than one that is wrong everywhere.
 GOOD: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(["id", "name", "item_id", "url", "description"], st.sampled_from(["a", "Shoe 7", "é" * 250])),
-    **dict.fromkeys(["keywords", "group_ids", "keywords:add", "group_ids:remove"], st.just(["a"])),
+    **dict.fromkeys(["keywords", "group_ids", "keywords:add", "group_ids:remove", "parent_ids"], st.just(["a"])),
     **dict.fromkeys(["sizes:add", "sizes:remove", ":add"], st.just([])),
     **dict.fromkeys(["add", "x:adds", "price", ""], ANYTHING),
     "facets": st.just((("size", ["s", Literal("41")]), ("color", "red"))),
@@ -232,6 +233,8 @@ def test_usual_entries_take_the_fast_path(batch: Any) -> None:
         when = {"__cnstrc_release_time": "2026-05-01T08:00:00Z"}
         entry |= {"name": "é", "suggested_score": 1337.0, "data": {**known, **when, "price": 19.9, "more": [{}]}}
         entry |= {"item_id": "b"} if kind is Kind.VARIATIONS else {}
+    if kind is Kind.ITEM_GROUPS and operation is not Operation.DELETE:
+        entry = {"id": "a", "name": "é", "parent_ids": ["b"], "data": {"price": 19.9, "more": [{}]}}
     assert accepts(json.dumps(entry), batch)
 
 

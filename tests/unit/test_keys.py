@@ -16,6 +16,8 @@ from tests.support.key_checker import declarations
 
 _CATALOG_KEYS = st.from_regex(r"[A-Za-z0-9_.\-]{1,100}", fullmatch=True)
 _ATTRIBUTES = [name for name in CatalogKeys.__slots__ if name not in ("partition", "prefix")]
+#: Item groups lie in no section.
+_SECTIONED = st.sampled_from([kind for kind in Kind if kind is not Kind.ITEM_GROUPS])
 #: Every way to spell a key of a catalog, and with what.
 _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "task": (st.integers(1, 2**31 - 1),),
@@ -25,8 +27,8 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "nonce": (st.from_regex(r"[0-9a-f]{16}", fullmatch=True),),
     "idempotency": (st.from_regex(r"[0-9a-f]{64}", fullmatch=True),),
     "by_status": (st.sampled_from(Status),),
-    "entries": (st.sampled_from(Kind), generated.TEXTS, st.integers(0, 2**31 - 1)),
-    "index": (st.sampled_from(Kind), generated.TEXTS, st.integers(0, 2**31 - 1)),
+    "entries": (_SECTIONED, generated.TEXTS, st.integers(0, 2**31 - 1)),
+    "index": (_SECTIONED, generated.TEXTS, st.integers(0, 2**31 - 1)),
     "links": (generated.TEXTS, st.integers(0, 2**31 - 1)),
 }
 
@@ -59,13 +61,20 @@ def test_no_two_names_collide(one: Any, two: Any, catalog: str, other: str) -> N
         assert _spell(CatalogKeys(catalog), one) != _spell(CatalogKeys(other), two)
 
 
-@given(generated.TEXTS, generated.TEXTS, st.sampled_from(Kind))
+@given(generated.TEXTS, generated.TEXTS, _SECTIONED)
 def test_sections_that_look_alike_have_keys_of_their_own(one: str, two: str, kind: Kind) -> None:
     """Escapes, colons and generations inside a section's name fool nobody."""
     of = CatalogKeys("acme")
     for section in (one, two, f"0:{one}", f"ids:0:{one}", one.replace(":", "%3A")):
         assert (of.entries(kind, section, 0) == of.entries(kind, one, 0)) == (section == one)
         assert of.entries(kind, section, 0) != of.index(kind, one, 0)
+
+
+def test_item_groups_lie_in_no_section() -> None:
+    """They are the catalog's, whatever section and generation they are asked for with."""
+    of = CatalogKeys("acme")
+    assert {of.entries(Kind.ITEM_GROUPS, "Products", 7), of.entries(Kind.ITEM_GROUPS, "", 0)} == {of.item_groups}
+    assert {of.index(Kind.ITEM_GROUPS, "Products", 7), of.index(Kind.ITEM_GROUPS, "", 0)} == {of.item_group_ids}
 
 
 @given(_CATALOG_KEYS, _spellings())
