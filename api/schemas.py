@@ -172,7 +172,7 @@ def load_body(schema: type[Strict], value: Any) -> dict[str, Any]:
     try:
         return _loaded(schema, value)
     except ValidationError as refused:
-        raise Invalid(*problems(refused.messages)) from None
+        raise Invalid(*(Problem(loc or "body", msg) for loc, msg in problems(refused.messages))) from None
 
 
 def _loaded(schema: type[Schema], value: Any) -> dict[str, Any]:
