@@ -1,0 +1,99 @@
+"""A stack of processes with customers, each with a catalog of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from deploy.ports import LOOPBACK, free_port
+from deploy.services import Name
+from deploy.stack import Stack
+from shared.waiting import wait_until
+from tests.acceptance import processes
+from tests.acceptance.customer import Answer, Customer, send_request
+
+TOKEN = "acceptance-token"
+#: One catalog with two tokens, and one with another.
+OTHER_CREDENTIALS = "one:writer-token:rw,one:reader-token:r,two:other-token"
+CATALOGS = [f"shop-{number:03}" for number in range(300)]
+
+
+class Site:
+    """A running stack, driven over HTTP; its processes are there to be killed."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.url = stack.api_url
+        self._catalogs = iter(CATALOGS)
+
+    def customer(self) -> Customer:
+        """Make a customer whose catalog nobody has used."""
+        return Customer(self.url, next(self._catalogs), TOKEN)
+
+    def customers(self, count: int) -> list[Customer]:
+        """Make several."""
+        return [self.customer() for _ in range(count)]
+
+    def get(self, path: str) -> Answer:
+        """Ask for something that needs no token."""
+        return send_request(self.url, "GET", path, headers={})
+
+    # -- the worker -----------------------------------------------------------------------------------------------
+
+    def stop_worker(self) -> None:
+        """Stop the worker in order; it stays stopped."""
+        self.stack.stop_service(Name.WORKER)
+
+    def start_worker(self) -> None:
+        """Start the worker and wait until it works."""
+        self.stack.start_service(Name.WORKER)
+
+    @contextlib.contextmanager
+    def without_worker(self) -> Iterator[None]:
+        """Let batches wait for as long as this lasts."""
+        self.stop_worker()
+        try:
+            yield
+        finally:
+            self.start_worker()
+
+    def drain_processes(self) -> list[int]:
+        """Name the prefork children of the worker."""
+        return processes.children(self.stack.pids()[Name.WORKER])
+
+    def log(self, name: Name) -> str:
+        """Read what a service has said so far."""
+        return self.stack.folder.log(name).read_text(encoding="utf-8", errors="replace")
+
+    def wait_all_ended(self, customers: list[Customer], *, timeout_s: float) -> None:
+        """Wait until nobody's batches wait or run."""
+        waiting = list(customers)
+
+        def none_left() -> bool:
+            waiting[:] = itertools.dropwhile(Customer.all_ended, waiting)
+            return not waiting
+
+        wait_until(none_left, "all tasks end", timeout_s=timeout_s, every_s=0.02)
+
+
+@contextlib.contextmanager
+def running_site(folder: Path, **settings: Any) -> Iterator[Site]:
+    """Run a stack in a folder, for as long as this lasts; settings by their names in shared/settings.py."""
+    with Stack(environment(folder, **settings), flower=False) as stack:
+        yield Site(stack)
+
+
+def environment(folder: Path, **settings: Any) -> dict[str, str]:
+    """The variables of a stack in a folder, on a free port of loopback."""
+    mine = {
+        "data_dir": folder,
+        "port": free_port(LOOPBACK, 0),
+        "credentials": ",".join([*(f"{catalog}:{TOKEN}" for catalog in CATALOGS), OTHER_CREDENTIALS]),
+        **settings,
+    }
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
+    return clean | {f"SLUICE_{name.upper()}": str(value) for name, value in mine.items()}
