@@ -143,8 +143,8 @@ class Rig:
             who="tester",
             now_ms=self.clock(),
             nonce=new_nonce(),
-            before=self.backlog.before_submit(catalog_key, self.clock()),
-            after=self.backlog.after_submit(catalog_key, self.clock()),
+            before=self.backlog.before_submit(catalog_key, self.clock()) if change is Change.RERUN else (),
+            after=self.backlog.after_submit(catalog_key, self.clock()) if change is Change.RERUN else (),
         )
         return ids[0]
 
