@@ -87,6 +87,7 @@ def cut(text: bytes, bounds: array[int], ids: list[str], parents: list[str | Non
                 array("I", [bound - start for bound in bounds[2 * first : 2 * stop]]),
                 None if parents is None else parents[here],
                 [index - first for index in superseded[slice(*_within(superseded, here))]],
+                first,
             )
         )
         first, start = stop, ends[stop - 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import secrets
@@ -18,13 +19,17 @@ from api.services import EXTENSION, Services
 from shared.backlog import PAGE
 from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of
 from shared.errors import SluiceError
-from shared.settings import Settings
+from shared.settings import STORE_URL_FILE, Settings
 
 _NAME = re.compile(r"\S.{0,99}")
 
 
 def _create_app() -> Flask:
-    return create_app(Settings.from_env(os.environ))
+    settings = Settings.from_env(os.environ)
+    embedded = settings.data_dir / STORE_URL_FILE
+    if settings.redis_url is None and embedded.is_file():
+        settings = dataclasses.replace(settings, redis_url=embedded.read_text())
+    return create_app(settings)
 
 
 def _services() -> Services:
@@ -35,7 +40,7 @@ def _services() -> Services:
 @click.group(cls=FlaskGroup, create_app=_create_app, add_default_commands=False, add_version_option=False)
 @click.version_option(version("sluice"), prog_name="sluice")
 def sluice() -> None:
-    """Administer Sluice.  Which server is meant says SLUICE_REDIS_URL."""
+    """Administer Sluice: the server of SLUICE_REDIS_URL, or the embedded one of the data folder here."""
 
 
 @sluice.group()

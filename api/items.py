@@ -31,7 +31,7 @@ def create_blueprint(kind: Kind) -> Blueprint:
         section = load_query(ItemsQuery, request.args)["section"]
         found = services().catalog(caller().catalog_key).get(kind, section, [entry_id])
         if not found:
-            raise NotFound(f"{kind.removesuffix('s')} {entry_id!r} not found")
+            raise NotFound(f"{kind.one} {entry_id!r} not found")
         return answer_json(shown(found[0]))
 
     return blueprint

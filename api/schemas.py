@@ -17,6 +17,7 @@ from api.errors import Invalid, Problem
 from api.fields import between, length
 from api.waiting import MAX_WAIT_S
 from shared.model import OnMissing, Status
+from shared.reports import EntryOutcome
 
 #: Task ids, pages and offsets are int32 in the public contract.
 MAX_INT32 = 2**31 - 1
@@ -126,6 +127,13 @@ class TasksQuery(PagedQuery):
     types = fields.ListOf(fields.Choice(list(TaskType)), data_key="type", load_default=list)
     start_date = fields.QueryDate(load_default=None, allow_none=False)
     end_date = fields.QueryDate(load_default=None, allow_none=False)
+
+
+class EntriesQuery(PagedQuery):
+    """What a report takes."""
+
+    num_results_per_page = fields.QueryInteger(load_default=100, validate=between(1, 1000))
+    outcome = fields.Choice(list(EntryOutcome), load_default=None)
 
 
 # --- bodies of the Tasks API -----------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from shared.clock import Clock
 from shared.credentials import Credentials
 from shared.heartbeats import Heartbeats
 from shared.partitions import Partition
+from shared.payloads import Payloads
+from shared.reports import Reports
 from shared.settings import Settings
 from shared.tasks import Tasks
 from shared.wakeups import Bell
@@ -40,6 +42,12 @@ class Services:
 
     def catalog(self, catalog_key: str) -> Catalog:
         return Catalog(self.client, catalog_key)
+
+    def payloads(self, catalog_key: str) -> Payloads:
+        return Payloads(self.client, catalog_key)
+
+    def reports(self, catalog_key: str) -> Reports:
+        return Reports(self.client, catalog_key)
 
     def tasks(self, catalog_key: str) -> Tasks:
         return Tasks(self.client, catalog_key)

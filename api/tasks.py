@@ -11,7 +11,8 @@ from api.auth import authorize, caller
 from api.batches import parse_json
 from api.bodies import read_json_body
 from api.errors import Invalid, NotFound, Problem
-from api.schemas import MAX_INT32, TaskChange, TaskChanges, TasksQuery, TaskType, WaitQuery, load_body, load_query
+from api.paths import read_task_id
+from api.schemas import TaskChange, TaskChanges, TasksQuery, TaskType, WaitQuery, load_body, load_query
 from api.services import services
 from api.task_views import show
 from shared.model import Status
@@ -46,13 +47,13 @@ def get_list() -> Response:
 @blueprint.get("/<anything:task_id>")
 def get_one(task_id: str) -> Response:
     wait_s = load_query(WaitQuery, request.args)["wait"]
-    return _one(_task_id(task_id), wait_s=wait_s or 0)
+    return _one(read_task_id(task_id), wait_s=wait_s or 0)
 
 
 @blueprint.patch("/<anything:task_id>")
 def patch_one(task_id: str) -> Response:
     wish = load_body(TaskChange, parse_json(read_json_body()))["status"]
-    [changed] = _change([(_task_id(task_id), _CHANGES[wish])])
+    [changed] = _change([(read_task_id(task_id), _CHANGES[wish])])
     return _one(changed)
 
 
@@ -91,16 +92,6 @@ def _one(task_id: int, *, wait_s: int = 0) -> Response:
         raise NotFound(f"task {task_id} not found")
     [shown] = show(task)
     return jsonify(shown)
-
-
-def _task_id(text: str) -> int:
-    """Read a task id from a path; one that no task can have is unknown."""
-    if not (text.isascii() and text.removeprefix("-").isdigit()):
-        raise Invalid(Problem("task_id", "value is not a valid integer"))
-    # Longer than any number we could have given out; int() refuses thousands of digits.
-    if len(text) > len(str(MAX_INT32)):
-        raise NotFound(f"task {text[:20]} not found")
-    return int(text)
 
 
 def _filter(query: dict[str, Any]) -> TaskFilter:

@@ -24,7 +24,7 @@ from shared.clock import now_ms
 from shared.errors import Misconfigured, StoreUnavailable
 from shared.heartbeats import Heartbeats
 from shared.scripts import run
-from shared.settings import Settings
+from shared.settings import STORE_URL_FILE, Settings
 from shared.store import check_server, connect
 from shared.waiting import WaitedInVain, wait_until
 
@@ -204,7 +204,8 @@ class Stack:
         environ["SLUICE_DATA_DIR"] = str(folder.path)
         if self.embedded:
             # The broker is the next database of the same server, as with a given one.
-            environ["SLUICE_REDIS_URL"] = embedded_store.store_url(folder.socket("store"))
+            environ["SLUICE_REDIS_URL"] = url = embedded_store.store_url(folder.socket("store"))
+            write_private(settings.data_dir / STORE_URL_FILE, url)
         if settings.credentials_file:
             environ["SLUICE_CREDENTIALS_FILE"] = str(settings.credentials_file.absolute())
         elif not settings.credentials:

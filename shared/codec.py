@@ -1,7 +1,7 @@
 """Chunks and batches as bytes.
 
-A chunk's frame is zstd over msgpack ``[ids, bounds, parents, superseded, text]``: ids and bounds are kept beside the
-text, so that a worker needs no JSON parser to apply a PUT or a DELETE.
+A chunk's frame is zstd over msgpack ``[ids, bounds, parents, superseded, first, text]``: ids and bounds are kept beside
+the text, so that a worker needs no JSON parser to apply a PUT or a DELETE.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ _LEVEL = 1
 
 #: Write plain values as msgpack, which scripts can read.
 pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(tuple[list[str], bytes, list[str | None] | None, list[int], bytes]).decode
+_unpack = msgspec.msgpack.Decoder(tuple[list[str], bytes, list[str | None] | None, list[int], int, bytes]).decode
 _encode_batch = msgspec.json.Encoder().encode
 _decode_batch = msgspec.json.Decoder(Batch).decode
+_decode_reasons = msgspec.json.Decoder(dict[int, str]).decode
 
 
 class _Zstd(threading.local):
@@ -41,14 +42,14 @@ _zstd = _Zstd()
 
 def encode_chunk(chunk: Chunk) -> bytes:
     """Write a chunk's frame."""
-    packed = pack((chunk.ids, chunk.bounds.tobytes(), chunk.parents, chunk.superseded, chunk.text))
+    packed = pack((chunk.ids, chunk.bounds.tobytes(), chunk.parents, chunk.superseded, chunk.first, chunk.text))
     return _zstd.compress(packed)
 
 
 def decode_chunk(frame: bytes) -> Chunk:
     """Read a chunk's frame."""
-    ids, bounds, parents, superseded, text = _unpack(_zstd.decompress(frame))
-    return Chunk(text, ids, array("I", bounds), parents, superseded)
+    ids, bounds, parents, superseded, first, text = _unpack(_zstd.decompress(frame))
+    return Chunk(text, ids, array("I", bounds), parents, superseded, first)
 
 
 def stamp(now_ms: int) -> bytes:
@@ -64,6 +65,16 @@ def encode_batch(batch: Batch) -> bytes:
 def decode_batch(data: bytes) -> Batch:
     """Read the facts of a batch."""
     return _decode_batch(data)
+
+
+def encode_report(marks: bytes, reasons: dict[int, str]) -> bytes:
+    """Write what became of the entries of a batch: a byte for each, then the reasons that are known, by index."""
+    return marks + (_encode_batch(reasons) if reasons else b"")
+
+
+def decode_report(data: bytes, entries: int) -> tuple[bytes, dict[int, str]]:
+    """Read the report of a batch of so many entries; of one that is being applied, it holds the first ones."""
+    return data[:entries], _decode_reasons(data[entries:]) if len(data) > entries else {}
 
 
 def encode_json(value: Any) -> bytes:

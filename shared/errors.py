@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 
 class SluiceError(Exception):
     """The base of all errors of Sluice."""
@@ -24,11 +27,25 @@ class StoreFull(TryAgain):
     retry_after_s = 10
 
 
+class Wrong(NamedTuple):
+    """An entry that makes its task fail."""
+
+    id: str
+    #: None: its id is not there.
+    reason: str | None
+
+
 class TaskFailed(SluiceError):
     """The data of a task makes it impossible to apply: the task ends as FAILED, nothing of it applied.
 
-    Its text becomes the task's error message.
+    Its text becomes the task's error message.  Where single entries are to blame, ``wrong`` has them by their index in
+    the chunk, or ``report`` says it for the whole batch, as it is stored.
     """
+
+    def __init__(self, message: str, *, wrong: Mapping[int, Wrong] | None = None, report: bytes = b"") -> None:
+        super().__init__(message)
+        self.wrong = wrong or {}
+        self.report = report
 
 
 class TaskNotFound(SluiceError):

@@ -78,7 +78,7 @@ class CatalogKeys:
         return f"{self.prefix}payload:{task_id}"
 
     def report(self, task_id: int | str) -> str:
-        """String, deleted with the task: one outcome byte per entry."""
+        """String, deleted with the task: one outcome byte per entry, then reasons, as far as known."""
         return f"{self.prefix}report:{task_id}"
 
     def upload(self, nonce: str) -> str:

@@ -18,6 +18,16 @@ class Kind(StrEnum):
     #: What items are grouped by (categories), by id.  They belong to the whole catalog and to no section.
     ITEM_GROUPS = "item_groups"
 
+    @property
+    def many(self) -> str:
+        """As people say it: ``item groups``."""
+        return self.replace("_", " ")
+
+    @property
+    def one(self) -> str:
+        """As people say it of one: ``item group``."""
+        return self.many.removesuffix("s")
+
 
 class Operation(StrEnum):
     """What a batch does with its entries."""
@@ -73,6 +83,10 @@ class Outcome(StrEnum):
     DELETED = "d"
     #: Left out: an id that is not there, or one that a later entry of the batch replaces.
     IGNORED = "i"
+    #: Made its task fail, or was left out because it breaks the rules.
+    FAILED = "f"
+    #: Made its task fail, since its id is not there.
+    MISSING = "m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +105,8 @@ class Chunk:
     parents: list[str | None] | None = None
     #: Indexes (in this chunk, ascending) of entries that a later entry of the same batch replaces.
     superseded: list[int] = field(default_factory=list)
+    #: Index of the first entry in the batch.
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -171,7 +171,7 @@ class Partition:
     def _step(self, token: str, base: str, step: Step, now_ms: int, more: int) -> tuple[scripts.Argument, ...]:
         work, kept_cap = step.work, self._settings.payload_bytes
         if isinstance(step, Failure):
-            args = (token, work.task_id, base, now_ms, self._lease_ttl_ms, more, step.message, kept_cap)
+            args = (token, work.task_id, base, now_ms, self._lease_ttl_ms, more, step.message, kept_cap, step.report)
             return scripts.FAIL_TASK.command(self.keys.partition, args)
         batch, effects, puts = work.batch, step.effects, step.effects.puts
         assert batch is not None, "a task without a record can only fail"

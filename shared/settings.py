@@ -16,6 +16,9 @@ from shared.errors import BadSetting
 
 PREFIX = "SLUICE_"
 
+#: In the data folder: where the embedded server is, for the command line beside it.
+STORE_URL_FILE = "store.url"
+
 MIB = 1024 * 1024
 DAY_S = 24 * 3600
 

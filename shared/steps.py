@@ -30,6 +30,8 @@ class Failure:
 
     work: Work
     message: str
+    #: What is known of the single entries, as it is stored; may be empty.
+    report: bytes = b""
 
 
 Step = Commit | Failure

@@ -6,14 +6,13 @@ import msgspec
 
 from shared.codec import encode_json
 from shared.effects import PUT_MARK, Effects, Puts, View, Wants
-from shared.errors import TaskFailed
+from shared.errors import TaskFailed, Wrong
 from shared.keys import link
 from shared.model import Batch, Chunk, Kind, OnMissing, Operation, Outcome
 from shared.settings import Settings
+from workers.failures import failure
 from workers.merging import decode_fields, encode_fields, merge, without_nulls
 
-#: Ids that a failure names at most.
-NAMED_IDS = 10
 #: Warnings that one chunk leaves at most; the report has an outcome for every entry anyway.
 WARNINGS_PER_CHUNK = 100
 
@@ -86,14 +85,18 @@ def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
     superseded = set(chunk.superseded)
     ids: list[str] = []
     values: list[bytes] = []
-    missing: list[str] = []
+    wrong: dict[int, Wrong] = {}
     outcomes: list[str] = [Outcome.UPDATED] * len(chunk)
     for i, (entry_id, entry) in enumerate(zip(chunk.ids, chunk.entries(), strict=True)):
         before = view.values.get(entry_id)
         if i in superseded:
             outcomes[i] = Outcome.IGNORED
         elif before is not None:
-            after = _merged(batch, entry_id, before, entry)
+            try:
+                after = _merged(before, entry)
+            except TaskFailed as problem:
+                wrong[i] = Wrong(entry_id, str(problem))
+                continue
             if after is None:
                 outcomes[i] = Outcome.UNCHANGED
             else:
@@ -103,22 +106,19 @@ def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
             outcomes[i] = Outcome.CREATED
             ids.append(entry_id)
             values.append(without_nulls(entry))
-        else:
+        elif batch.on_missing is OnMissing.IGNORE:
             outcomes[i] = Outcome.IGNORED
-            missing.append(entry_id)
-    if missing and batch.on_missing is OnMissing.FAIL:
-        raise TaskFailed(_missing_text(batch, missing))
+        else:
+            wrong[i] = Wrong(entry_id, None)
+    if wrong:
+        raise failure(batch, wrong)
     return _written(batch, chunk, view, Puts.of(ids, values), outcomes)
 
 
-def _merged(batch: Batch, entry_id: str, before: bytes, sent: bytes) -> bytes | None:
+def _merged(before: bytes, sent: bytes) -> bytes | None:
     """Merge what was sent into an entry; None if that changes nothing."""
     fields = decode_fields(before)
-    try:
-        changed = merge(fields, decode_fields(sent))
-    except TaskFailed as problem:
-        raise TaskFailed(f"{_one(batch)} {entry_id!r}: {problem}") from None
-    return encode_fields(fields) if changed else None
+    return encode_fields(fields) if merge(fields, decode_fields(sent)) else None
 
 
 def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[str]) -> Effects:
@@ -207,25 +207,11 @@ def _parent(value: bytes | None) -> str | None:
     return None if value is None else _decode_linked(value).item_id
 
 
-def _one(batch: Batch) -> str:
-    return _many(batch).removesuffix("s")
-
-
-def _many(batch: Batch) -> str:
-    return batch.kind.replace("_", " ")
-
-
 def _duplicates(batch: Batch, chunk: Chunk) -> list[str]:
     ids = [chunk.ids[i] for i in chunk.superseded[:WARNINGS_PER_CHUNK]]
-    text = _one(batch) + " {!r} comes again later in the batch; the last wins"
+    text = batch.kind.one + " {!r} comes again later in the batch; the last wins"
     return [_warning("DUPLICATE_ITEM", text.format(entry_id), entry_id) for entry_id in ids]
 
 
 def _warning(code: str, message: str, entry_id: str) -> str:
     return encode_json({"code": code, "message": message, "data": {"id": entry_id}}).decode()
-
-
-def _missing_text(batch: Batch, missing: list[str]) -> str:
-    named = ", ".join(map(repr, missing[:NAMED_IDS]))
-    more = f" and {len(missing) - NAMED_IDS} more" if len(missing) > NAMED_IDS else ""
-    return f"{_many(batch)} not found: {named}{more}"

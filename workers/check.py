@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from shared.effects import View, Wants
+from shared.errors import TaskFailed
 from shared.model import Batch, Chunk, Kind, Operation
 from shared.settings import Settings
 from workers import applier
+from workers.failures import Failures
 
 #: Reads what the applier wants to see.
 ReadView = Callable[[Wants], View]
@@ -27,12 +29,12 @@ def may_fail(batch: Batch) -> bool:
 def check(
     batch: Batch, chunks: Iterable[Chunk], read_view: ReadView, hold: Callable[[], bool], settings: Settings
 ) -> bool:
-    """Run every chunk through the applier without keeping its effects; raises TaskFailed with what is wrong.
+    """Run every chunk through the applier without keeping its effects; raises TaskFailed with all that is wrong.
 
     No id stands twice in a batch but as superseded, so no chunk hangs on the effects of another.  The lease is held
     on to with each chunk; returns False once that fails.
     """
-    deleted, item_count = 0, 0
+    first, deleted, item_count, failures = 0, 0, 0, Failures(batch)
     for chunk in chunks:
         wanted = applier.wants(batch, chunk)
         wanted.links = []
@@ -40,8 +42,14 @@ def check(
         deleted += applier.deletions(batch, chunk, view)
         item_count = view.item_count
         if batch.operation is Operation.PATCH:
-            applier.apply(batch, chunk, view)
+            try:
+                applier.apply(batch, chunk, view)
+            except TaskFailed as problem:
+                failures.add(first, problem.wrong)
+        first += len(chunk)
         if not hold():
             return False
+    if failures:
+        raise failures.error()
     applier.guard(batch, deleted, item_count, settings)
     return True

@@ -77,7 +77,7 @@ class Planner:
         try:
             held = check(batch, self._chunks(head, batch), read_view, hold, self._settings)
         except TaskFailed as problem:
-            return _failure(head, str(problem))
+            return _failure(head, str(problem), problem.report)
         if not held:
             raise LeaseLost
         return None
@@ -106,7 +106,7 @@ class Planner:
             except TaskFailed as problem:
                 if work.batch.chunks > 1:
                     raise RuntimeError(f"task {work.task_id} fails after its check pass: {problem}") from problem
-                yield _failure(work, str(problem))
+                yield _failure(work, str(problem), problem.report)
                 # The view may hold half of what the failed one would have done.
                 return
             yield Commit(work, number, page, effects)
@@ -114,8 +114,8 @@ class Planner:
                 return
 
 
-def _failure(work: Work, reason: str) -> Failure:
-    return Failure(work, ERROR_PREFIX + reason)
+def _failure(work: Work, reason: str, report: bytes = b"") -> Failure:
+    return Failure(work, ERROR_PREFIX + reason, report)
 
 
 def _lost_payload(work: Work) -> Failure:

@@ -10,6 +10,7 @@
 -- ARGV[6]  1 if the caller wants more work
 -- ARGV[7]  error message
 -- ARGV[8]  cap of payload bytes kept for audit
+-- ARGV[9]  report: which entries are to blame, '' if that is not known
 --
 -- Returns {code, HELD | RELEASED, next window if wanted}, code OK or ALREADY_DONE;
 -- or {FENCED | CANCELED | NOT_HEAD | STALE | APPLIED}, APPLIED if effects of it are there already.
@@ -52,6 +53,9 @@ if status == 'LOST' then
 else
   redis.call('HSETNX', record, 'started_ms', now_ms)
   redis.call('HSET', record, 'error', message)
+  if ARGV[9] ~= '' then
+    redis.call('SET', REPORT .. task_id, ARGV[9])
+  end
   end_task(task_id, status, 'FAILED', now_ms, tonumber(ARGV[8]))
 end
 return answer_owner('OK', lease_ttl_ms, wants_more)

@@ -311,6 +311,7 @@ def test_unknown_parameters_are_ignored_and_the_rest_have_defaults() -> None:
         "section": "Products",
         "force": False,
         "notification_emails": [],
+        "wait": None,
         "on_missing": OnMissing.FAIL,
     }
     assert load_query(TasksQuery, own) == {

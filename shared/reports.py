@@ -1,0 +1,138 @@
+"""What became of every entry of a task."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+
+import redis
+
+from shared import scripts
+from shared.codec import decode_report
+from shared.keys import CatalogKeys
+from shared.model import TERMINAL, Outcome, Status
+from shared.payloads import EntryFinder, PayloadGone, Payloads
+from shared.tasks import Task, Tasks
+
+
+class EntryOutcome(StrEnum):
+    """What became of an entry, as it is told."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    #: A PATCH that changed nothing.
+    UNCHANGED = "unchanged"
+    DELETED = "deleted"
+    #: Left out; the reason says why.
+    IGNORED = "ignored"
+    #: Broke the rules, or made the whole task fail.
+    FAILED = "failed"
+
+
+_TOLD = {
+    Outcome.CREATED: EntryOutcome.CREATED,
+    Outcome.UPDATED: EntryOutcome.UPDATED,
+    Outcome.UNCHANGED: EntryOutcome.UNCHANGED,
+    Outcome.DELETED: EntryOutcome.DELETED,
+    Outcome.IGNORED: EntryOutcome.IGNORED,
+    Outcome.FAILED: EntryOutcome.FAILED,
+    Outcome.MISSING: EntryOutcome.FAILED,
+}
+
+NOT_FOUND = "its id is not there"
+REPLACED = "a later entry of the batch has the same id"
+OTHERS_FAILED = "other entries made the task fail; nothing of it was applied"
+CANCELED = "the task was canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedEntry:
+    """One line of a report."""
+
+    #: Place in the batch, from 0.
+    index: int
+    #: None if the payload is no longer kept.
+    id: str | None
+    outcome: EntryOutcome
+    #: Of those that were left out or failed, as far as it is known.
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    entries: list[ReportedEntry]
+    #: Of all pages.
+    total: int
+    #: Whatever the outcome asked for; all are there.
+    by_outcome: dict[EntryOutcome, int]
+
+
+class Reports:
+    """The reports of one catalog.  Every call raises StoreUnavailable."""
+
+    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+        self._client = client
+        self._keys = CatalogKeys(catalog_key)
+        self._tasks = Tasks(client, catalog_key)
+        self._payloads = Payloads(client, catalog_key)
+
+    def page(self, task: Task, *, only: EntryOutcome | None, offset: int, size: int) -> ReportPage:
+        """Read a page of the entries that have an outcome, in the order of the batch.
+
+        A task that waits has none yet, one that runs has those of its first entries, one that has ended has all.
+        """
+        [stored] = scripts.run(self._client, ("GET", self._keys.report(task.id)))
+        marks, reasons = decode_report(stored or _unwritten(task), task.batch.entries)
+        if len(marks) == task.batch.entries and task.status not in TERMINAL:
+            task = self._tasks.get(task.id) or task  # it has ended meanwhile
+        by_outcome = dict.fromkeys(EntryOutcome, 0)
+        for outcome, told in _TOLD.items():
+            by_outcome[told] += marks.count(outcome.encode())
+        finder = EntryFinder(self._payloads, task)
+        lines = [
+            _line(task, index, Outcome(chr(marks[index])), reasons.get(index), finder)
+            for index in _indexes(marks, only, offset, size)
+        ]
+        return ReportPage(lines, len(marks) if only is None else by_outcome[only], by_outcome)
+
+
+def _unwritten(task: Task) -> bytes:
+    """Make the report of a task that ended without one: no entry of it is to blame more than another."""
+    alike = {Status.FAILED: Outcome.FAILED, Status.CANCELED: Outcome.IGNORED}.get(task.status)
+    return alike.encode() * task.batch.entries if alike else b""
+
+
+def _indexes(marks: bytes, only: EntryOutcome | None, offset: int, size: int) -> Iterable[int]:
+    if only is None:
+        return range(len(marks))[offset : offset + size]
+    wanted = "".join(outcome for outcome, told in _TOLD.items() if told is only)
+    found = re.finditer(b"[%s]" % wanted.encode(), marks)
+    return (match.start() for match in islice(found, offset, offset + size))
+
+
+def _line(task: Task, index: int, outcome: Outcome, known: str | None, finder: EntryFinder) -> ReportedEntry:
+    try:
+        chunk, at = finder.find(index)
+    except PayloadGone:
+        return ReportedEntry(index, None, _TOLD[outcome], known or _reason(task, outcome, None))
+    replaced = at in chunk.superseded
+    return ReportedEntry(index, chunk.ids[at], _TOLD[outcome], known or _reason(task, outcome, replaced))
+
+
+def _reason(task: Task, outcome: Outcome, replaced: bool | None) -> str | None:
+    """Say why an entry was left out or failed; ``replaced`` is None where the payload could tell, but is gone."""
+    match outcome, task.status:
+        case Outcome.MISSING, _:
+            return NOT_FOUND
+        case Outcome.IGNORED, Status.FAILED:
+            return OTHERS_FAILED
+        case Outcome.IGNORED, Status.CANCELED:
+            return CANCELED
+        case Outcome.IGNORED, _:
+            return None if replaced is None else REPLACED if replaced else NOT_FOUND
+        case Outcome.FAILED, Status.FAILED:
+            return task.error
+    return None
