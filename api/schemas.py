@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, pre_load, validate, validates_schema
@@ -184,8 +185,14 @@ def load_body(schema: type[Strict], value: Any) -> dict[str, Any]:
 
 
 def _loaded(schema: type[Schema], value: Any) -> dict[str, Any]:
-    loaded: dict[str, Any] = schema().load(value)
+    loaded: dict[str, Any] = _instance(schema).load(value)
     return loaded
+
+
+@cache
+def _instance(schema: type[Schema]) -> Schema:
+    """Make a schema once: making one costs more than loading with it."""
+    return schema()
 
 
 #: Names in a message are cut to this, since a sender may choose them as long as a body.

@@ -11,6 +11,8 @@ from shared.scripts import Command, run
 
 #: How many catalogs one look at the backlog takes in.
 PAGE = 64
+#: How long a worker that says it is awake is believed.  Short: one that drains a big partition does not look around.
+AWAKE_MS = 20
 
 
 class Backlog:
@@ -40,14 +42,27 @@ class Backlog:
         if waiting:
             run(self._client, _mark(catalog_key, now_ms))
 
-    def unattended(self, *, skip: int = 0) -> tuple[list[str], int]:
-        """Look at a page of the backlog: those that nobody drains and nobody rang for, longest-waiting first.
+    def unowned(self, *, skip: int = 0) -> tuple[list[str], int]:
+        """Look at a page of the backlog: those that nobody drains, longest-waiting first.
 
         Returns them and how many were looked at; fewer than PAGE means that the end was reached.
         """
         catalog_keys = self.waiting(skip=skip)
-        attended = run(self._client, *map(_attended, catalog_keys))
-        return [key for key, busy in zip(catalog_keys, attended, strict=True) if not busy], len(catalog_keys)
+        owned = run(self._client, *(("EXISTS", keys.CatalogKeys(key).lease) for key in catalog_keys))
+        return [key for key, taken in zip(catalog_keys, owned, strict=True) if not taken], len(catalog_keys)
+
+    def stay_awake(self) -> None:
+        """Say that a worker goes through the backlog and will look at it again: nobody needs to ring."""
+        run(self._client, ("SET", keys.AWAKE, 1, "PX", AWAKE_MS))
+
+    def fall_asleep(self) -> None:
+        """Stop saying so.  Look at the backlog once more afterwards: somebody may have believed it just now."""
+        run(self._client, ("DEL", keys.AWAKE))
+
+    def is_watched(self) -> bool:
+        """Tell whether some worker will look at the backlog again, so that ringing is needless."""
+        [awake] = run(self._client, ("EXISTS", keys.AWAKE))
+        return bool(awake)
 
     def waiting(self, *, skip: int) -> Sequence[str]:
         """List a page of the backlog, longest-waiting first."""
@@ -77,8 +92,3 @@ class Backlog:
 def _mark(catalog_key: str, now_ms: int) -> Command:
     """Add a catalog to the backlog; one already there keeps its place."""
     return ("ZADD", keys.BACKLOG, "NX", now_ms, catalog_key)
-
-
-def _attended(catalog_key: str) -> Command:
-    of = keys.CatalogKeys(catalog_key)
-    return ("EXISTS", of.lease, of.rung)

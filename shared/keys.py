@@ -16,6 +16,8 @@ from shared.model import Kind, Status
 CATALOGS = "sluice:catalogs"
 #: zset, member removed when its stream is empty: catalogs with a backlog; score = waiting since, ms.
 BACKLOG = "sluice:backlog"
+#: string with TTL: some worker goes through the backlog and will look at it again.
+AWAKE = "sluice:awake"
 #: hash, for ever: SHA-256 of a token → JSON {name, catalog keys, scope}.
 CREDENTIALS = "sluice:credentials"
 #: string, for ever: counts the changes of CREDENTIALS.
@@ -50,7 +52,7 @@ class CatalogKeys:
         self.lease = prefix + "lease"
         #: string, for ever: the fencing counter.
         self.fence = prefix + "fence"
-        #: string with TTL: a wake-up is on its way.
+        #: string with TTL: a wake-up for it is on its way, another is needless.
         self.rung = prefix + "rung"
         #: hash, for ever: {applied, held, stalls, stuck}: last commit, where the owner is, how often it stalled there.
         self.position = prefix + "position"

@@ -24,6 +24,8 @@ NONCE_TTL_MS = 60_000
 UPLOAD_TTL_MS = 60_000
 #: How long an Idempotency-Key is remembered.
 IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000
+#: How long a partition is left alone after its owner ran into trouble.
+PAUSE_MS = 1_000
 #: How long a wake-up may be under way before the sweep takes it for lost.
 RUNG_TTL_MS = 2_000
 
@@ -208,9 +210,9 @@ class Partition:
     def yield_(self, token: str, *, troubled: bool = False) -> bool:
         """Give the partition back with work waiting, marked as rung for; ring *after* this.
 
-        ``troubled`` counts as a stall.
+        ``troubled`` counts as a stall, and nobody takes the partition over for a moment.
         """
-        return bool(self._call(scripts.YIELD_LEASE, (token, RUNG_TTL_MS, int(troubled))) == b"OK")
+        return bool(self._call(scripts.YIELD_LEASE, (token, RUNG_TTL_MS, PAUSE_MS if troubled else 0)) == b"OK")
 
     def release(self, token: str) -> bool:
         """Give the partition back if nothing waits in it; False if something does or it is somebody else's now."""

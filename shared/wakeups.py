@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -30,8 +31,10 @@ WAITING_RINGS = 10_000
 class Bell:
     """Rings for partitions, on a thread of its own: ringing never delays or fails the caller."""
 
-    def __init__(self, app: Celery, broker_url: str) -> None:
+    def __init__(self, app: Celery, broker_url: str, *, needless: Callable[[], bool] = lambda: False) -> None:
+        """Prepare; ``needless`` is asked before each ring whether the work will be found without it."""
         self._app = app
+        self._needless = needless
         self._broker_url = broker_url
         self._rings: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._guard = threading.Lock()
@@ -69,11 +72,13 @@ class Bell:
             if time.monotonic() < silent_until:
                 continue
             try:
+                if self._needless():
+                    continue
                 producer = producer or self._connect()
                 self._app.send_task(
                     DRAIN_JOB, args=(catalog_key,), queue=QUEUE, producer=producer, retry=False, ignore_result=True
                 )
-            # Whatever the broker's library raises, the answer is the same: be silent for a while.
+            # Whatever the broker's or the store's library raises, the answer is the same: be silent for a while.
             except Exception as error:
                 log.warning("cannot ring", action="ring", catalog_key=catalog_key, error=str(error))
                 producer, silent_until = None, time.monotonic() + BREAK_S

@@ -24,6 +24,7 @@ from shared.store import connect
 from shared.wakeups import DRAIN_JOB, QUEUE, Bell, broker_url_for, doorbell_app
 from workers import jobs
 from workers.drain import Drainer
+from workers.pull import Puller
 from workers.sweep import Sweep
 
 
@@ -35,29 +36,39 @@ def create_celery(settings: Settings) -> Celery:
     redis_url, broker_url = settings.redis_url, settings.broker_url or broker_url_for(settings.redis_url)
     celery = Celery("sluice", broker=broker_url)
     celery.conf.update(_configuration(broker_url))
-    bell = Bell(doorbell_app(broker_url), broker_url)
 
-    def build_drainer(holder: str, stopping: Callable[[], bool] = lambda: False) -> tuple[Drainer, Backlog]:
+    def build_puller(holder: str, stopping: Callable[[], bool] = lambda: False) -> Puller:
         client = connect(redis_url)
         backlog = Backlog(client)
-        open_partition = functools.partial(Partition, client, settings)
-        open_catalog = functools.partial(Catalog, client)
+        bell = Bell(doorbell_app(broker_url), broker_url, needless=backlog.is_watched)
         drainer = Drainer(
-            open_partition, open_catalog, backlog, bell, settings, holder=holder, clock=now_ms, stopping=stopping
+            functools.partial(Partition, client, settings),
+            functools.partial(Catalog, client),
+            backlog,
+            bell,
+            settings,
+            holder=holder,
+            clock=now_ms,
+            stopping=stopping,
         )
-        return drainer, backlog
+        return Puller(drainer, backlog, bell)
 
     def build_sweep() -> Sweep:
         holder, client, stop = _holder(os.getpid()), connect(redis_url), threading.Event()
-        drainer, backlog = build_drainer(holder, stop.is_set)
-        open_partition = functools.partial(Partition, client, settings)
         return Sweep(
-            drainer, backlog, Heartbeats(client), open_partition, settings, holder=holder, clock=now_ms, stop=stop
+            build_puller(holder, stop.is_set),
+            Backlog(client),
+            Heartbeats(client),
+            functools.partial(Partition, client, settings),
+            settings,
+            holder=holder,
+            clock=now_ms,
+            stop=stop,
         )
 
     @functools.cache
-    def drainer_of(pid: int) -> tuple[Drainer, Backlog]:
-        return build_drainer(_holder(pid))
+    def puller_of(pid: int) -> Puller:
+        return build_puller(_holder(pid))
 
     class SweepStep(bootsteps.StartStopStep):
         """Runs the sweep as long as the worker runs."""
@@ -70,7 +81,7 @@ def create_celery(settings: Settings) -> Celery:
             self.sweep.stop(timeout_s=settings.lease_ttl_s)
 
     hard_limit_s = math.ceil(settings.lease_ttl_s + jobs.JOB_S)
-    jobs.register(celery, lambda: drainer_of(os.getpid()), hard_limit_s=hard_limit_s)
+    jobs.register(celery, lambda: puller_of(os.getpid()), hard_limit_s=hard_limit_s)
     celery.steps["worker"].add(SweepStep)
     return celery
 

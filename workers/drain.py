@@ -86,7 +86,6 @@ class Drainer:
             raise
         except Exception:
             log.exception("drain failed", action="drain", catalog_key=catalog_key, task_id=grant.window[0].task_id)
-            # As if rung for: the next attempt waits a little, and those behind come first.
             partition.yield_(grant.token, troubled=True)
             self._backlog.move_back(catalog_key, self._clock())
             raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -18,25 +19,14 @@ from shared.errors import StoreUnavailable
 from shared.heartbeats import Heartbeats
 from shared.partitions import Partition
 from shared.settings import Settings
-from workers.drain import Drained, Drainer
+from workers.pull import Puller
 
 log = structlog.get_logger()
 
+#: Seconds of pulling in one round: the heartbeat must not wait for long.
+PULL_S = 2.0
 #: Tasks and payloads let go of in one call.
 RETIRE_STEP = 100
-
-
-def pull(drainer: Drainer, backlog: Backlog) -> bool:
-    """Drain the longest-waiting partition that nobody attends to; False if there is none."""
-    skip = 0
-    while True:
-        catalog_keys, seen = backlog.unattended(skip=skip)
-        for catalog_key in catalog_keys:
-            if drainer.drain(catalog_key) not in (Drained.NOT_OWNER, Drained.STUCK):
-                return True
-        if seen < PAGE:
-            return False
-        skip += seen
 
 
 class Sweep:
@@ -44,7 +34,7 @@ class Sweep:
 
     def __init__(
         self,
-        drainer: Drainer,
+        puller: Puller,
         backlog: Backlog,
         heartbeats: Heartbeats,
         open_partition: Callable[[str], Partition],
@@ -54,8 +44,8 @@ class Sweep:
         clock: Clock,
         stop: threading.Event,
     ) -> None:
-        """Prepare; ``stop`` ends the sweep, and is for the drainer to look at too."""
-        self._drainer = drainer
+        """Prepare; ``stop`` ends the sweep, and is for its drainer to look at too."""
+        self._puller = puller
         self._backlog = backlog
         self._heartbeats = heartbeats
         self._open_partition = open_partition
@@ -77,8 +67,7 @@ class Sweep:
     def once(self) -> None:
         """Do one round: beat, drain what nobody drains, look at a page of all known catalogs."""
         self._heartbeats.beat(self._holder, self._clock())
-        while not self._stop.is_set() and pull(self._drainer, self._backlog):
-            self._heartbeats.beat(self._holder, self._clock())
+        self._puller.pull(until=time.monotonic() + PULL_S)
         self._look_at_known()
 
     def _look_at_known(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.leases import Grant, Refusal
+from shared.partitions import PAUSE_MS
 from tests.support.batches import items
 from tests.support.rig import Rig
 from workers.drain import Drained
@@ -139,9 +140,12 @@ def test_an_owner_that_yields_is_no_stall(rig: Rig) -> None:
 
 
 def test_an_owner_in_trouble_is_a_stall(rig: Rig) -> None:
-    """It had no chance to die: an error was raised that would be raised again."""
+    """It had no chance to die: an error was raised that would be raised again.  The next attempt waits a moment."""
     rig.put(*items("a"))
     rig.partition().yield_(rig.acquire().token, troubled=True)
+    assert rig.partition().acquire("two", nonce="n") is Refusal.OWNED
+    assert 0 < rig.client.pttl(rig.keys().lease) <= PAUSE_MS
+    rig.expire_lease()
     assert rig.acquire().stalls == 1
 
 

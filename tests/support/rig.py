@@ -6,7 +6,7 @@ import functools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import redis
 
@@ -21,12 +21,14 @@ from shared.settings import Settings
 from shared.steps import Step
 from shared.submissions import Change, IdempotencyKey, Submission, Submitted
 from shared.tasks import Task, Tasks
+from shared.wakeups import Bell
 from tests.support.batches import Entry, entry_bytes, make_batch
 from tests.support.by_hand import HandClock, SilentBell
 from tests.support.laws import Accepted, check_laws
 from tests.support.store_reader import StoreReader
 from workers.drain import Drained, Drainer
 from workers.plan import Planner
+from workers.pull import Puller
 from workers.sweep import Sweep
 
 #: The catalog of tests that need only one.
@@ -203,7 +205,7 @@ class Rig:
         """A sweep to be run by hand."""
         open_partition = functools.partial(Partition, self.client, self.settings)
         return Sweep(
-            drainer or self.drainer(holder="sweep"),
+            Puller(drainer or self.drainer(holder="sweep"), self.backlog, cast(Bell, self.bell)),
             self.backlog,
             Heartbeats(self.client),
             open_partition,
