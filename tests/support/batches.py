@@ -35,7 +35,7 @@ def make_chunks(entries: Iterable[Entry], *, kind: Kind = Kind.ITEMS, chunk_entr
             text += raw[index] + (b"]}" if index == len(raw) - 1 else b", ")
         parents = [values[index].get("item_id") for index in here] if kind is Kind.VARIATIONS else None
         superseded = [index - first for index in here if last[ids[index]] != index]
-        chunks.append(Chunk(text, [ids[index] for index in here], bounds, parents, superseded))
+        chunks.append(Chunk(text, [ids[index] for index in here], bounds, parents, superseded, first))
     return chunks
 
 
