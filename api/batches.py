@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from functools import cache
-from itertools import accumulate, chain, islice
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
 
-import msgspec
-from msgspec import Raw
-
-from api.entries import TOO_DEEP, rules_for
-from api.errors import Invalid, Problem, TooLarge
-from api.fields import EXTRA, NOT_A_DICT, NOT_A_LIST, NULL, REQUIRED
-from api.schemas import problems
-from shared.model import Chunk, Kind, OnMissing, Operation
+from api.entries import Checked, rules_for, sent_id
+from api.errors import Invalid, Problem
+from api.json_bodies import read_json
+from api.sent import Sent
+from shared.model import Chunk, Kind, OnInvalid, OnMissing, Operation, Skipped
 
 #: Bounds of a chunk: entries, and bytes of text unless one entry alone is longer.
 CHUNK_ENTRIES = 1000
@@ -25,15 +20,57 @@ CHUNK_BYTES = 2_000_000
 
 #: Problems that one answer lists.
 MAX_PROBLEMS = 10_000
+#: What is said of an entry that is skipped is cut to this.
+SKIPPED_MESSAGE_LENGTH = 500
 
-#: Bytes of a body that is small whatever is in it: decoding it whole may cost some dozen times as much.
-SMALL_BODY_BYTES = 1_000_000
 
-_BLANK = rb"[ \t\r\n]*"
-#: What precedes the first entry, stands between two, and follows the last, in a body with one member.
-_HEAD = re.compile(_BLANK + rb"\{" + _BLANK + rb'"[^"]*"' + _BLANK + rb":" + _BLANK + rb"\[" + _BLANK)
-_COMMA = re.compile(_BLANK + rb"," + _BLANK)
-_TAIL = re.compile(_BLANK + rb"\]" + _BLANK + rb"\}" + _BLANK)
+@dataclass(frozen=True, slots=True)
+class CheckedBatch:
+    """The entries of a body, and what is wrong with them."""
+
+    sent: Sent
+    checked: Checked
+
+    def problems(self) -> list[Problem]:
+        """List what is wrong, entry by entry, up to MAX_PROBLEMS."""
+        return list(islice(chain.from_iterable(self.checked.problems.values()), MAX_PROBLEMS))
+
+    @property
+    def valid(self) -> int:
+        """How many entries may be applied."""
+        return len(self.sent.entries) - len(self.checked.problems)
+
+    def chunks(self, on_invalid: OnInvalid) -> list[Chunk]:
+        """Cut the body into chunks; their texts, joined, are the body.
+
+        The last of several entries with one id supersedes the others, in whichever chunks they are.  Raises Invalid if
+        an entry breaks the rules, or, where those are skipped, if all do.
+        """
+        if self.checked.problems and (on_invalid is OnInvalid.REJECT or not self.valid):
+            raise Invalid(*self.problems())
+        ids, parents = self.checked.ids, self.checked.parents
+        skipped = [self._skip(index, wrong) for index, wrong in self.checked.problems.items()]
+        return cut(self.sent.text, self.sent.bounds, ids, parents, skipped)
+
+    def _skip(self, index: int, wrong: list[Problem]) -> Skipped:
+        """Leave an entry out: whatever the check took for its id and parent is none."""
+        self.checked.ids[index] = ""
+        if self.checked.parents is not None:
+            self.checked.parents[index] = None
+        message = "; ".join(map(str, wrong))[:SKIPPED_MESSAGE_LENGTH]
+        return Skipped(index, sent_id(self.sent.entries[index]), message)
+
+
+def check_batch(
+    body: bytes, *, kind: Kind, operation: Operation, on_missing: OnMissing = OnMissing.FAIL, max_entries: int
+) -> CheckedBatch:
+    """Read the body of a write and check every entry.
+
+    Raises Invalid, in the contract's words, if it is no body with a list of entries at all.
+    """
+    name = kind.value
+    sent = read_json(body, name, max_entries)
+    return CheckedBatch(sent, rules_for(kind, operation, on_missing).check(sent.entries, name))
 
 
 def parse_batch(
@@ -44,34 +81,25 @@ def parse_batch(
     on_missing: OnMissing = OnMissing.FAIL,
     max_entries: int,
 ) -> list[Chunk]:
-    """Check the body of a write and cut it into chunks.
+    """Check the body of a write and cut it into chunks; raises Invalid with all that is wrong."""
+    checked = check_batch(body, kind=kind, operation=operation, on_missing=on_missing, max_entries=max_entries)
+    return checked.chunks(OnInvalid.REJECT)
 
-    The texts of the chunks, joined, are the body.  The last of several entries with one id supersedes the others, in
-    whichever chunks they are.  Raises Invalid with all that is wrong, up to MAX_PROBLEMS, in the contract's words.
+
+def cut(
+    text: bytes,
+    bounds: array[int],
+    ids: list[str],
+    parents: list[str | None] | None,
+    skipped: Sequence[Skipped] = (),
+) -> list[Chunk]:
+    """Cut a text into chunks at the starts of entries, given where its entries lie and whose they are.
+
+    ``skipped`` are by their index in the whole; their ids are empty, which no other can be.
     """
-    name = kind.value
-    entries = _read_entries(body, name, max_entries)
-    checked = rules_for(kind, operation, on_missing).check(entries, name)
-    if checked.problems:
-        raise Invalid(*islice(chain.from_iterable(checked.problems.values()), MAX_PROBLEMS))
-    return cut(body, _locate(body, entries, name), checked.ids, checked.parents)
-
-
-def parse_json(body: bytes) -> Any:
-    """Decode a small body whole.  Raises Invalid, or TooLarge if it is not small."""
-    if len(body) > SMALL_BODY_BYTES:
-        raise TooLarge(f"This request takes a body of at most {SMALL_BODY_BYTES} bytes")
-    try:
-        return _decode(msgspec.json.Decoder(), body)
-    except msgspec.ValidationError:
-        raise Invalid(Problem("body", "it holds a number that is out of range")) from None
-
-
-def cut(text: bytes, bounds: array[int], ids: list[str], parents: list[str | None] | None) -> list[Chunk]:
-    """Cut a text into chunks at the starts of entries, given where its entries lie and whose they are."""
     superseded = _superseded(ids)
     if len(ids) <= CHUNK_ENTRIES and len(text) <= CHUNK_BYTES:
-        return [Chunk(text, ids, bounds, parents, superseded)]
+        return [Chunk(text, ids, bounds, parents, superseded, skipped=list(skipped))]
     chunks = []
     # A chunk reaches from its first entry, or the start of the text, to the first entry of the next, or the end.
     ends = [*bounds[2::2], len(text)]
@@ -88,6 +116,7 @@ def cut(text: bytes, bounds: array[int], ids: list[str], parents: list[str | Non
                 None if parents is None else parents[here],
                 [index - first for index in superseded[slice(*_within(superseded, here))]],
                 first,
+                [one._replace(at=one.at - first) for one in skipped if first <= one.at < stop],
             )
         )
         first, start = stop, ends[stop - 1]
@@ -102,142 +131,4 @@ def _superseded(ids: list[str]) -> list[int]:
     if len(set(ids)) == len(ids):
         return []
     last = {id_: index for index, id_ in enumerate(ids)}
-    return [index for index, id_ in enumerate(ids) if last[id_] != index]
-
-
-# --- where the entries lie --------------------------------------------------------------------------------------------
-
-
-def _locate(body: bytes, entries: Sequence[Raw], name: str) -> array[int]:
-    """Find the start and end of each entry of a body whose one member is ``name``.
-
-    The whole body is accounted for, head, entries, commas and tail: a body that repeats its member, of which the parser
-    keeps the last, cannot pass with the bounds of another.  Raises Invalid for it.
-    """
-    if head := _HEAD.match(body):
-        bounds = _evenly_spaced(body, head.end(), entries) or _walk(body, head.end(), entries)
-        if bounds and _TAIL.fullmatch(body, bounds[-1]):
-            return bounds
-    raise Invalid(Problem(name, "this member is there more than once"))
-
-
-def _evenly_spaced(body: bytes, start: int, entries: Sequence[Raw]) -> array[int] | None:
-    """Find entries that all have the same between them, as every serializer writes them."""
-    lengths = list(map(len, entries))
-    comma = _COMMA.match(body, start + lengths[0])
-    between = comma[0] if comma else b""
-    if not body.startswith(between.join(entries), start):
-        return None
-    steps = [len(between)] * (2 * len(entries))
-    steps[0] = start
-    steps[1::2] = lengths
-    return array("I", accumulate(steps))
-
-
-def _walk(body: bytes, start: int, entries: Sequence[Raw]) -> array[int] | None:
-    bounds = array("I")
-    for raw in entries:
-        end = start + len(raw)
-        if body[start:end] != bytes(raw):
-            return None
-        bounds.extend((start, end))
-        comma = _COMMA.match(body, end)
-        start = comma.end() if comma else end
-    return bounds
-
-
-# --- reading the body ------------------------------------------------------------------------------------------------
-
-#: Bodies up to this may hold as many entries as they can before they are counted; 60 bytes of memory for 2 of the body.
-_COUNT_AFTERWARDS_BYTES = 4_000_000
-#: A type that stops at the first entry too many has a field for each; with so many it would take longer than it saves.
-_COUNTABLE = 100_000
-
-
-def _read_entries(body: bytes, name: str, max_entries: int) -> Sequence[Raw]:
-    entries_type = _up_to(max_entries) if len(body) > _COUNT_AFTERWARDS_BYTES else list[Raw]
-    try:
-        entries = _present(_decode(_body_decoder(name, entries_type), body).entries)
-    except msgspec.ValidationError:
-        found = list(_body_problems(body, name, max_entries))
-        raise Invalid(*found or [Problem(name, "this member is there more than once")]) from None
-    if problem := _count_problem(len(entries), max_entries):
-        raise Invalid(Problem(name, problem))
-    return entries
-
-
-@cache
-def _up_to(most: int) -> Any:
-    """Make a type for an array that is refused as soon as it proves too long: a list would be built first."""
-    if most > _COUNTABLE:
-        return list[Raw]
-    slots: list[Any] = [(f"e{i}", Raw, None) for i in range(most)]
-    return msgspec.defstruct("Entries", slots, array_like=True, forbid_unknown_fields=True)
-
-
-def _present(entries: Any) -> Sequence[Raw]:
-    if isinstance(entries, list):
-        return entries
-    return [entry for entry in msgspec.structs.astuple(entries) if entry is not None]
-
-
-@cache
-def _body_decoder(name: str, entries_type: Any, strict: bool = True) -> msgspec.json.Decoder[Any]:
-    """Decode an object with one member, ``entries``.  Where that is Raw it may be missing."""
-    entries: Any = ("entries", Raw, Raw()) if entries_type is Raw else ("entries", entries_type)
-    body = msgspec.defstruct("Body", [entries], rename={"entries": name}, forbid_unknown_fields=strict)
-    return msgspec.json.Decoder(body)
-
-
-def _body_problems(body: bytes, name: str, max_entries: int) -> Iterator[Problem]:
-    """Say why a body of valid JSON is no batch.  Of unknown members only the first is named: there may be a million."""
-    try:
-        sent = bytes(_decode(_body_decoder(name, Raw, strict=False), body).entries)
-    except msgspec.ValidationError:
-        yield Problem("body", NOT_A_DICT)
-        return
-    if problem := _list_problem(sent, max_entries):
-        yield Problem(name, problem)
-    try:
-        _decode(_body_decoder(name, Raw), body)
-    except msgspec.ValidationError as error:
-        unknown = _UNKNOWN_MEMBER.search(str(error))
-        yield from problems({unknown[1] if unknown else "body": [EXTRA]})
-
-
-_UNKNOWN_MEMBER = re.compile(r"unknown field `(.*)`", re.DOTALL)
-
-
-def _list_problem(sent: bytes, max_entries: int) -> str | None:
-    if not sent.startswith(b"["):
-        return {b"": REQUIRED, b"null": NULL}.get(sent, NOT_A_LIST)
-    try:
-        return _count_problem(len(_present(_decode(msgspec.json.Decoder(_up_to(max_entries)), sent))), max_entries)
-    except msgspec.ValidationError:
-        return _count_problem(max_entries + 1, max_entries)
-
-
-def _count_problem(count: int, most: int) -> str | None:
-    if not count:
-        return "ensure this value has at least 1 items"
-    return f"ensure this value has at most {most} items" if count > most else None
-
-
-def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
-    """Decode JSON from bytes that may be anything.
-
-    Raises Invalid unless they are JSON, and msgspec.ValidationError if they are, but not of the decoder's type.
-    """
-    try:
-        if not body.isascii():
-            body.decode()  # msgspec does not look into the strings that it passes on or skips
-        return decoder.decode(body)
-    except UnicodeDecodeError as error:
-        raise Invalid(Problem("body", f"not valid UTF-8 (byte {error.start})")) from None
-    except RecursionError:
-        raise Invalid(Problem("body", TOO_DEEP)) from None
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError as error:
-        reason = str(error).removeprefix("JSON is malformed: ")
-        raise Invalid(Problem("body", f"not valid JSON: {reason[0].lower()}{reason[1:]}")) from None
+    return [index for index, id_ in enumerate(ids) if last[id_] != index and id_]

@@ -129,6 +129,26 @@ def _perhaps_too_deep(entries: Sequence[Raw]) -> set[int]:
     return {i for i, count in enumerate(openers) if count > MAX_DEPTH} if max(openers) > MAX_DEPTH else set()
 
 
+#: Characters of an id that is shown although it breaks the rules.
+_SHOWN_ID = 250
+
+
+def sent_id(raw: Raw) -> str | None:
+    """Read the id of an entry that breaks the rules, for people; None if it has none that is a text."""
+    try:
+        found = _identified(raw).id
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return found[:_SHOWN_ID] if isinstance(found, str) else None
+
+
+class _Identified(msgspec.Struct):
+    id: Any = None
+
+
+_identified = msgspec.json.Decoder(_Identified).decode
+
+
 def is_too_deep(raw: Raw) -> bool:
     """Tell whether valid JSON nests deeper than MAX_DEPTH."""
     text = bytes(raw)

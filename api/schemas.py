@@ -17,7 +17,7 @@ from api.entry_schemas import Strict
 from api.errors import Invalid, Problem
 from api.fields import between, length
 from api.waiting import MAX_WAIT_S
-from shared.model import OnMissing, Status
+from shared.model import OnInvalid, OnMissing, Status
 from shared.reports import EntryOutcome
 
 #: Task ids, pages and offsets are int32 in the public contract.
@@ -57,6 +57,8 @@ class WriteQuery(WaitQuery):
 
     section = fields.Text(load_default="Products", validate=length(1, 100))
     force = fields.QueryFlag(load_default=False)
+    on_invalid = fields.Choice(list(OnInvalid), load_default=OnInvalid.REJECT)
+    dry_run = fields.QueryFlag(load_default=False)
     notification_emails = fields.ListOf(
         fields.Text(validate=validate.Email(error="value is not a valid email address")),
         data_key="notification_email",

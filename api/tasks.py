@@ -8,9 +8,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from api.auth import authorize, caller
-from api.batches import parse_json
 from api.bodies import read_json_body
 from api.errors import Invalid, NotFound, Problem
+from api.json_bodies import parse_json
 from api.paths import read_task_id
 from api.schemas import TaskChange, TaskChanges, TasksQuery, TaskType, WaitQuery, load_body, load_query
 from api.services import services

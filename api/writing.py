@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, jsonify, request
 
 from api.auth import caller
-from api.batches import parse_batch
+from api.batches import CheckedBatch, check_batch
 from api.bodies import read_json_body
 from api.idempotency import read_idempotency_key
 from api.schemas import PatchQuery, WriteQuery, load_query
@@ -37,7 +37,10 @@ def write(kind: Kind, operation: Operation) -> Response:
     on_missing = query.get("on_missing", OnMissing.FAIL)
     body = read_json_body()
     max_entries = services().settings.max_entries
-    chunks = parse_batch(body, kind=kind, operation=operation, on_missing=on_missing, max_entries=max_entries)
+    checked = check_batch(body, kind=kind, operation=operation, on_missing=on_missing, max_entries=max_entries)
+    if query["dry_run"]:
+        return _findings(checked)
+    chunks = checked.chunks(query["on_invalid"])
     batch = Batch(
         kind=kind,
         operation=operation,
@@ -46,9 +49,20 @@ def write(kind: Kind, operation: Operation) -> Response:
         bytes=len(body),
         chunks=len(chunks),
         on_missing=on_missing,
+        on_invalid=query["on_invalid"],
         force=query["force"],
         notification_emails=tuple(query["notification_emails"]),
         submitter=caller().as_submitter(),
     )
     frames = [encode_chunk(chunk) for chunk in chunks]
     return submit(batch, frames, idempotency=read_idempotency_key(batch, body), wait_s=query["wait"])
+
+
+def _findings(checked: CheckedBatch) -> Response:
+    """Answer a dry run: also one that found something was a success."""
+    return jsonify(
+        dry_run=True,
+        entries_total=len(checked.sent.entries),
+        entries_valid=checked.valid,
+        errors=[problem._asdict() for problem in checked.problems()],
+    )

@@ -1,7 +1,7 @@
 """Chunks and batches as bytes.
 
-A chunk's frame is zstd over msgpack ``[ids, bounds, parents, superseded, first, text]``: ids and bounds are kept beside
-the text, so that a worker needs no JSON parser to apply a PUT or a DELETE.
+A chunk's frame is zstd over msgpack ``[ids, bounds, parents, superseded, first, skipped, text]``: ids and bounds lie
+beside the text, so that a worker needs no JSON parser to apply a PUT or a DELETE.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import zstandard
 
-from shared.model import Batch, Chunk
+from shared.model import Batch, Chunk, Skipped
 
 #: Digits of the update time, ms, in front of the JSON of every stored entry.
 STAMP_DIGITS = 13
@@ -23,7 +23,9 @@ _LEVEL = 1
 
 #: Write plain values as msgpack, which scripts can read.
 pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(tuple[list[str], bytes, list[str | None] | None, list[int], int, bytes]).decode
+_unpack = msgspec.msgpack.Decoder(
+    tuple[list[str], bytes, list[str | None] | None, list[int], int, list[Skipped], bytes]
+).decode
 _encode_batch = msgspec.json.Encoder().encode
 _decode_batch = msgspec.json.Decoder(Batch).decode
 _decode_reasons = msgspec.json.Decoder(dict[int, str]).decode
@@ -42,14 +44,15 @@ _zstd = _Zstd()
 
 def encode_chunk(chunk: Chunk) -> bytes:
     """Write a chunk's frame."""
-    packed = pack((chunk.ids, chunk.bounds.tobytes(), chunk.parents, chunk.superseded, chunk.first, chunk.text))
-    return _zstd.compress(packed)
+    bounds = chunk.bounds.tobytes()
+    members = (chunk.ids, bounds, chunk.parents, chunk.superseded, chunk.first, chunk.skipped, chunk.text)
+    return _zstd.compress(pack(members))
 
 
 def decode_chunk(frame: bytes) -> Chunk:
     """Read a chunk's frame."""
-    ids, bounds, parents, superseded, first, text = _unpack(_zstd.decompress(frame))
-    return Chunk(text, ids, array("I", bounds), parents, superseded, first)
+    ids, bounds, parents, superseded, first, skipped, text = _unpack(_zstd.decompress(frame))
+    return Chunk(text, ids, array("I", bounds), parents, superseded, first, skipped)
 
 
 def stamp(now_ms: int) -> bytes:

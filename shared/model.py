@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -51,6 +52,15 @@ class OnMissing(StrEnum):
     CREATE = "CREATE"
 
 
+class OnInvalid(StrEnum):
+    """What a write does with an entry that breaks the rules."""
+
+    #: The whole request is refused and nothing is stored.
+    REJECT = "REJECT"
+    #: The entry is skipped, and named in the task.
+    SKIP = "SKIP"
+
+
 class Status(StrEnum):
     """Where a task stands.  The last three are terminal and kept for ever (law 3)."""
 
@@ -89,6 +99,16 @@ class Outcome(StrEnum):
     MISSING = "m"
 
 
+class Skipped(NamedTuple):
+    """An entry that breaks the rules and is left out."""
+
+    #: Index in the chunk.
+    at: int
+    #: As sent, if it is a text at all, cut if it is too long.
+    id: str | None
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """The unit of one commit: a slice of the body as sent, and where its entries lie in it.
@@ -107,6 +127,8 @@ class Chunk:
     superseded: list[int] = field(default_factory=list)
     #: Index of the first entry in the batch.
     first: int = 0
+    #: Entries that are left out, ascending; their ``ids`` are empty.
+    skipped: list[Skipped] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -134,12 +156,13 @@ class Batch:
     operation: Operation
     #: NO_SECTION for item groups.
     section: str
-    #: Entries in all chunks.
+    #: Entries in all chunks, those that are left out too.
     entries: int
     #: Length of the body, inflated.
     bytes: int
     chunks: int
     on_missing: OnMissing = OnMissing.FAIL
+    on_invalid: OnInvalid = OnInvalid.REJECT
     #: Waive the safeguard against deleting most of a section.
     force: bool = False
     protocol: str = "http"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +14,7 @@ import redis
 from shared import scripts
 from shared.codec import decode_report
 from shared.keys import CatalogKeys
-from shared.model import TERMINAL, Outcome, Status
+from shared.model import TERMINAL, Chunk, Outcome, Skipped, Status
 from shared.payloads import EntryFinder, PayloadGone, Payloads
 from shared.tasks import Task, Tasks
 
@@ -92,9 +93,11 @@ class Reports:
         for outcome, told in _TOLD.items():
             by_outcome[told] += marks.count(outcome.encode())
         finder = EntryFinder(self._payloads, task)
+        indexes = _indexes(marks, only, offset, size)
+        # Without a report, a task that failed as a whole has one reason for all.
         lines = [
-            _line(task, index, Outcome(chr(marks[index])), reasons.get(index), finder)
-            for index in _indexes(marks, only, offset, size)
+            _line(task, index, Outcome(chr(marks[index])), reasons.get(index) if stored else task.error, finder)
+            for index in indexes
         ]
         return ReportPage(lines, len(marks) if only is None else by_outcome[only], by_outcome)
 
@@ -113,17 +116,27 @@ def _indexes(marks: bytes, only: EntryOutcome | None, offset: int, size: int) ->
     return (match.start() for match in islice(found, offset, offset + size))
 
 
-def _line(task: Task, index: int, outcome: Outcome, known: str | None, finder: EntryFinder) -> ReportedEntry:
+def _line(task: Task, index: int, outcome: Outcome, reason: str | None, finder: EntryFinder) -> ReportedEntry:
     try:
         chunk, at = finder.find(index)
     except PayloadGone:
-        return ReportedEntry(index, None, _TOLD[outcome], known or _reason(task, outcome, None))
-    replaced = at in chunk.superseded
-    return ReportedEntry(index, chunk.ids[at], _TOLD[outcome], known or _reason(task, outcome, replaced))
+        return ReportedEntry(index, None, _TOLD[outcome], reason or _reason_by_status(task, outcome))
+    skipped = _skipped(chunk, at)
+    if reason is None:
+        reason = skipped.message if skipped else _reason_by_status(task, outcome)
+    if reason is None and outcome is Outcome.IGNORED:
+        reason = REPLACED if at in chunk.superseded else NOT_FOUND
+    return ReportedEntry(index, skipped.id if skipped else chunk.ids[at], _TOLD[outcome], reason)
 
 
-def _reason(task: Task, outcome: Outcome, replaced: bool | None) -> str | None:
-    """Say why an entry was left out or failed; ``replaced`` is None where the payload could tell, but is gone."""
+def _skipped(chunk: Chunk, at: int) -> Skipped | None:
+    place = bisect_left(chunk.skipped, at, key=lambda skipped: skipped.at)
+    found = chunk.skipped[place : place + 1]
+    return found[0] if found and found[0].at == at else None
+
+
+def _reason_by_status(task: Task, outcome: Outcome) -> str | None:
+    """Say why an entry was left out or failed, as far as one can without knowing it."""
     match outcome, task.status:
         case Outcome.MISSING, _:
             return NOT_FOUND
@@ -131,8 +144,4 @@ def _reason(task: Task, outcome: Outcome, replaced: bool | None) -> str | None:
             return OTHERS_FAILED
         case Outcome.IGNORED, Status.CANCELED:
             return CANCELED
-        case Outcome.IGNORED, _:
-            return None if replaced is None else REPLACED if replaced else NOT_FOUND
-        case Outcome.FAILED, Status.FAILED:
-            return task.error
     return None

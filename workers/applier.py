@@ -70,27 +70,27 @@ def guard(batch: Batch, deleted: int, item_count: int, settings: Settings) -> No
 
 def _put(batch: Batch, chunk: Chunk, view: View) -> Effects:
     outcomes = [PUT_MARK] * len(chunk)
-    if not chunk.superseded and b"null" not in chunk.text:
+    if not chunk.superseded and not chunk.skipped and b"null" not in chunk.text:
         puts = Puts(chunk.ids, chunk.text, chunk.bounds.tolist())
     else:
-        for i in chunk.superseded:
-            outcomes[i] = Outcome.IGNORED
-        live = [i for i, outcome in enumerate(outcomes) if outcome is not Outcome.IGNORED]
+        for i, outcome in _left_out(chunk).items():
+            outcomes[i] = outcome
+        live = [i for i, outcome in enumerate(outcomes) if outcome == PUT_MARK]
         entries = list(chunk.entries())
         puts = Puts.of([chunk.ids[i] for i in live], [without_nulls(entries[i]) for i in live])
     return _written(batch, chunk, view, puts, outcomes)
 
 
 def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
-    superseded = set(chunk.superseded)
+    left_out = _left_out(chunk)
     ids: list[str] = []
     values: list[bytes] = []
     wrong: dict[int, Wrong] = {}
     outcomes: list[str] = [Outcome.UPDATED] * len(chunk)
     for i, (entry_id, entry) in enumerate(zip(chunk.ids, chunk.entries(), strict=True)):
         before = view.values.get(entry_id)
-        if i in superseded:
-            outcomes[i] = Outcome.IGNORED
+        if i in left_out:
+            outcomes[i] = left_out[i]
         elif before is not None:
             try:
                 after = _merged(before, entry)
@@ -111,7 +111,7 @@ def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
         else:
             wrong[i] = Wrong(entry_id, None)
     if wrong:
-        raise failure(batch, wrong)
+        raise failure(batch, chunk, wrong)
     return _written(batch, chunk, view, Puts.of(ids, values), outcomes)
 
 
@@ -125,12 +125,12 @@ def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[
     """Finish the effects of a chunk that writes entries: links, warnings, counts."""
     links_added: list[str] = []
     links_removed: list[str] = []
-    warnings = _duplicates(batch, chunk)
+    warnings = _refusals(chunk) + _duplicates(batch, chunk)
     if batch.kind is Kind.VARIATIONS:
         warnings += _relink(view, puts, links_added, links_removed)
     if batch.kind is Kind.VARIATIONS or batch.operation is Operation.PATCH:
         view.values.update(zip(puts.ids, puts.values(), strict=True))
-    applied = len(chunk) - outcomes.count(Outcome.IGNORED)
+    applied = len(chunk) - outcomes.count(Outcome.IGNORED) - len(chunk.skipped)
     return Effects(
         puts=puts,
         links_added=links_added,
@@ -172,6 +172,7 @@ def _delete_items(chunk: Chunk, view: View) -> Effects:
     view.item_count -= len(deletes)
     return Effects(
         deletes=deletes, cascade=variations, links_removed=links, outcomes=outcomes,
+        warnings=",".join(_refusals(chunk)),
         items_deleted=len(deletes), variations_deleted=len(variations),
     )  # fmt: skip
 
@@ -185,6 +186,7 @@ def _delete_others(batch: Batch, chunk: Chunk, view: View) -> Effects:
         deletes=deletes,
         links_removed=[link(item_id, variation_id) for item_id, variation_id in parents if item_id is not None],
         outcomes=outcomes,
+        warnings=",".join(_refusals(chunk)),
         variations_deleted=len(deletes) if batch.kind is Kind.VARIATIONS else 0,
         item_groups_deleted=len(deletes) if batch.kind is Kind.ITEM_GROUPS else 0,
     )
@@ -192,7 +194,8 @@ def _delete_others(batch: Batch, chunk: Chunk, view: View) -> Effects:
 
 def _take_out(chunk: Chunk, there: set[str]) -> tuple[str, list[str]]:
     """Remove a chunk's ids from a set; returns the outcomes and the ids that were in it."""
-    outcomes, deletes = [], []
+    outcomes: list[str] = []
+    deletes = []
     for entry_id in chunk.ids:
         if entry_id in there:
             there.remove(entry_id)
@@ -200,11 +203,28 @@ def _take_out(chunk: Chunk, there: set[str]) -> tuple[str, list[str]]:
             outcomes.append(Outcome.DELETED)
         else:
             outcomes.append(Outcome.IGNORED)
+    for skipped in chunk.skipped:
+        outcomes[skipped.at] = Outcome.FAILED
     return "".join(outcomes), deletes
+
+
+def _left_out(chunk: Chunk) -> dict[int, Outcome]:
+    """Name the entries that nothing is done with, and what becomes of them."""
+    left_out = dict.fromkeys(chunk.superseded, Outcome.IGNORED)
+    left_out.update((skipped.at, Outcome.FAILED) for skipped in chunk.skipped)
+    return left_out
 
 
 def _parent(value: bytes | None) -> str | None:
     return None if value is None else _decode_linked(value).item_id
+
+
+def _refusals(chunk: Chunk) -> list[str]:
+    """Warn of entries that break the rules."""
+    return [
+        _warning("INVALID_ENTRY", skipped.message, skipped.id, index=chunk.first + skipped.at)
+        for skipped in chunk.skipped[:WARNINGS_PER_CHUNK]
+    ]
 
 
 def _duplicates(batch: Batch, chunk: Chunk) -> list[str]:
@@ -213,5 +233,5 @@ def _duplicates(batch: Batch, chunk: Chunk) -> list[str]:
     return [_warning("DUPLICATE_ITEM", text.format(entry_id), entry_id) for entry_id in ids]
 
 
-def _warning(code: str, message: str, entry_id: str) -> str:
-    return encode_json({"code": code, "message": message, "data": {"id": entry_id}}).decode()
+def _warning(code: str, message: str, entry_id: str | None, **data: int) -> str:
+    return encode_json({"code": code, "message": message, "data": {"id": entry_id, **data}}).decode()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from shared.effects import View, Wants
-from shared.errors import TaskFailed
+from shared.errors import TaskFailed, Wrong
 from shared.model import Batch, Chunk, Kind, Operation
 from shared.settings import Settings
 from workers import applier
@@ -41,11 +41,13 @@ def check(
         view = read_view(wanted)
         deleted += applier.deletions(batch, chunk, view)
         item_count = view.item_count
+        wrong: Mapping[int, Wrong] = {}
         if batch.operation is Operation.PATCH:
             try:
                 applier.apply(batch, chunk, view)
             except TaskFailed as problem:
-                failures.add(first, problem.wrong)
+                wrong = problem.wrong
+        failures.add(first, chunk, wrong)
         first += len(chunk)
         if not hold():
             return False

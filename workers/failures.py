@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from shared.codec import encode_report
 from shared.errors import TaskFailed, Wrong
-from shared.model import Batch, Outcome
+from shared.model import Batch, Chunk, Outcome
 
 #: Ids that an error message names at most.
 NAMED_IDS = 10
@@ -28,22 +28,28 @@ class Failures:
         self._missing_named: list[str] = []
         self._first_reason: str | None = None
 
-    def add(self, first: int, wrong: Mapping[int, Wrong]) -> None:
+    def add(self, first: int, chunk: Chunk, wrong: Mapping[int, Wrong]) -> None:
         """Take in what is wrong with the entries of a chunk; ``first`` is the index of its first entry."""
+        for skipped in chunk.skipped:
+            self._blame(first + skipped.at, Outcome.FAILED, skipped.message)
         for index, (entry_id, reason) in wrong.items():
             if reason is None:
-                self._marks[first + index : first + index + 1] = Outcome.MISSING.encode()
+                self._blame(first + index, Outcome.MISSING, None)
                 self._missing += 1
                 if len(self._missing_named) < NAMED_IDS:
                     self._missing_named.append(repr(entry_id))
-                continue
-            self._marks[first + index : first + index + 1] = Outcome.FAILED.encode()
-            reason = reason[:REASON_LENGTH]
-            self._first_reason = self._first_reason or f"{self._batch.kind.one} {entry_id!r}: {reason}"
-            if len(self._reasons) < REASONS:
-                self._reasons[first + index] = reason
+            else:
+                self._blame(first + index, Outcome.FAILED, reason)
+                if self._first_reason is None:
+                    self._first_reason = f"{self._batch.kind.one} {entry_id!r}: {reason[:REASON_LENGTH]}"
+
+    def _blame(self, index: int, outcome: Outcome, reason: str | None) -> None:
+        self._marks[index : index + 1] = outcome.encode()
+        if reason is not None and len(self._reasons) < REASONS:
+            self._reasons[index] = reason[:REASON_LENGTH]
 
     def __bool__(self) -> bool:
+        """Tell whether the task fails; entries that are skipped are no reason to."""
         return bool(self._missing or self._first_reason)
 
     def error(self) -> TaskFailed:
@@ -59,9 +65,9 @@ class Failures:
         )
 
 
-def failure(batch: Batch, wrong: Mapping[int, Wrong]) -> TaskFailed:
+def failure(batch: Batch, chunk: Chunk, wrong: Mapping[int, Wrong]) -> TaskFailed:
     """Say why a batch of one chunk, or one chunk of a batch, cannot be applied."""
     found = Failures(batch)
-    found.add(0, wrong)
+    found.add(0, chunk, wrong)
     error = found.error()
     return TaskFailed(str(error), wrong=wrong, report=error.report)

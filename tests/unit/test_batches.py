@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api import batches
-from api.batches import CHUNK_BYTES, CHUNK_ENTRIES, parse_batch, parse_json
+from api.batches import CHUNK_BYTES, CHUNK_ENTRIES, parse_batch
 from api.entries import MAX_DEPTH, PROBLEMS_PER_ENTRY, EntryRules
 from api.errors import Invalid, TooLarge
+from api.json_bodies import parse_json
 from shared.model import Chunk, Kind, Operation
 
 ENTRY = b'{"id": "a", "name": "b"}'

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.codec import STAMP_DIGITS, decode_batch, decode_chunk, encode_batch, encode_chunk, stamp
-from shared.model import Batch, Chunk, Kind, OnMissing, Operation, Submitter
+from shared.model import Batch, Chunk, Kind, OnMissing, Operation, Skipped, Submitter
 from tests.support import generated
 
 _CHUNKS = st.builds(
@@ -20,6 +20,10 @@ _CHUNKS = st.builds(
     bounds=st.lists(st.integers(0, 2**32 - 1), max_size=10).map(lambda bounds: array("I", bounds)),
     parents=st.none() | st.lists(st.none() | generated.IDS, max_size=5),
     superseded=st.lists(st.integers(0, 10_000), max_size=5),
+    first=st.integers(0, 10**9),
+    skipped=st.lists(
+        st.builds(Skipped, st.integers(0, 10_000), st.none() | generated.IDS, generated.TEXTS), max_size=3
+    ),
 )
 
 _BATCHES = st.builds(

@@ -6,17 +6,18 @@ from dataclasses import replace
 
 from shared.codec import decode_report
 from shared.errors import Wrong
-from shared.model import Operation
-from tests.support.batches import items, make_batch
+from shared.model import Operation, Skipped
+from tests.support.batches import items, make_batch, make_chunks
 from workers.failures import REASON_LENGTH, REASONS, Failures, failure
 
 BATCH, _ = make_batch(Operation.PATCH, items("a", "b", "c", "d"))
+[CHUNK] = make_chunks(items("a", "b"))
 
 
 def test_every_entry_is_told_whether_it_is_to_blame() -> None:
     found = Failures(BATCH)
-    found.add(0, {1: Wrong("b", None)})
-    found.add(2, {1: Wrong("d", "no list")})
+    found.add(0, CHUNK, {1: Wrong("b", None)})
+    found.add(2, CHUNK, {1: Wrong("d", "no list")})
     error = found.error()
     assert str(error) == "item 'd': no list"
     assert decode_report(error.report, BATCH.entries) == (b"imif", {3: "no list"})
@@ -24,12 +25,12 @@ def test_every_entry_is_told_whether_it_is_to_blame() -> None:
 
 def test_nothing_wrong_is_no_failure() -> None:
     found = Failures(BATCH)
-    found.add(0, {})
+    found.add(0, CHUNK, {})
     assert not found
 
 
 def test_a_chunk_alone_says_the_same() -> None:
-    error = failure(BATCH, {0: Wrong("a", None)})
+    error = failure(BATCH, CHUNK, {0: Wrong("a", None)})
     assert str(error) == "items not found: 'a'"
     assert decode_report(error.report, BATCH.entries) == (b"miii", {})
     assert error.wrong == {0: Wrong("a", None)}
@@ -39,9 +40,18 @@ def test_reasons_are_bounded_in_number_and_length() -> None:
     """A sender chooses what they name, and how many there are."""
     batch = replace(BATCH, entries=3 * REASONS)
     found = Failures(batch)
-    found.add(0, {i: Wrong(str(i), "x" * 10 * REASON_LENGTH) for i in range(batch.entries)})
+    found.add(0, CHUNK, {i: Wrong(str(i), "x" * 10 * REASON_LENGTH) for i in range(batch.entries)})
     marks, reasons = decode_report(found.error().report, batch.entries)
     assert marks == b"f" * batch.entries
     assert len(reasons) == REASONS
     assert {len(reason) for reason in reasons.values()} == {REASON_LENGTH}
     assert len(str(found.error())) < REASON_LENGTH + 50
+
+
+def test_a_skipped_entry_is_to_blame_for_itself_and_not_for_the_task() -> None:
+    found = Failures(BATCH)
+    found.add(2, replace(CHUNK, skipped=[Skipped(1, None, "no good")]), {})
+    assert not found
+    found.add(0, CHUNK, {0: Wrong("a", None)})
+    assert str(found.error()) == "items not found: 'a'"
+    assert decode_report(found.error().report, BATCH.entries) == (b"miif", {3: "no good"})

@@ -22,7 +22,7 @@ from api.schemas import (
     load_body,
     load_query,
 )
-from shared.model import Kind, OnMissing, Operation, Status
+from shared.model import Kind, OnInvalid, OnMissing, Operation, Status
 
 GOOD = {"id": "a", "name": "Shoe"}
 PUT, PATCH, DELETE = Operation.PUT, Operation.PATCH, Operation.DELETE
@@ -312,6 +312,8 @@ def test_unknown_parameters_are_ignored_and_the_rest_have_defaults() -> None:
         "force": False,
         "notification_emails": [],
         "wait": None,
+        "dry_run": False,
+        "on_invalid": OnInvalid.REJECT,
         "on_missing": OnMissing.FAIL,
     }
     assert load_query(TasksQuery, own) == {

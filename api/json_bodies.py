@@ -1,0 +1,179 @@
+"""JSON bodies: what they hold, and where it lies."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import accumulate
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from api.entries import TOO_DEEP
+from api.errors import Invalid, Problem, TooLarge
+from api.fields import EXTRA, NOT_A_DICT, NOT_A_LIST, NULL, REQUIRED
+from api.schemas import problems
+from api.sent import Sent, count_problem
+
+#: Bytes of a body that is small whatever is in it: decoding it whole may cost some dozen times as much.
+SMALL_BODY_BYTES = 1_000_000
+
+
+def read_json(body: bytes, name: str, max_entries: int) -> Sent:
+    """Read the entries of an object whose one member, ``name``, is a list of them.
+
+    Raises Invalid if the body is no such object, or holds too few entries or too many.
+    """
+    entries = _read_entries(body, name, max_entries)
+    return Sent(body, entries, _locate(body, entries, name))
+
+
+def parse_json(body: bytes) -> Any:
+    """Decode a small body whole.  Raises Invalid, or TooLarge if it is not small."""
+    if len(body) > SMALL_BODY_BYTES:
+        raise TooLarge(f"This request takes a body of at most {SMALL_BODY_BYTES} bytes")
+    try:
+        return decode(msgspec.json.Decoder(), body)
+    except msgspec.ValidationError:
+        raise Invalid(Problem("body", "it holds a number that is out of range")) from None
+
+
+# --- where the entries lie --------------------------------------------------------------------------------------------
+
+_BLANK = rb"[ \t\r\n]*"
+#: What precedes the first entry, stands between two, and follows the last, in a body with one member.
+_HEAD = re.compile(_BLANK + rb"\{" + _BLANK + rb'"[^"]*"' + _BLANK + rb":" + _BLANK + rb"\[" + _BLANK)
+_COMMA = re.compile(_BLANK + rb"," + _BLANK)
+_TAIL = re.compile(_BLANK + rb"\]" + _BLANK + rb"\}" + _BLANK)
+
+
+def _locate(body: bytes, entries: Sequence[Raw], name: str) -> array[int]:
+    """Find the start and end of each entry of a body whose one member is ``name``.
+
+    The whole body is accounted for, head, entries, commas and tail: a body that repeats its member, of which the parser
+    keeps the last, cannot pass with the bounds of another.  Raises Invalid for it.
+    """
+    if head := _HEAD.match(body):
+        bounds = _evenly_spaced(body, head.end(), entries) or _walk(body, head.end(), entries)
+        if bounds and _TAIL.fullmatch(body, bounds[-1]):
+            return bounds
+    raise Invalid(Problem(name, "this member is there more than once"))
+
+
+def _evenly_spaced(body: bytes, start: int, entries: Sequence[Raw]) -> array[int] | None:
+    """Find entries that all have the same between them, as every serializer writes them."""
+    lengths = list(map(len, entries))
+    comma = _COMMA.match(body, start + lengths[0])
+    between = comma[0] if comma else b""
+    if not body.startswith(between.join(entries), start):
+        return None
+    steps = [len(between)] * (2 * len(entries))
+    steps[0] = start
+    steps[1::2] = lengths
+    return array("I", accumulate(steps))
+
+
+def _walk(body: bytes, start: int, entries: Sequence[Raw]) -> array[int] | None:
+    bounds = array("I")
+    for raw in entries:
+        end = start + len(raw)
+        if body[start:end] != bytes(raw):
+            return None
+        bounds.extend((start, end))
+        comma = _COMMA.match(body, end)
+        start = comma.end() if comma else end
+    return bounds
+
+
+# --- reading the body ------------------------------------------------------------------------------------------------
+
+#: Bodies up to this may hold as many entries as they can before they are counted; 60 bytes of memory for 2 of the body.
+_COUNT_AFTERWARDS_BYTES = 4_000_000
+#: A type that stops at the first entry too many has a field for each; with so many it would take longer than it saves.
+_COUNTABLE = 100_000
+
+
+def _read_entries(body: bytes, name: str, max_entries: int) -> Sequence[Raw]:
+    entries_type = _up_to(max_entries) if len(body) > _COUNT_AFTERWARDS_BYTES else list[Raw]
+    try:
+        entries = _present(decode(_body_decoder(name, entries_type), body).entries)
+    except msgspec.ValidationError:
+        found = list(_body_problems(body, name, max_entries))
+        raise Invalid(*found or [Problem(name, "this member is there more than once")]) from None
+    if problem := count_problem(len(entries), max_entries):
+        raise Invalid(Problem(name, problem))
+    return entries
+
+
+@cache
+def _up_to(most: int) -> Any:
+    """Make a type for an array that is refused as soon as it proves too long: a list would be built first."""
+    if most > _COUNTABLE:
+        return list[Raw]
+    slots: list[Any] = [(f"e{i}", Raw, None) for i in range(most)]
+    return msgspec.defstruct("Entries", slots, array_like=True, forbid_unknown_fields=True)
+
+
+def _present(entries: Any) -> Sequence[Raw]:
+    if isinstance(entries, list):
+        return entries
+    return [entry for entry in msgspec.structs.astuple(entries) if entry is not None]
+
+
+@cache
+def _body_decoder(name: str, entries_type: Any, strict: bool = True) -> msgspec.json.Decoder[Any]:
+    """Decode an object with one member, ``entries``.  Where that is Raw it may be missing."""
+    entries: Any = ("entries", Raw, Raw()) if entries_type is Raw else ("entries", entries_type)
+    body = msgspec.defstruct("Body", [entries], rename={"entries": name}, forbid_unknown_fields=strict)
+    return msgspec.json.Decoder(body)
+
+
+def _body_problems(body: bytes, name: str, max_entries: int) -> Iterator[Problem]:
+    """Say why a body of valid JSON is no batch.  Of unknown members only the first is named: there may be a million."""
+    try:
+        sent = bytes(decode(_body_decoder(name, Raw, strict=False), body).entries)
+    except msgspec.ValidationError:
+        yield Problem("body", NOT_A_DICT)
+        return
+    if problem := _list_problem(sent, max_entries):
+        yield Problem(name, problem)
+    try:
+        decode(_body_decoder(name, Raw), body)
+    except msgspec.ValidationError as error:
+        unknown = _UNKNOWN_MEMBER.search(str(error))
+        yield from problems({unknown[1] if unknown else "body": [EXTRA]})
+
+
+_UNKNOWN_MEMBER = re.compile(r"unknown field `(.*)`", re.DOTALL)
+
+
+def _list_problem(sent: bytes, max_entries: int) -> str | None:
+    if not sent.startswith(b"["):
+        return {b"": REQUIRED, b"null": NULL}.get(sent, NOT_A_LIST)
+    try:
+        return count_problem(len(_present(decode(msgspec.json.Decoder(_up_to(max_entries)), sent))), max_entries)
+    except msgspec.ValidationError:
+        return count_problem(max_entries + 1, max_entries)
+
+
+def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    """Decode JSON from bytes that may be anything.
+
+    Raises Invalid unless they are JSON, and msgspec.ValidationError if they are, but not of the decoder's type.
+    """
+    try:
+        if not body.isascii():
+            body.decode()  # msgspec does not look into the strings that it passes on or skips
+        return decoder.decode(body)
+    except UnicodeDecodeError as error:
+        raise Invalid(Problem("body", f"not valid UTF-8 (byte {error.start})")) from None
+    except RecursionError:
+        raise Invalid(Problem("body", TOO_DEEP)) from None
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError as error:
+        reason = str(error).removeprefix("JSON is malformed: ")
+        raise Invalid(Problem("body", f"not valid JSON: {reason[0].lower()}{reason[1:]}")) from None
