@@ -133,6 +133,13 @@ class Chunk:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def live_ids(self) -> list[str]:
+        """List the ids of the entries that are not superseded."""
+        if not self.superseded:
+            return self.ids
+        superseded = set(self.superseded)
+        return [entry_id for i, entry_id in enumerate(self.ids) if i not in superseded]
+
     def entries(self) -> Iterator[bytes]:
         """Yield the bytes of each entry as sent."""
         text, bounds = self.text, self.bounds

@@ -84,10 +84,13 @@ class Partition:
             ),
         )
         # Frames go by plain commands: the script then renames a key instead of copying bytes.
+        # Whole or not at all: a part of it, without the TTL, would stay for ever.
         stage = [
+            ("MULTI",),
             ("UNLINK", upload),
             *(("RPUSH", upload, frame) for frame in frames),
             ("PEXPIRE", upload, UPLOAD_TTL_MS),
+            ("EXEC",),
         ]
         replies = scripts.run(self._client, *before, *stage, submit, *after)
         code, task_id, waiting, ring = replies[len(before) + len(stage)]

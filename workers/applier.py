@@ -11,7 +11,7 @@ from shared.keys import link
 from shared.model import Batch, Chunk, Kind, OnMissing, Operation, Outcome
 from shared.settings import Settings
 from workers.failures import failure
-from workers.merging import decode_fields, encode_fields, merge, without_nulls
+from workers.merging import Fields, decode_fields, encode_fields, merge, without_nulls
 
 #: Warnings that one chunk leaves at most; the report has an outcome for every entry anyway.
 WARNINGS_PER_CHUNK = 100
@@ -48,14 +48,14 @@ def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
         case Operation.PATCH:
             return _patch(batch, chunk, view)
         case Operation.DELETE:
-            return _delete_items(chunk, view) if batch.kind is Kind.ITEMS else _delete_others(batch, chunk, view)
+            return _delete_items(batch, chunk, view) if batch.kind is Kind.ITEMS else _delete_others(batch, chunk, view)
 
 
 def deletions(batch: Batch, chunk: Chunk, view: View) -> int:
     """Count the items that a chunk deletes."""
     if batch.operation is not Operation.DELETE or batch.kind is not Kind.ITEMS:
         return 0
-    return len(view.items.intersection(chunk.ids))
+    return len(view.items.intersection(chunk.live_ids()))
 
 
 def guard(batch: Batch, deleted: int, item_count: int, settings: Settings) -> None:
@@ -105,7 +105,7 @@ def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
         elif batch.on_missing is OnMissing.CREATE:
             outcomes[i] = Outcome.CREATED
             ids.append(entry_id)
-            values.append(without_nulls(entry))
+            values.append(_created(entry))
         elif batch.on_missing is OnMissing.IGNORE:
             outcomes[i] = Outcome.IGNORED
         else:
@@ -121,13 +121,20 @@ def _merged(before: bytes, sent: bytes) -> bytes | None:
     return encode_fields(fields) if merge(fields, decode_fields(sent)) else None
 
 
+def _created(sent: bytes) -> bytes:
+    """Merge what was sent into nothing: what it would remove is not there."""
+    fields: Fields = {}
+    merge(fields, decode_fields(sent))
+    return encode_fields(fields)
+
+
 def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[str]) -> Effects:
     """Finish the effects of a chunk that writes entries: links, warnings, counts."""
     links_added: list[str] = []
     links_removed: list[str] = []
     warnings = _refusals(chunk) + _duplicates(batch, chunk)
     if batch.kind is Kind.VARIATIONS:
-        warnings += _relink(view, puts, links_added, links_removed)
+        warnings += _relink(chunk, view, puts, links_added, links_removed)
     if batch.kind is Kind.VARIATIONS or batch.operation is Operation.PATCH:
         view.values.update(zip(puts.ids, puts.values(), strict=True))
     applied = len(chunk) - outcomes.count(Outcome.IGNORED) - len(chunk.skipped)
@@ -136,16 +143,16 @@ def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[
         links_added=links_added,
         links_removed=links_removed,
         outcomes="".join(outcomes),
-        warnings=",".join(warnings[:WARNINGS_PER_CHUNK]),
+        warnings=_joined(warnings),
         items_updated=applied if batch.kind is Kind.ITEMS else 0,
         variations_updated=applied if batch.kind is Kind.VARIATIONS else 0,
         item_groups_updated=applied if batch.kind is Kind.ITEM_GROUPS else 0,
     )
 
 
-def _relink(view: View, puts: Puts, added: list[str], removed: list[str]) -> list[str]:
+def _relink(chunk: Chunk, view: View, puts: Puts, added: list[str], removed: list[str]) -> list[str]:
     """Bring an item's list of variations up to date with what is written; warn of those whose item is not there."""
-    warnings = []
+    warnings, orphanages = [], set(chunk.parents or ()) - view.items
     for variation_id, value in zip(puts.ids, puts.values(), strict=True):
         before, item_id = _parent(view.values.get(variation_id)), _parent(value)
         if before is not None and before != item_id:
@@ -153,14 +160,14 @@ def _relink(view: View, puts: Puts, added: list[str], removed: list[str]) -> lis
         if item_id is not None:
             if before != item_id:
                 added.append(link(item_id, variation_id))
-            if item_id not in view.items:
+            if item_id in orphanages:
                 message = f"variation {variation_id!r}: its item {item_id!r} is not there"
                 warnings.append(_warning("ORPHAN_VARIATION", message, variation_id))
     return warnings
 
 
-def _delete_items(chunk: Chunk, view: View) -> Effects:
-    cascade = [(item_id, variation_id) for item_id in chunk.ids for variation_id in view.links.pop(item_id, ())]
+def _delete_items(batch: Batch, chunk: Chunk, view: View) -> Effects:
+    cascade = [(item_id, variation_id) for item_id in chunk.live_ids() for variation_id in view.links.pop(item_id, ())]
     variations = [variation_id for _, variation_id in cascade]
     links = [link(*pair) for pair in cascade]
     # Links are read in the order of the ids, up to a limit: if this chunk has any at all, they may be the cut ones.
@@ -172,7 +179,7 @@ def _delete_items(chunk: Chunk, view: View) -> Effects:
     view.item_count -= len(deletes)
     return Effects(
         deletes=deletes, cascade=variations, links_removed=links, outcomes=outcomes,
-        warnings=",".join(_refusals(chunk)),
+        warnings=_joined(_refusals(chunk) + _duplicates(batch, chunk)),
         items_deleted=len(deletes), variations_deleted=len(variations),
     )  # fmt: skip
 
@@ -186,7 +193,7 @@ def _delete_others(batch: Batch, chunk: Chunk, view: View) -> Effects:
         deletes=deletes,
         links_removed=[link(item_id, variation_id) for item_id, variation_id in parents if item_id is not None],
         outcomes=outcomes,
-        warnings=",".join(_refusals(chunk)),
+        warnings=_joined(_refusals(chunk) + _duplicates(batch, chunk)),
         variations_deleted=len(deletes) if batch.kind is Kind.VARIATIONS else 0,
         item_groups_deleted=len(deletes) if batch.kind is Kind.ITEM_GROUPS else 0,
     )
@@ -194,17 +201,16 @@ def _delete_others(batch: Batch, chunk: Chunk, view: View) -> Effects:
 
 def _take_out(chunk: Chunk, there: set[str]) -> tuple[str, list[str]]:
     """Remove a chunk's ids from a set; returns the outcomes and the ids that were in it."""
-    outcomes: list[str] = []
-    deletes = []
-    for entry_id in chunk.ids:
-        if entry_id in there:
+    outcomes, deletes, left_out = [], [], _left_out(chunk)
+    for i, entry_id in enumerate(chunk.ids):
+        if i in left_out:
+            outcomes.append(left_out[i])
+        elif entry_id in there:
             there.remove(entry_id)
             deletes.append(entry_id)
             outcomes.append(Outcome.DELETED)
         else:
             outcomes.append(Outcome.IGNORED)
-    for skipped in chunk.skipped:
-        outcomes[skipped.at] = Outcome.FAILED
     return "".join(outcomes), deletes
 
 
@@ -231,6 +237,10 @@ def _duplicates(batch: Batch, chunk: Chunk) -> list[str]:
     ids = [chunk.ids[i] for i in chunk.superseded[:WARNINGS_PER_CHUNK]]
     text = batch.kind.one + " {!r} comes again later in the batch; the last wins"
     return [_warning("DUPLICATE_ITEM", text.format(entry_id), entry_id) for entry_id in ids]
+
+
+def _joined(warnings: list[str]) -> str:
+    return ",".join(warnings[:WARNINGS_PER_CHUNK])
 
 
 def _warning(code: str, message: str, entry_id: str | None, **data: int) -> str:

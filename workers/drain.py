@@ -15,7 +15,7 @@ from shared.errors import StoreUnavailable
 from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal
 from shared.partitions import Partition, new_nonce
 from shared.settings import Settings
-from shared.steps import last_commit
+from shared.steps import Step, last_commit
 from shared.wakeups import Bell
 from workers.plan import HeadChanged, LeaseLost, Planner
 
@@ -101,30 +101,37 @@ class Drainer:
         planner = Planner(partition, self._open_catalog(partition.catalog_key), self._settings)
         deadline = time.monotonic() + self._settings.slice_s
         while True:
-            try:
-                steps = planner.plan(grant, now_ms=self._clock())
-                wants_more = self._goes_on(deadline)
-                progress = partition.take(
-                    grant.token, grant.applied, steps, now_ms=self._clock(), wants_more=wants_more
-                )
-            except LeaseLost:
-                return Drained.LOST
-            except HeadChanged:
-                progress = Progress(Answer.CANCELED)
+            steps, progress = self._take(planner, partition, grant, deadline)
             if progress.answer is Answer.FENCED:
                 return Drained.LOST
             if progress.released:
                 return Drained.EMPTY
             if progress.answer not in DONE_ANSWERS:
                 looked = partition.acquire(self._holder, nonce=nonce)
-                if isinstance(looked, Refusal):
-                    return Drained.EMPTY if partition.release(grant.token) else Drained.LOST
-                grant = looked
+                if isinstance(looked, Grant):
+                    grant = looked
+                elif looked is not Refusal.EMPTY:
+                    return Drained.LOST
+                elif partition.release(grant.token):
+                    return Drained.EMPTY
             elif progress.window is not None:
                 grant = Grant(grant.token, last_commit(steps, grant.applied), 0, progress.window)
             else:
                 partition.yield_(grant.token)
                 return Drained.YIELDED
+
+    def _take(
+        self, planner: Planner, partition: Partition, grant: Grant, deadline: float
+    ) -> tuple[list[Step], Progress]:
+        """Plan the next steps and take them; they are planned before the time is looked at, since that takes most."""
+        try:
+            steps = planner.plan(grant, now_ms=self._clock())
+        except LeaseLost:
+            return [], Progress(Answer.FENCED)
+        except HeadChanged:
+            return [], Progress(Answer.CANCELED)
+        now_ms, wants_more = self._clock(), self._goes_on(deadline)
+        return steps, partition.take(grant.token, grant.applied, steps, now_ms=now_ms, wants_more=wants_more)
 
     def _goes_on(self, deadline: float) -> bool:
         return time.monotonic() < deadline and not self._stopping()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -14,7 +15,8 @@ Fields = dict[str, msgspec.Raw]
 decode_fields = msgspec.json.Decoder(Fields).decode
 encode_fields = msgspec.json.Encoder().encode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_any = msgspec.json.Decoder().decode
+#: Decimals, so that numbers are compared as what they say, not as the doubles nearest to them.
+_decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
 
 NULL = msgspec.Raw(b"null")
 _EMPTY_OBJECT = msgspec.Raw(b"{}")

@@ -29,7 +29,7 @@ class Puller:
         return self._drainer.drain(catalog_key)
 
     def pull(self, *, until: float) -> None:
-        """Drain what nobody drains until nothing is left; or until a moment (monotonic, seconds), then ring for the rest."""
+        """Drain what nobody drains until nothing is left, or ``until`` (monotonic, seconds): then ring for the rest."""
         while time.monotonic() < until:
             if self._round(until):
                 continue

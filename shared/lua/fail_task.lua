@@ -50,6 +50,9 @@ if status == 'LOST' then
   redis.call('HINCRBY', WAITING, 'bytes', -head[2][2])
   redis.call('UNLINK', PAYLOAD .. task_id)
   redis.call('XDEL', STREAM, task_id .. '-0')
+  redis.call('ZREM', TASKS, padded(task_id))
+  redis.call('ZREM', BY_STATUS .. 'QUEUED', padded(task_id))
+  redis.call('ZREM', BY_STATUS .. 'IN_PROGRESS', padded(task_id))
 else
   redis.call('HSETNX', record, 'started_ms', now_ms)
   redis.call('HSET', record, 'error', message)

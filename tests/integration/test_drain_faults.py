@@ -50,7 +50,6 @@ def test_the_only_task_canceled_leaves_the_partition_free(rig: Rig) -> None:
     assert not rig.client.exists(rig.keys().lease)
 
 
-@pytest.mark.xfail(reason="a release refused as NOT_EMPTY is taken for a lost lease", strict=True)
 def test_a_batch_that_comes_at_the_last_moment_is_not_left_behind_a_lease(rig: Rig) -> None:
     """The owner saw nothing wait, then something did: it goes on, or gives the partition back."""
     rig.put(*items("a"))
@@ -157,7 +156,6 @@ def test_a_lost_record_does_not_stop_those_behind_it(rig: Rig) -> None:
     rig.client.flushdb()
 
 
-@pytest.mark.xfail(reason="the indexes keep a task whose record was lost, as QUEUED, for ever", strict=True)
 def test_a_lost_record_is_not_counted_as_waiting_for_ever(rig: Rig) -> None:
     rig.put(*items("a"))
     rig.client.delete(rig.keys().task(1))

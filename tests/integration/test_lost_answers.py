@@ -150,7 +150,6 @@ def test_a_drain_survives_any_lost_answer(far: Rig, rig: Rig, proxy: Proxy, scri
     assert rig.client.xlen(rig.keys().stream) == 0
 
 
-@pytest.mark.xfail(reason="frames are staged by commands of their own, the TTL comes last", strict=True)
 def test_an_ingress_that_dies_while_it_stages_leaves_nothing_for_ever(far: Rig, rig: Rig, proxy: Proxy) -> None:
     """The server got the chunks and nothing else: what nobody will ever submit must expire."""
     proxy.cut_before(b"PEXPIRE")
