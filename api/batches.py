@@ -7,12 +7,14 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Any
 
 from api.entries import Checked, rules_for, sent_id
 from api.errors import Invalid, Problem
 from api.json_bodies import read_json
+from api.ndjson_bodies import read_ndjson
 from api.sent import Sent
-from shared.model import Chunk, Kind, OnInvalid, OnMissing, Operation, Skipped
+from shared.model import Chunk, Form, Kind, OnInvalid, OnMissing, Operation, Skipped
 
 #: Bounds of a chunk: entries, and bytes of text unless one entry alone is longer.
 CHUNK_ENTRIES = 1000
@@ -62,28 +64,32 @@ class CheckedBatch:
 
 
 def check_batch(
-    body: bytes, *, kind: Kind, operation: Operation, on_missing: OnMissing = OnMissing.FAIL, max_entries: int
+    body: bytes,
+    *,
+    kind: Kind,
+    operation: Operation,
+    on_missing: OnMissing = OnMissing.FAIL,
+    form: Form = Form.JSON,
+    max_entries: int,
 ) -> CheckedBatch:
     """Read the body of a write and check every entry.
 
     Raises Invalid, in the contract's words, if it is no body with a list of entries at all.
     """
     name = kind.value
-    sent = read_json(body, name, max_entries)
-    return CheckedBatch(sent, rules_for(kind, operation, on_missing).check(sent.entries, name))
+    sent = (read_ndjson if form is Form.NDJSON else read_json)(body, name, max_entries)
+    checked = rules_for(kind, operation, on_missing).check(sent.entries, name)
+    for index, reason in sent.broken.items():
+        checked.problems[index] = [Problem(f"{name}[{index}]", reason)]
+    if sent.lines is not None:
+        for index, wrong in checked.problems.items():
+            checked.problems[index] = [Problem(loc, f"{msg} (line {sent.lines[index]})") for loc, msg in wrong]
+    return CheckedBatch(sent, checked)
 
 
-def parse_batch(
-    body: bytes,
-    *,
-    kind: Kind,
-    operation: Operation,
-    on_missing: OnMissing = OnMissing.FAIL,
-    max_entries: int,
-) -> list[Chunk]:
-    """Check the body of a write and cut it into chunks; raises Invalid with all that is wrong."""
-    checked = check_batch(body, kind=kind, operation=operation, on_missing=on_missing, max_entries=max_entries)
-    return checked.chunks(OnInvalid.REJECT)
+def parse_batch(body: bytes, **how: Any) -> list[Chunk]:
+    """Check the body of a write, as `check_batch`, and cut it into chunks; raises Invalid with all that is wrong."""
+    return check_batch(body, **how).chunks(OnInvalid.REJECT)
 
 
 def cut(

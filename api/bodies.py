@@ -10,10 +10,12 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from api.errors import Invalid, Problem, TooLarge, UnsupportedMediaType
 from api.services import services
+from shared.model import Form
 
 CUT_SHORT = Problem("body", "it was cut short or garbled on the way")
 
 _JSON_TYPES = frozenset({"", "application/json", "text/json"})
+_NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 
 
 def read_json_body() -> bytes:
@@ -22,8 +24,26 @@ def read_json_body() -> bytes:
     Raises UnsupportedMediaType for another type or an encoding we do not know, TooLarge past
     ``SLUICE_MAX_BODY_BYTES`` as it arrives or ``SLUICE_MAX_INFLATED_BYTES`` inflated, Invalid if it is cut short.
     """
-    if request.mimetype not in _JSON_TYPES and not request.mimetype.endswith("+json"):
+    if not _is_json():
         raise UnsupportedMediaType(f"Content-Type {request.mimetype!r} is not read here; send application/json.")
+    return _read_inflated()
+
+
+def read_entries_body() -> tuple[bytes, Form]:
+    """Read the body of a request that sends entries, and tell by its type in which form; raises as the other one."""
+    if request.mimetype in _NDJSON_TYPES:
+        return _read_inflated(), Form.NDJSON
+    if not _is_json():
+        types = "application/json or application/x-ndjson"
+        raise UnsupportedMediaType(f"Content-Type {request.mimetype!r} is not read here; send {types}.")
+    return _read_inflated(), Form.JSON
+
+
+def _is_json() -> bool:
+    return request.mimetype in _JSON_TYPES or request.mimetype.endswith("+json")
+
+
+def _read_inflated() -> bytes:
     limit = services().settings.max_inflated_bytes
     body = _read()
     match request.headers.get("Content-Encoding", "identity").strip().lower():

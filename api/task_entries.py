@@ -12,12 +12,15 @@ from api.errors import NotFound
 from api.paths import read_task_id
 from api.schemas import EntriesQuery, load_query
 from api.services import services
+from shared.model import Form
 from shared.payloads import PayloadGone
 from shared.reports import ReportedEntry
 from shared.tasks import Task
 
 blueprint = Blueprint("task_entries", __name__, url_prefix="/v1/tasks")
 blueprint.before_request(authorize)
+
+_MEDIA_TYPES = {Form.JSON: "application/json", Form.NDJSON: "application/x-ndjson"}
 
 
 @blueprint.get("/<task_id>/entries")
@@ -43,8 +46,9 @@ def get_payload(task_id: str) -> Response:
         texts = services().payloads(catalog_key).texts(task)
     except PayloadGone:
         raise NotFound(f"the payload of task {task.id} is no longer kept") from None
-    answer = Response(texts, mimetype="application/json")
-    answer.headers.set("Content-Disposition", "attachment", filename=f"{catalog_key}-task-{task.id}.json")
+    answer = Response(texts, mimetype=_MEDIA_TYPES[task.batch.form])
+    filename = f"{catalog_key}-task-{task.id}.{task.batch.form}"
+    answer.headers.set("Content-Disposition", "attachment", filename=filename)
     return answer
 
 

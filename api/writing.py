@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from api.auth import caller
 from api.batches import CheckedBatch, check_batch
-from api.bodies import read_json_body
+from api.bodies import read_entries_body
 from api.idempotency import read_idempotency_key
 from api.schemas import PatchQuery, WriteQuery, load_query
 from api.services import services
@@ -35,9 +35,11 @@ def write(kind: Kind, operation: Operation) -> Response:
     """Check the entries that the present request sends, submit them as one batch, and answer with its task."""
     query = load_query(PatchQuery if operation is Operation.PATCH else WriteQuery, request.args)
     on_missing = query.get("on_missing", OnMissing.FAIL)
-    body = read_json_body()
+    body, form = read_entries_body()
     max_entries = services().settings.max_entries
-    checked = check_batch(body, kind=kind, operation=operation, on_missing=on_missing, max_entries=max_entries)
+    checked = check_batch(
+        body, kind=kind, operation=operation, on_missing=on_missing, form=form, max_entries=max_entries
+    )
     if query["dry_run"]:
         return _findings(checked)
     chunks = checked.chunks(query["on_invalid"])
@@ -50,6 +52,7 @@ def write(kind: Kind, operation: Operation) -> Response:
         chunks=len(chunks),
         on_missing=on_missing,
         on_invalid=query["on_invalid"],
+        form=form,
         force=query["force"],
         notification_emails=tuple(query["notification_emails"]),
         submitter=caller().as_submitter(),

@@ -61,6 +61,15 @@ class OnInvalid(StrEnum):
     SKIP = "SKIP"
 
 
+class Form(StrEnum):
+    """How the entries of a body are written."""
+
+    #: An object with a list of them.
+    JSON = "json"
+    #: One a line.
+    NDJSON = "ndjson"
+
+
 class Status(StrEnum):
     """Where a task stands.  The last three are terminal and kept for ever (law 3)."""
 
@@ -170,6 +179,7 @@ class Batch:
     chunks: int
     on_missing: OnMissing = OnMissing.FAIL
     on_invalid: OnInvalid = OnInvalid.REJECT
+    form: Form = Form.JSON
     #: Waive the safeguard against deleting most of a section.
     force: bool = False
     protocol: str = "http"
