@@ -54,7 +54,8 @@ class CatalogKeys:
         self.fence = prefix + "fence"
         #: string with TTL: a wake-up for it is on its way, another is needless.
         self.rung = prefix + "rung"
-        #: hash, for ever: {applied, held, stalls, stuck}: last commit, where the owner is, how often it stalled there.
+        #: hash, for ever: {applied, held, lost, reach, careful, stuck}: last commit, token of the owner since, tokens
+        #: of the owners lost there, last task handed out, up to where to be careful, left to an operator.
         self.position = prefix + "position"
         #: hash, for ever: {tasks, bytes, kept_bytes, last_ms}: waiting, payloads kept for audit, last submission.
         self.waiting = prefix + "waiting"

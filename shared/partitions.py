@@ -217,6 +217,10 @@ class Partition:
         """
         return bool(self._call(scripts.YIELD_LEASE, (token, RUNG_TTL_MS, PAUSE_MS if troubled else 0)) == b"OK")
 
+    def excuse(self, nonce: str) -> None:
+        """Give the partition back late, because the store was out of sight: that was no stall."""
+        self._call(scripts.EXCUSE_OWNER, (nonce,))
+
     def release(self, token: str) -> bool:
         """Give the partition back if nothing waits in it; False if something does or it is somebody else's now."""
         return bool(self._call(scripts.RELEASE_LEASE, (token,)) == b"RELEASED")
@@ -234,7 +238,7 @@ class Partition:
         waiting, position, holder, head = scripts.run(
             self._client,
             ("HMGET", keys.waiting, "tasks", "bytes"),
-            ("HMGET", keys.position, "stalls", "stuck"),
+            ("HMGET", keys.position, "lost", "stuck"),
             ("HGET", keys.lease, "holder"),
             ("XRANGE", keys.stream, "-", "+", "COUNT", 1),
         )
@@ -247,7 +251,7 @@ class Partition:
             bytes=int(waiting[1] or 0),
             oldest_ms=int(oldest_ms) if oldest_ms else None,
             holder=holder.decode() if holder else None,
-            stalls=int(position[0] or 0),
+            stalls=len((position[0] or b"").split()),
             stuck=bool(position[1]),
         )
 

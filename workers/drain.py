@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -63,6 +64,8 @@ class Drainer:
         self._holder = holder
         self._clock = clock
         self._stopping = stopping
+        #: Partitions that were, or may have been, taken over when the store went away, and with which nonce.
+        self._unexcused: list[tuple[Partition, str]] = []
 
     def drain(self, catalog_key: str) -> Drained:
         """Apply a partition's batches in order until none is left or the slice is spent.
@@ -74,20 +77,14 @@ class Drainer:
         the next owner starts from the head.  Raises StoreUnavailable if Redis cannot be reached; calling again is
         always safe.  Any other error counts as a stall of the batch at hand and is raised too.
         """
+        self._excuse()
         partition, nonce = self._open_partition(catalog_key), new_nonce()
-        grant = partition.acquire(self._holder, nonce=nonce)
-        if isinstance(grant, Refusal):
-            if grant is Refusal.EMPTY:
-                self._backlog.remove(catalog_key, self._clock())
-            return _REFUSED[grant]
         try:
-            drained = self._advance(partition, grant, nonce)
+            drained = self._take_over(partition, nonce)
         except StoreUnavailable:
-            raise
-        except Exception:
-            log.exception("drain failed", action="drain", catalog_key=catalog_key, task_id=grant.window[0].task_id)
-            partition.yield_(grant.token, troubled=True)
-            self._backlog.move_back(catalog_key, self._clock())
+            self._unexcused.append((partition, nonce))
+            with contextlib.suppress(StoreUnavailable):
+                self._excuse()
             raise
         if drained is Drained.EMPTY:
             self._backlog.remove(catalog_key, self._clock())
@@ -95,6 +92,31 @@ class Drainer:
             self._backlog.move_back(catalog_key, self._clock())
             self._bell.ring(catalog_key)
         return drained
+
+    def _excuse(self) -> None:
+        """Give back what was lost sight of when the store was away, so that no batch is blamed for that."""
+        while self._unexcused:
+            partition, nonce = self._unexcused[-1]
+            partition.excuse(nonce)
+            self._unexcused.pop()
+
+    def _take_over(self, partition: Partition, nonce: str) -> Drained:
+        """Become the owner and get on, or give the partition back if that raises anything unforeseen."""
+        grant = partition.acquire(self._holder, nonce=nonce)
+        if isinstance(grant, Refusal):
+            return _REFUSED[grant]
+        at_head = {"action": "drain", "catalog_key": partition.catalog_key, "task_id": grant.window[0].task_id}
+        if grant.stalls:
+            log.warning("the last owner was lost here", stalls=grant.stalls, **at_head)
+        try:
+            return self._advance(partition, grant, nonce)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("drain failed", **at_head)
+            partition.yield_(grant.token, troubled=True)
+            self._backlog.move_back(partition.catalog_key, self._clock())
+            raise
 
     def _advance(self, partition: Partition, grant: Grant, nonce: str) -> Drained:
         """Take round after round of steps, from the head."""

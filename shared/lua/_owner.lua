@@ -22,12 +22,12 @@ end
 local function answer_owner(code, lease_ttl_ms, wants_more)
   if wants_more == '1' and redis.call('XLEN', STREAM) == 0 then
     redis.call('DEL', LEASE)
-    redis.call('HDEL', POSITION, 'held')
+    redis.call('HDEL', POSITION, 'held', 'lost')
     return {code, 'RELEASED'}
   end
   redis.call('PEXPIRE', LEASE, lease_ttl_ms)
   if wants_more ~= '1' then
     return {code, 'HELD'}
   end
-  return {code, 'HELD', read_window(false)}
+  return {code, 'HELD', read_window()}
 end

@@ -9,9 +9,8 @@ local WINDOW_BYTES = 524288
 -- Read the work at the head: a list of {task id, batch, generation, begun, first chunk, page, {frames}}.
 -- `batch` is false if the record is gone; fewer frames than the batch has chunks may also mean that the window is full.
 -- A careful window is one chunk.
-local function read_window(careful)
+local function gather(waiting, careful)
   local window, entries, bytes = {}, 0, 0
-  local waiting = redis.call('XRANGE', STREAM, '-', '+', 'COUNT', careful and 1 or WINDOW_TASKS)
   for _, entry in ipairs(waiting) do
     local task_id = string.match(entry[1], '^%d+')
     local batch, section, status, chunks, done, page, count = unpack(redis.call('HMGET', TASK .. task_id, 'batch',
@@ -33,6 +32,25 @@ local function read_window(careful)
         end
       end
     end
+    if careful then
+      return window
+    end
+  end
+  return window
+end
+
+-- Up to where an owner was lost windows are careful, so that the batch which kills its workers can be told from those
+-- that only shared its window.
+local function read_window()
+  local careful = tonumber(redis.call('HGET', POSITION, 'careful'))
+  local waiting = redis.call('XRANGE', STREAM, '-', '+', 'COUNT', WINDOW_TASKS)
+  if careful and #waiting > 0 and tonumber(string.match(waiting[1][1], '^%d+')) > careful then
+    redis.call('HDEL', POSITION, 'careful')
+    careful = nil
+  end
+  local window = gather(waiting, careful)
+  if #window > 0 then
+    redis.call('HSET', POSITION, 'reach', window[#window][1])
   end
   return window
 end

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- acquire_lease: become the owner of a partition that has a backlog and no owner, and get its first work.
 --
--- An owner that was acquired here and neither moved on nor gave the partition back must have died: that is a stall,
--- and after the first the window is one chunk, so that the batch which kills its workers can be told.
+-- An owner that neither moved on nor gave the partition back must have died: that is a stall of the batch at hand, and
+-- windows are careful up to where that owner had reached.
 --
 -- KEYS     the partition, see _partition.lua
 -- ARGV[1]  nonce of this call; a repeat gets the same token
@@ -28,10 +28,16 @@ if token and not repeated then
   return {'OWNED'}
 end
 
-local applied, held, stalls = unpack(redis.call('HMGET', POSITION, 'applied', 'held', 'stalls'))
-applied, stalls = applied or '', tonumber(stalls) or 0
+local applied, held, lost, reach, careful = unpack(redis.call('HMGET', POSITION, 'applied', 'held', 'lost', 'reach',
+  'careful'))
+applied, lost = applied or '', lost or ''
+if held and not repeated then
+  lost = lost .. held .. ' '
+  redis.call('HSET', POSITION, 'lost', lost, 'careful', math.max(tonumber(reach), tonumber(careful) or 0))
+  redis.call('HDEL', POSITION, 'held')
+end
+local _, stalls = string.gsub(lost, ' ', ' ')
 if not repeated then
-  stalls = (held == applied) and stalls + 1 or 0
   if stalls >= max_stalls then
     local status = redis.call('HMGET', TASK .. string.match(head[1], '^%d+'), 'chunks_done', 'page')
     if (tonumber(status[1]) or 0) > 0 or (tonumber(status[2]) or 0) > 0 then
@@ -41,9 +47,9 @@ if not repeated then
   end
   token = redis.call('INCR', FENCE) .. ':' .. nonce
   redis.call('HSET', LEASE, 'token', token, 'holder', holder)
-  redis.call('HSET', POSITION, 'applied', applied, 'held', applied, 'stalls', stalls)
+  redis.call('HSET', POSITION, 'held', token)
   redis.call('HDEL', POSITION, 'stuck')
   redis.call('DEL', RUNG)
 end
 redis.call('PEXPIRE', LEASE, lease_ttl_ms)
-return {'ACQUIRED', token, applied, stalls, read_window(stalls > 0)}
+return {'ACQUIRED', token, applied, stalls, read_window()}

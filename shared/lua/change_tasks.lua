@@ -80,6 +80,10 @@ end
 for i = 9, #ARGV, 2 do
   if ARGV[i + 1] == 'CANCEL' then
     redis.call('HSET', TASK .. ARGV[i], 'canceled_by', who)
+    if redis.call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1][1] == ARGV[i] .. '-0' then
+      -- The owners that were lost at the head are not the fault of the next.
+      redis.call('HDEL', POSITION, 'lost')
+    end
     end_task(ARGV[i], 'QUEUED', 'CANCELED', now_ms, tonumber(ARGV[6]))
     ids[(i - 7) / 2] = tonumber(ARGV[i])
   end

@@ -138,7 +138,8 @@ if warnings ~= '' then
   local before = redis.call('HGET', record, 'warnings')
   redis.call('HSET', record, 'warnings', before and (before .. ',' .. warnings) or warnings)
 end
-redis.call('HSET', POSITION, 'applied', name, 'held', name, 'stalls', 0)
+redis.call('HSET', POSITION, 'applied', name)
+redis.call('HDEL', POSITION, 'lost')
 if not started_ms then
   redis.call('HSET', record, 'started_ms', now_ms)
 end

@@ -41,8 +41,7 @@ if (tonumber(done[1]) or 0) > 0 or (tonumber(done[2]) or 0) > 0 then
   return {'APPLIED'}
 end
 
-redis.call('HSET', POSITION, 'stalls', 0)
-redis.call('HDEL', POSITION, 'held')
+redis.call('HDEL', POSITION, 'lost')
 if status == 'LOST' then
   -- The record is gone: what is left of the task is its place in the stream, and perhaps its payload.
   local head = redis.call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]

@@ -15,5 +15,5 @@ if redis.call('XLEN', STREAM) > 0 then
   return 'NOT_EMPTY'
 end
 redis.call('DEL', LEASE)
-redis.call('HDEL', POSITION, 'held')
+redis.call('HDEL', POSITION, 'held', 'lost')
 return 'RELEASED'

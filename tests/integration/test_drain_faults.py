@@ -164,7 +164,6 @@ def test_a_lost_record_is_not_counted_as_waiting_for_ever(rig: Rig) -> None:
     assert rig.client.zcard(rig.keys().tasks) == rig.client.zcard(rig.keys().ended)
 
 
-@pytest.mark.xfail(reason="the lease of a drain that lost the store counts as a stall", strict=True)
 def test_redis_being_away_is_nobodys_stall(rig: Rig) -> None:
     """A short one at least: the owner gives the partition back when it can."""
 
@@ -198,7 +197,6 @@ def test_a_batch_that_breaks_its_workers_is_given_up_and_the_others_are_applied(
     rig.check_laws()
 
 
-@pytest.mark.xfail(reason="one careful commit, and the window is whole again", strict=True)
 def test_a_batch_that_kills_its_workers_is_found_quickly(rig: Rig) -> None:
     """After the first death one batch a commit, until the place is passed where it happened."""
     for number in range(20):
