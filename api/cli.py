@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import os
 import re
 import secrets
+import socket
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -20,6 +22,7 @@ from shared.backlog import PAGE
 from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of
 from shared.errors import SluiceError
 from shared.settings import STORE_URL_FILE, Settings
+from shared.stuck import Decision, settle_stuck
 
 _NAME = re.compile(r"\S.{0,99}")
 
@@ -106,8 +109,31 @@ def list_partitions(everything: bool) -> None:
         waited_s = "-" if state.oldest_ms is None else f"{max(0, now_ms - state.oldest_ms) / 1000:.1f}"
         owner = state.holder or ("stuck" if state.stuck else "-")
         if everything or state.tasks:
-            rows.append((catalog_key, str(state.tasks), str(state.bytes), waited_s, str(state.stalls), owner))
-    _table(("KEY", "TASKS", "BYTES", "OLDEST S", "STALLS", "OWNER"), rows)
+            head = "-" if state.head is None else str(state.head)
+            rows.append((catalog_key, str(state.tasks), str(state.bytes), head, waited_s, str(state.stalls), owner))
+    _table(("KEY", "TASKS", "BYTES", "HEAD", "OLDEST S", "STALLS", "OWNER"), rows)
+
+
+@partitions.command("retry")
+@click.argument("catalog_key", metavar="KEY")
+def retry_partition(catalog_key: str) -> None:
+    """Try again where a partition is stuck, once what was wrong is mended."""
+    task_id = _settle(catalog_key, Decision.RETRY)
+    click.echo(f"task {task_id} is tried again")
+
+
+@partitions.command("skip")
+@click.argument("catalog_key", metavar="KEY")
+@click.confirmation_option(prompt="What was applied of the task stays, the rest of it never will be. Go on?")
+def skip_partition(catalog_key: str) -> None:
+    """Give up the task at which a partition is stuck: it ends as FAILED, the next goes on."""
+    task_id = _settle(catalog_key, Decision.SKIP)
+    click.echo(f"task {task_id} is given up; its error says what was applied of it")
+
+
+def _settle(catalog_key: str, decision: Decision) -> int:
+    services, who = _services(), f"{getpass.getuser()}@{socket.gethostname()}"
+    return settle_stuck(services.client, services.settings, catalog_key, decision, who=who, now_ms=services.clock())
 
 
 def _catalog_keys(services: Services, *, everything: bool) -> Iterable[str]:

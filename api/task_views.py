@@ -63,7 +63,13 @@ def _shown(task: Task) -> dict[str, Any]:
             "address": sender.address,
             "bytes": batch.bytes,
         }
-    ours = {"retry_of": task.retry_of, "rerun_by": task.rerun_by, "canceled_by": task.canceled_by}
+    ours = {
+        "retry_of": task.retry_of,
+        "rerun_by": task.rerun_by,
+        "canceled_by": task.canceled_by,
+        "retried_by": task.retried_by,
+        "skipped_by": task.skipped_by,
+    }
     return shown | {name: value for name, value in ours.items() if value is not None}
 
 

@@ -56,6 +56,10 @@ class TaskConflict(SluiceError):
     """The task is in a state that does not allow the change."""
 
 
+class NotStuck(SluiceError):
+    """Nothing is to be decided: the partition's workers get on, or wait for nothing but each other."""
+
+
 class Misconfigured(SluiceError):
     """The process cannot start as it is set up; the text says what to change."""
 

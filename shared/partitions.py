@@ -242,14 +242,15 @@ class Partition:
             ("HGET", keys.lease, "holder"),
             ("XRANGE", keys.stream, "-", "+", "COUNT", 1),
         )
-        oldest_ms = None
+        head_id, oldest_ms = None, None
         if head:
-            head_id = head[0][0].decode().partition("-")[0]
+            head_id = int(head[0][0].partition(b"-")[0])
             [oldest_ms] = scripts.run(self._client, ("HGET", keys.task(head_id), "submitted_ms"))
         return PartitionState(
             tasks=int(waiting[0] or 0),
             bytes=int(waiting[1] or 0),
             oldest_ms=int(oldest_ms) if oldest_ms else None,
+            head=head_id,
             holder=holder.decode() if holder else None,
             stalls=len((position[0] or b"").split()),
             stuck=bool(position[1]),

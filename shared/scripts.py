@@ -54,6 +54,7 @@ FAIL_TASK = Script("fail_task")
 READ_LINKS = Script("read_links")
 RELEASE_LEASE = Script("release_lease")
 RETIRE_TASKS = Script("retire_tasks")
+SETTLE_STUCK = Script("settle_stuck")
 SUBMIT_BATCH = Script("submit_batch")
 YIELD_LEASE = Script("yield_lease")
 

@@ -53,6 +53,8 @@ class PartitionState:
     bytes: int
     #: When the oldest of them was submitted.
     oldest_ms: int | None
+    #: The task that comes next, or is being applied.
+    head: int | None
     #: Who drains it.
     holder: str | None
     #: Owners lost in a row at this position.

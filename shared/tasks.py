@@ -40,6 +40,9 @@ class Task:
     retry_of: int | None
     rerun_by: str | None
     canceled_by: str | None
+    #: Who decided when its partition was stuck, see shared/stuck.py.
+    retried_by: str | None
+    skipped_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +155,6 @@ def _task(task_id: int, reply: dict[bytes, bytes] | list[bytes]) -> Task | None:
         retry_of=number(b"retry_of"),
         rerun_by=text(b"rerun_by"),
         canceled_by=text(b"canceled_by"),
+        retried_by=text(b"retried_by"),
+        skipped_by=text(b"skipped_by"),
     )

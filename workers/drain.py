@@ -66,6 +66,8 @@ class Drainer:
         self._stopping = stopping
         #: Partitions that were, or may have been, taken over when the store went away, and with which nonce.
         self._unexcused: list[tuple[Partition, str]] = []
+        #: Catalogs whose partition is known to be stuck.
+        self._stuck: set[str] = set()
 
     def drain(self, catalog_key: str) -> Drained:
         """Apply a partition's batches in order until none is left or the slice is spent.
@@ -103,6 +105,7 @@ class Drainer:
     def _take_over(self, partition: Partition, nonce: str) -> Drained:
         """Become the owner and get on, or give the partition back if that raises anything unforeseen."""
         grant = partition.acquire(self._holder, nonce=nonce)
+        self._alarm(partition.catalog_key, stuck=grant is Refusal.STUCK)
         if isinstance(grant, Refusal):
             return _REFUSED[grant]
         at_head = {"action": "drain", "catalog_key": partition.catalog_key, "task_id": grant.window[0].task_id}
@@ -117,6 +120,14 @@ class Drainer:
             partition.yield_(grant.token, troubled=True)
             self._backlog.move_back(partition.catalog_key, self._clock())
             raise
+
+    def _alarm(self, catalog_key: str, *, stuck: bool) -> None:
+        """Tell an operator of a partition that waits for one: once, until it no longer does."""
+        if not stuck:
+            self._stuck.discard(catalog_key)
+        elif catalog_key not in self._stuck:
+            self._stuck.add(catalog_key)
+            log.error("stuck: `sluice partitions retry` or `skip` it", action="drain", catalog_key=catalog_key)
 
     def _advance(self, partition: Partition, grant: Grant, nonce: str) -> Drained:
         """Take round after round of steps, from the head."""

@@ -1,0 +1,36 @@
+"""What an operator decides about a partition whose head stalls again and again, and has effects already."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import redis
+
+from shared import scripts
+from shared.errors import NotStuck
+from shared.keys import CatalogKeys
+from shared.partitions import NONCE_TTL_MS, new_nonce
+from shared.settings import Settings
+
+
+class Decision(StrEnum):
+    #: Try again, with as many attempts as at first.
+    RETRY = "RETRY"
+    #: End the task as FAILED; what was applied of it stays, and its error says how much that is.
+    SKIP = "SKIP"
+
+
+def settle_stuck(
+    client: redis.Redis, settings: Settings, catalog_key: str, decision: Decision, *, who: str, now_ms: int
+) -> int:
+    """Decide about the task at the head, which is returned; its record keeps who decided.
+
+    The partition is free at once, and the next sweep takes it up.  Raises NotStuck if there is nothing to decide.
+    """
+    message = f"IngestionError: given up by {who} after it had stalled again and again; what was applied stays: "
+    args = (new_nonce(), decision, who, now_ms, NONCE_TTL_MS, settings.payload_bytes, message)
+    command = scripts.SETTLE_STUCK.command(CatalogKeys(catalog_key).partition, args)
+    [[code, task_id]] = scripts.run(client, command)
+    if code != b"SETTLED":
+        raise NotStuck(f"the partition {catalog_key!r} is not stuck")
+    return int(task_id)
