@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import redis
 
@@ -11,7 +13,7 @@ from shared import scripts
 from shared.codec import STAMP_DIGITS
 from shared.effects import View, Wants
 from shared.keys import CatalogKeys, link_prefix, split_link
-from shared.model import Kind
+from shared.model import NO_SECTION, Kind
 
 #: Variations that one commit deletes along with their items at most.
 CASCADE_PAGE = 1000
@@ -37,31 +39,24 @@ class Catalog:
     def view(self, kind: Kind, section: str, generation: int, wanted: Wants) -> View:
         """Read what the applier wants to see, in one round trip; nothing, if it wants nothing."""
         keys, view = self._keys, View()
-        commands: list[tuple[scripts.Argument, ...]] = []
-        index = keys.index(Kind.ITEMS, section, generation)
+        entries, index = keys.entries(kind, section, generation), keys.index(kind, section, generation)
+        items = keys.index(Kind.ITEMS, section, generation)
+        reads: list[tuple[scripts.Command, Callable[[Any], None]]] = []
         if wanted.values:
-            commands.append(("HMGET", keys.entries(kind, section, generation), *wanted.values))
+            reads.append((("HMGET", entries, *wanted.values), partial(_take_values, view, wanted.values)))
         if wanted.items:
-            commands.append(("ZMSCORE", index, *wanted.items))
+            reads.append((("ZMSCORE", items, *wanted.items), partial(_take_items, view, wanted.items)))
         if wanted.item_count:
-            commands.append(("ZCARD", index))
+            reads.append((("ZCARD", items), partial(setattr, view, "item_count")))
+        if wanted.all_ids:
+            reads.append((("ZRANGE", index, 0, -1), partial(_take_all_ids, view)))
         if wanted.links:
             args: list[scripts.Argument] = [CASCADE_PAGE, *map(link_prefix, dict.fromkeys(wanted.links))]
-            commands.append(scripts.READ_LINKS.command((keys.links(section, generation),), args))
-        replies = iter(scripts.run(self._client, *commands))
-        if wanted.values:
-            pairs = zip(wanted.values, next(replies), strict=True)
-            view.values = {id_: value[STAMP_DIGITS:] for id_, value in pairs if value is not None}
-        if wanted.items:
-            view.items = {id_ for id_, score in zip(wanted.items, next(replies), strict=True) if score is not None}
-        if wanted.item_count:
-            view.item_count = next(replies)
-        if wanted.links:
-            complete, *links = next(replies)
-            view.links_complete = bool(complete)
-            for link in links:
-                item_id, variation_id = split_link(link.decode())
-                view.links.setdefault(item_id, []).append(variation_id)
+            command = scripts.READ_LINKS.command((keys.links(section, generation),), args)
+            reads.append((command, partial(_take_links, view)))
+        replies = scripts.run(self._client, *(command for command, _ in reads))
+        for (_, take), reply in zip(reads, replies, strict=True):
+            take(reply)
         return view
 
     def get(self, kind: Kind, section: str, ids: Sequence[str]) -> list[Entry]:
@@ -85,6 +80,12 @@ class Catalog:
         [ids] = scripts.run(self._client, ("ZRANGE", index, start, "+", "BYLEX", "LIMIT", 0, size))
         return self._entries(kind, section, generation, ids)
 
+    def item_groups(self) -> dict[str, bytes]:
+        """Read the JSON of all item groups as of one moment, by id, in no order."""
+        [reply] = scripts.run(self._client, ("HGETALL", self._keys.item_groups))
+        values = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+        return {id_.decode(): value[STAMP_DIGITS:] for id_, value in values.items()}
+
     def variation_ids(self, section: str, item_id: str) -> list[str]:
         """List the variations of an item, by id."""
         prefix = link_prefix(item_id)
@@ -93,6 +94,8 @@ class Catalog:
         return [split_link(link.decode())[1] for link in links]
 
     def _generation(self, section: str) -> int:
+        if section == NO_SECTION:
+            return 0
         [generation] = scripts.run(self._client, ("HGET", self._keys.sections, section))
         return int(generation or 0)
 
@@ -101,6 +104,26 @@ class Catalog:
             return []
         [values] = scripts.run(self._client, ("HMGET", self._keys.entries(kind, section, generation), *ids))
         return [_entry(id_.decode(), value) for id_, value in zip(ids, values, strict=True) if value is not None]
+
+
+def _take_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
+    view.values = {id_: value[STAMP_DIGITS:] for id_, value in zip(ids, values, strict=True) if value is not None}
+
+
+def _take_items(view: View, ids: Sequence[str], scores: Sequence[float | None]) -> None:
+    view.items = {id_ for id_, score in zip(ids, scores, strict=True) if score is not None}
+
+
+def _take_all_ids(view: View, ids: Sequence[bytes]) -> None:
+    view.all_ids = {id_.decode() for id_ in ids}
+
+
+def _take_links(view: View, reply: Sequence[Any]) -> None:
+    complete, *links = reply
+    view.links_complete = bool(complete)
+    for link in links:
+        item_id, variation_id = split_link(link.decode())
+        view.links.setdefault(item_id, []).append(variation_id)
 
 
 def _entry(entry_id: str, value: bytes) -> Entry:

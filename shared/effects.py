@@ -22,12 +22,15 @@ class Wants:
     links: list[str] = field(default_factory=list)
     #: Whether the number of items of the section is needed.
     item_count: bool = False
+    #: Whether the ids of all entries of the batch's kind are needed.
+    all_ids: bool = False
 
     def __iadd__(self, other: Wants) -> Wants:
         self.values += other.values
         self.items += other.items
         self.links += other.links
         self.item_count |= other.item_count
+        self.all_ids |= other.all_ids
         return self
 
 
@@ -40,6 +43,7 @@ class View:
     #: Items that are there.
     items: set[str] = field(default_factory=set)
     item_count: int = 0
+    all_ids: set[str] = field(default_factory=set)
     #: Item id → ids of its variations.
     links: dict[str, list[str]] = field(default_factory=dict)
     #: False if there are more variations than one commit deletes.

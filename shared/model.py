@@ -39,6 +39,12 @@ class Operation(StrEnum):
     PATCH = "patch"
     #: Remove; an unknown id is no error.
     DELETE = "delete"
+    #: Create what is not there; what is there stays as it is.  V1, item groups.
+    ADD = "add"
+    #: Create, or replace each field that was sent, whole.  V1, item groups.
+    UPSERT = "upsert"
+    #: Make these entries all there are: create, replace, and delete what was not sent.  V1, item groups.
+    REPLACE = "replace"
 
 
 class OnMissing(StrEnum):

@@ -14,7 +14,7 @@ import redis
 from shared import scripts
 from shared.codec import decode_report
 from shared.keys import CatalogKeys
-from shared.model import TERMINAL, Chunk, Outcome, Skipped, Status
+from shared.model import TERMINAL, Chunk, Operation, Outcome, Skipped, Status
 from shared.payloads import EntryFinder, PayloadGone, Payloads
 from shared.tasks import Task, Tasks
 
@@ -44,6 +44,7 @@ _TOLD = {
 }
 
 NOT_FOUND = "its id is not there"
+FOUND = "its id is there already"
 REPLACED = "a later entry of the batch has the same id"
 OTHERS_FAILED = "other entries made the task fail; nothing of it was applied"
 CANCELED = "the task was canceled"
@@ -125,7 +126,8 @@ def _line(task: Task, index: int, outcome: Outcome, reason: str | None, finder: 
     if reason is None:
         reason = skipped.message if skipped else _reason_by_status(task, outcome)
     if reason is None and outcome is Outcome.IGNORED:
-        reason = REPLACED if at in chunk.superseded else NOT_FOUND
+        left_out = FOUND if task.batch.operation is Operation.ADD else NOT_FOUND
+        reason = REPLACED if at in chunk.superseded else left_out
     return ReportedEntry(index, skipped.id if skipped else chunk.ids[at], _TOLD[outcome], reason)
 
 

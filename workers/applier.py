@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.codec import encode_json
 from shared.effects import PUT_MARK, Effects, Puts, View, Wants
 from shared.errors import TaskFailed, Wrong
 from shared.keys import link
 from shared.model import Batch, Chunk, Kind, OnMissing, Operation, Outcome
 from shared.settings import Settings
+from workers import groups
 from workers.failures import failure
 from workers.merging import Fields, decode_fields, encode_fields, merge, without_nulls
-
-#: Warnings that one chunk leaves at most; the report has an outcome for every entry anyway.
-WARNINGS_PER_CHUNK = 100
+from workers.warnings import duplicates, joined, refusals, warning
 
 
 class _Linked(msgspec.Struct):
@@ -33,6 +31,8 @@ def wants(batch: Batch, chunk: Chunk) -> Wants:
             return Wants(items=chunk.ids, links=chunk.ids, item_count=True)
         case Kind.VARIATIONS, Operation.PUT | Operation.PATCH:
             return Wants(values=chunk.ids, items=[parent for parent in chunk.parents or () if parent is not None])
+        case Kind.ITEM_GROUPS, Operation.ADD | Operation.UPSERT | Operation.REPLACE:
+            return groups.wants(batch, chunk)
         case _:
             return Wants(values=chunk.ids)
 
@@ -49,6 +49,8 @@ def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
             return _patch(batch, chunk, view)
         case Operation.DELETE:
             return _delete_items(batch, chunk, view) if batch.kind is Kind.ITEMS else _delete_others(batch, chunk, view)
+        case Operation.ADD | Operation.UPSERT | Operation.REPLACE:
+            return groups.apply(batch, chunk, view)
 
 
 def deletions(batch: Batch, chunk: Chunk, view: View) -> int:
@@ -132,7 +134,7 @@ def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[
     """Finish the effects of a chunk that writes entries: links, warnings, counts."""
     links_added: list[str] = []
     links_removed: list[str] = []
-    warnings = _refusals(chunk) + _duplicates(batch, chunk)
+    warnings = refusals(chunk) + duplicates(batch, chunk)
     if batch.kind is Kind.VARIATIONS:
         warnings += _relink(chunk, view, puts, links_added, links_removed)
     if batch.kind is Kind.VARIATIONS or batch.operation is Operation.PATCH:
@@ -143,7 +145,7 @@ def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[
         links_added=links_added,
         links_removed=links_removed,
         outcomes="".join(outcomes),
-        warnings=_joined(warnings),
+        warnings=joined(warnings),
         items_updated=applied if batch.kind is Kind.ITEMS else 0,
         variations_updated=applied if batch.kind is Kind.VARIATIONS else 0,
         item_groups_updated=applied if batch.kind is Kind.ITEM_GROUPS else 0,
@@ -162,7 +164,7 @@ def _relink(chunk: Chunk, view: View, puts: Puts, added: list[str], removed: lis
                 added.append(link(item_id, variation_id))
             if item_id in orphanages:
                 message = f"variation {variation_id!r}: its item {item_id!r} is not there"
-                warnings.append(_warning("ORPHAN_VARIATION", message, variation_id))
+                warnings.append(warning("ORPHAN_VARIATION", message, variation_id))
     return warnings
 
 
@@ -179,7 +181,7 @@ def _delete_items(batch: Batch, chunk: Chunk, view: View) -> Effects:
     view.item_count -= len(deletes)
     return Effects(
         deletes=deletes, cascade=variations, links_removed=links, outcomes=outcomes,
-        warnings=_joined(_refusals(chunk) + _duplicates(batch, chunk)),
+        warnings=joined(refusals(chunk) + duplicates(batch, chunk)),
         items_deleted=len(deletes), variations_deleted=len(variations),
     )  # fmt: skip
 
@@ -193,7 +195,7 @@ def _delete_others(batch: Batch, chunk: Chunk, view: View) -> Effects:
         deletes=deletes,
         links_removed=[link(item_id, variation_id) for item_id, variation_id in parents if item_id is not None],
         outcomes=outcomes,
-        warnings=_joined(_refusals(chunk) + _duplicates(batch, chunk)),
+        warnings=joined(refusals(chunk) + duplicates(batch, chunk)),
         variations_deleted=len(deletes) if batch.kind is Kind.VARIATIONS else 0,
         item_groups_deleted=len(deletes) if batch.kind is Kind.ITEM_GROUPS else 0,
     )
@@ -223,25 +225,3 @@ def _left_out(chunk: Chunk) -> dict[int, Outcome]:
 
 def _parent(value: bytes | None) -> str | None:
     return None if value is None else _decode_linked(value).item_id
-
-
-def _refusals(chunk: Chunk) -> list[str]:
-    """Warn of entries that break the rules."""
-    return [
-        _warning("INVALID_ENTRY", skipped.message, skipped.id, index=chunk.first + skipped.at)
-        for skipped in chunk.skipped[:WARNINGS_PER_CHUNK]
-    ]
-
-
-def _duplicates(batch: Batch, chunk: Chunk) -> list[str]:
-    ids = [chunk.ids[i] for i in chunk.superseded[:WARNINGS_PER_CHUNK]]
-    text = batch.kind.one + " {!r} comes again later in the batch; the last wins"
-    return [_warning("DUPLICATE_ITEM", text.format(entry_id), entry_id) for entry_id in ids]
-
-
-def _joined(warnings: list[str]) -> str:
-    return ",".join(warnings[:WARNINGS_PER_CHUNK])
-
-
-def _warning(code: str, message: str, entry_id: str | None, **data: int) -> str:
-    return encode_json({"code": code, "message": message, "data": {"id": entry_id, **data}}).decode()

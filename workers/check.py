@@ -18,9 +18,9 @@ ReadView = Callable[[Wants], View]
 def may_fail(batch: Batch) -> bool:
     """Tell whether the data of a batch can make its task fail at all."""
     match batch.operation:
-        case Operation.PUT:
+        case Operation.PUT | Operation.ADD | Operation.REPLACE:
             return False
-        case Operation.PATCH:
+        case Operation.PATCH | Operation.UPSERT:
             return True
         case Operation.DELETE:
             return batch.kind is Kind.ITEMS and not batch.force

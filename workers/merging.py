@@ -37,6 +37,14 @@ def merge(stored: Fields, sent: Fields) -> bool:
     return changed
 
 
+def overwrite(stored: Fields, sent: Fields) -> bool:
+    """Replace the fields of a stored entry that were sent, each whole; null removes.  Returns whether any changed."""
+    changed = False
+    for name, value in sent.items():
+        changed |= _replace(stored, name, value)
+    return changed
+
+
 def without_nulls(entry: bytes) -> bytes:
     """Drop the top-level fields that are null: in a PUT they count as absent."""
     if b"null" not in entry:

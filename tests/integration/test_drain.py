@@ -28,10 +28,18 @@ def random_entry(chance: random.Random, kind: Kind, operation: Operation) -> Ent
     return entry
 
 
+#: These come in one chunk.
+V1_OF_GROUPS = (Operation.ADD, Operation.UPSERT, Operation.REPLACE)
+
+
 def send_at_random(rig: Rig, chance: random.Random, batches: int) -> None:
     """Batches of all operations on few ids, so that each meets what others left."""
     for _ in range(batches):
-        kind, operation = chance.choice(list(Kind)), chance.choice(list(Operation))
+        kind = chance.choice(list(Kind))
+        operation = chance.choice([Operation.PUT, Operation.PATCH, Operation.DELETE])
+        if kind is Kind.ITEM_GROUPS and chance.random() < 0.5:
+            operation = chance.choice(V1_OF_GROUPS)
+        one_chunk = operation in V1_OF_GROUPS
         entries = [random_entry(chance, kind, operation) for _ in range(chance.randrange(1, 8))]
         if operation is Operation.DELETE:
             entries = list({entry["id"]: entry for entry in entries}.values())  # type: ignore[index]
@@ -39,8 +47,8 @@ def send_at_random(rig: Rig, chance: random.Random, batches: int) -> None:
             operation,
             entries,
             kind=kind,
-            on_missing=chance.choice([OnMissing.FAIL, OnMissing.IGNORE]),
-            chunk_entries=chance.choice([2, 1000]),
+            on_missing=chance.choice([OnMissing.FAIL, OnMissing.CREATE if one_chunk else OnMissing.IGNORE]),
+            chunk_entries=1000 if one_chunk else chance.choice([2, 1000]),
         )
 
 

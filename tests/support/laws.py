@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
@@ -230,7 +230,9 @@ class Model:
                     written = {entry_id: _whole(value) for entry_id, value in last.items()}
                     self._write(batch, written, expected)
                 case "patch":
-                    self._write(batch, self._merged(batch, last, there), expected)
+                    self._write(batch, self._merged(batch, last, there, patched), expected)
+                case "add" | "upsert" | "replace":
+                    self._apply_groups(batch, last, expected)
                 case "delete" if batch.kind == "items":
                     self._delete_items(batch, last, expected)
                 case "delete":
@@ -240,13 +242,34 @@ class Model:
             return Expected("FAILED")
         return expected
 
-    def _merged(self, batch: Accepted, sent: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    def _apply_groups(self, batch: Accepted, last: Mapping[str, Any], expected: Expected) -> None:
+        """Apply what V1 does with item groups."""
+        there = self.there(batch.kind, batch.section)
+        written = {entry_id: _whole(value) for entry_id, value in last.items()}
+        if batch.operation == "add":
+            written = {entry_id: value for entry_id, value in written.items() if entry_id not in there}
+        elif batch.operation == "upsert":
+            written = self._merged(batch, last, there, _overwritten)
+        else:
+            gone = [entry_id for entry_id in there if entry_id not in last]
+            expected.counts[f"{batch.kind}_deleted"] = len(gone)
+            for entry_id in gone:
+                del there[entry_id]
+        self._write(batch, written, expected)
+
+    def _merged(
+        self,
+        batch: Accepted,
+        sent: Mapping[str, Any],
+        there: Mapping[str, Any],
+        merge: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]],
+    ) -> dict[str, dict[str, Any]]:
         missing = [entry_id for entry_id in sent if entry_id not in there]
         if missing and batch.on_missing == "FAIL":
             raise Unapplicable(missing)
         skipped = missing if batch.on_missing == "IGNORE" else []
         return {
-            entry_id: patched(there.get(entry_id, {}), value)
+            entry_id: merge(there.get(entry_id, {}), value)
             for entry_id, value in sent.items()
             if entry_id not in skipped
         }
@@ -280,6 +303,11 @@ class Model:
 def _whole(value: Mapping[str, Any]) -> dict[str, Any]:
     """What a PUT stores: null counts as absent at the top, and is a value like any other inside."""
     return {name: member for name, member in value.items() if member is not None}
+
+
+def _overwritten(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What an upsert stores: each field that was sent replaces, whole."""
+    return _whole({**stored, **sent})
 
 
 # -- the laws one by one ----------------------------------------------------------------------------------------------

@@ -1,0 +1,34 @@
+"""What a task does although it may not have been meant so.  Pure."""
+
+from __future__ import annotations
+
+from shared.codec import encode_json
+from shared.model import Batch, Chunk
+
+#: Warnings that one chunk leaves at most; the report has an outcome for every entry anyway.
+WARNINGS_PER_CHUNK = 100
+
+
+def warning(code: str, message: str, entry_id: str | None, **data: int) -> str:
+    """Write a warning as JSON."""
+    return encode_json({"code": code, "message": message, "data": {"id": entry_id, **data}}).decode()
+
+
+def refusals(chunk: Chunk) -> list[str]:
+    """Warn of entries that break the rules."""
+    return [
+        warning("INVALID_ENTRY", skipped.message, skipped.id, index=chunk.first + skipped.at)
+        for skipped in chunk.skipped[:WARNINGS_PER_CHUNK]
+    ]
+
+
+def duplicates(batch: Batch, chunk: Chunk) -> list[str]:
+    """Warn of the entries that a later one of the batch replaces."""
+    ids = [chunk.ids[i] for i in chunk.superseded[:WARNINGS_PER_CHUNK]]
+    text = batch.kind.one + " {!r} comes again later in the batch; the last wins"
+    return [warning("DUPLICATE_ITEM", text.format(entry_id), entry_id) for entry_id in ids]
+
+
+def joined(warnings: list[str]) -> str:
+    """Join what a chunk warns of, as effects carry it."""
+    return ",".join(warnings[:WARNINGS_PER_CHUNK])
