@@ -53,11 +53,14 @@ class Refused(SluiceError):
         status: int | None = None,
         errors: Iterable[Problem] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
+        """Prepare the answer; ``members`` of the payload stand beside its message."""
         super().__init__(message)
         self.message = message
         self.errors = list(errors)
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
         if status is not None:
             self.status = status
 
@@ -146,6 +149,18 @@ class Unavailable(_Later):
     status = 503
 
 
+class StillQueued(Refused):
+    """504: unlike any other refusal this one leaves a task, which will have its effect in its turn."""
+
+    status = 504
+
+    def __init__(self, task_id: int, task_status_path: str) -> None:
+        super().__init__(
+            f"The write is still queued as task {task_id} and will be applied in its turn: see {task_status_path}",
+            members={"task_id": task_id, "task_status_path": task_status_path},
+        )
+
+
 def register(app: Flask) -> None:
     """Make every error of an app JSON: ours, Flask's own, the stores', and those that nobody expected."""
     app.register_error_handler(Refused, _answer)
@@ -157,7 +172,7 @@ def register(app: Flask) -> None:
 
 
 def _answer(refused: Refused) -> Response:
-    payload: dict[str, Any] = {"message": refused.message}
+    payload: dict[str, Any] = {"message": refused.message, **refused.members}
     if refused.errors:
         payload["errors"] = [problem._asdict() for problem in refused.errors]
     response = jsonify(payload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -23,14 +24,45 @@ log = structlog.get_logger()
 RETRY_AFTER_S = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a write became."""
+
+    task_id: int
+    #: How many more tasks may wait.
+    tasks_remaining: int
+    #: The task is that of an earlier request with the same Idempotency-Key.
+    repeated: bool
+
+    @property
+    def task_status_path(self) -> str:
+        return f"/v1/tasks/{self.task_id}?key={caller().catalog_key}"
+
+
 def submit(
     batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | None = None, wait_s: int | None = None
 ) -> Response:
-    """Submit a batch, ring if nobody drains, and answer with the id of its task.
+    """Submit a batch as `accept` does, and answer with the id of its task.
 
-    The task itself comes along if it was to be waited for, ended or not.  A repeat with the same Idempotency-Key is
-    answered with the task of the first, also while the queue is full.  Raises TooManyTasks if it is, Conflict if the
-    key was used for another request; nothing is stored then.
+    The task itself comes along if it was to be waited for, ended or not.
+    """
+    accepted = accept(batch, frames, idempotency=idempotency)
+    answer = jsonify(
+        task_id=accepted.task_id,
+        task_status_path=accepted.task_status_path,
+        **_waited_for(accepted.task_id, wait_s),
+    )
+    answer.headers["X-RateLimit-Tasks-Remaining"] = str(accepted.tasks_remaining)
+    if accepted.repeated:
+        answer.headers["Idempotency-Replayed"] = "true"
+    return answer
+
+
+def accept(batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | None = None) -> Accepted:
+    """Submit a batch and ring if nobody drains.
+
+    A repeat with the same Idempotency-Key is answered with the task of the first, also while the queue is full.  Raises
+    TooManyTasks if it is, Conflict if the key was used for another request; nothing is stored then.
     """
     tools, catalog_key = services(), caller().catalog_key
     now_ms = tools.clock()
@@ -59,15 +91,7 @@ def submit(
         entries=batch.entries,
         bytes=batch.bytes,
     )
-    answer = jsonify(
-        task_id=submitted.task_id,
-        task_status_path=f"/v1/tasks/{submitted.task_id}?key={catalog_key}",
-        **_waited_for(submitted.task_id, wait_s),
-    )
-    answer.headers["X-RateLimit-Tasks-Remaining"] = str(submitted.tasks_remaining)
-    if repeated:
-        answer.headers["Idempotency-Replayed"] = "true"
-    return answer
+    return Accepted(submitted.task_id, submitted.tasks_remaining, repeated)
 
 
 def _waited_for(task_id: int, wait_s: int | None) -> dict[str, Any]:

@@ -20,17 +20,20 @@ class Waiters:
     def __init__(self, threads: int) -> None:
         self._seats = threading.BoundedSemaphore(max(1, threads // 2))
 
-    def wait_for_end(self, tasks: Tasks, task_id: int, seconds: float) -> Task | None:
-        """Wait until a task has ended or the time is up, and read it; at once, if too many wait already.
+    def wait_for_end(self, tasks: Tasks, task_id: int, seconds: float, *, standing_s: float = 0.0) -> Task | None:
+        """Wait until a task has ended or the time is up, and read it.
 
-        None if there is no such task.
+        If too many wait already, the time is up after ``standing_s``.  None if there is no such task.
         """
-        if seconds > 0 and self._seats.acquire(blocking=False):
-            try:
+        seated = seconds > 0 and self._seats.acquire(blocking=False)
+        try:
+            patience_s = seconds if seated else min(seconds, standing_s)
+            if patience_s > 0:
                 with contextlib.suppress(WaitedInVain):
                     wait_until(
-                        lambda: tasks.has_ended(task_id), "end of the task", timeout_s=seconds, every_s=LOOK_EVERY_S
+                        lambda: tasks.has_ended(task_id), "end of the task", timeout_s=patience_s, every_s=LOOK_EVERY_S
                     )
-            finally:
+        finally:
+            if seated:
                 self._seats.release()
         return tasks.get(task_id)
