@@ -8,7 +8,7 @@ import secrets
 import structlog
 from flask import Flask, Response, g, request
 
-from api import errors, health, item_groups, items, task_entries, tasks
+from api import errors, health, item_groups, item_groups_v1, items, task_entries, tasks
 from api.paths import AnythingConverter
 from api.services import EXTENSION, Services
 from api.waiting import Waiters
@@ -55,6 +55,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     for kind in (Kind.ITEMS, Kind.VARIATIONS):
         app.register_blueprint(items.create_blueprint(kind))
     app.register_blueprint(item_groups.blueprint)
+    app.register_blueprint(item_groups_v1.blueprint)
     app.register_blueprint(tasks.blueprint)
     app.register_blueprint(task_entries.blueprint)
     app.register_blueprint(health.blueprint)

@@ -23,6 +23,7 @@ MAX_SCORE = 500_000_000
 
 ONE_ALPHANUMERIC = fields.ContainsOneOf(r"[^\W_]", "ensure this value has at least one alphanumeric character")
 NO_EDITS_IN_PUT = "list edits are not permitted in PUT"
+NO_EDITS_IN_V1 = "list edits are not permitted in V1"
 NO_EDITS_IN_CREATE = "list edits are not permitted with on_missing=CREATE"
 
 
@@ -169,6 +170,21 @@ class GroupPatchCreate(GroupPut):
     """What changes in an item group, or makes it."""
 
     data = group_data(NO_EDITS_IN_CREATE)
+
+
+class GroupV1(Strict):
+    """An item group of V1, without its ``children``, which are groups like it."""
+
+    id = group_id()
+    name = fields.Text(required=True, validate=length(1, 500))
+    parent_id = group_id(required=False, allow_none=True)
+    data = group_data(NO_EDITS_IN_V1)
+
+
+class GroupV1Change(GroupV1):
+    """What changes in an item group of V1, or makes it."""
+
+    name = fields.Text(validate=length(1, 500))
 
 
 class GroupDelete(Strict):

@@ -52,6 +52,13 @@ class WaitQuery(Query):
     wait = fields.QueryInteger(load_default=None, allow_none=False, validate=between(0, MAX_WAIT_S))
 
 
+class SyncQuery(WaitQuery):
+    """What a write of V1 takes; what only V2 can do is refused, lest it be done otherwise."""
+
+    dry_run = fields.QueryFlag(validate=validate.Equal(False, error="not available in V1"))
+    on_invalid = fields.Choice([OnInvalid.REJECT])
+
+
 class WriteQuery(WaitQuery):
     """What every write takes."""
 

@@ -1,0 +1,147 @@
+"""``/v1/item_groups``: nested groups; a write is answered once it is applied."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+
+from api.auth import authorize, caller
+from api.bodies import read_json_body
+from api.errors import NotFound
+from api.group_trees import GroupTree, decode_group
+from api.idempotency import read_idempotency_key
+from api.nested_groups import make_chunk, read_change, read_nested
+from api.pages import answer_json
+from api.schemas import SyncQuery, load_query
+from api.services import services
+from api.synchronous import refuse_failed, submit_and_wait
+from shared.catalogs import Catalog
+from shared.codec import encode_chunk, encode_json
+from shared.model import NO_SECTION, Batch, Chunk, Kind, OnMissing, Operation, Status
+from shared.reports import EntryOutcome
+from shared.tasks import Task
+
+#: What the public service answers; here the groups are gone by then.
+DELETED = "We've started deleting all of your groups. This may take some time to complete."
+
+blueprint = Blueprint("item_groups_v1", __name__, url_prefix="/v1/item_groups")
+blueprint.before_request(authorize)
+
+
+@blueprint.get("")
+def get_all() -> Response:
+    tree = GroupTree(_catalog().item_groups())
+    return _answer_tree(tree, tree.roots())
+
+
+@blueprint.get("/<anything:group_id>")
+def get_one(group_id: str) -> Response:
+    """Answer with a group and all below it; with none if it is not there, as the clients expect."""
+    tree = GroupTree(_catalog().item_groups())
+    return _answer_tree(tree, [group_id] if group_id in tree else [])
+
+
+@blueprint.post("")
+def post() -> Response:
+    return _write_nested(Operation.ADD)
+
+
+@blueprint.put("")
+def put() -> Response:
+    return _write_nested(Operation.REPLACE)
+
+
+@blueprint.patch("")
+def patch() -> Response:
+    return _write_nested(Operation.UPSERT)
+
+
+@blueprint.delete("")
+def delete() -> Response:
+    """Delete all groups: they are replaced by none."""
+    refuse_failed(_apply(Operation.REPLACE, make_chunk([], []), b""))
+    return jsonify(message=DELETED)
+
+
+@blueprint.put("/<anything:group_id>")
+def put_one(group_id: str) -> Response:
+    """Change the fields of one group that are sent, or make it; a new one needs a name."""
+    body = read_json_body()
+    chunk, has_name = read_change(body, group_id)
+    task = _apply(Operation.UPSERT, chunk, body, OnMissing.CREATE if has_name else OnMissing.FAIL)
+    if task.status is Status.FAILED and not has_name:
+        raise NotFound(f"item group not found: {group_id!r}; a new one needs a name")
+    refuse_failed(task)
+    return _answer_one(group_id)
+
+
+def _write_nested(operation: Operation) -> Response:
+    body = read_json_body()
+    task = _apply(operation, read_nested(body), body)
+    refuse_failed(task)
+    outcomes = services().reports(caller().catalog_key).page(task, only=None, offset=0, size=0).by_outcome
+    return jsonify(
+        item_groups={
+            "processed": task.batch.entries,
+            "inserted": outcomes[EntryOutcome.CREATED],
+            "updated": outcomes[EntryOutcome.UPDATED],
+            "deleted": task.counts["item_groups_deleted"],
+        }
+    )
+
+
+def _apply(operation: Operation, chunk: Chunk, body: bytes, on_missing: OnMissing = OnMissing.CREATE) -> Task:
+    query = load_query(SyncQuery, request.args)
+    batch = Batch(
+        kind=Kind.ITEM_GROUPS,
+        operation=operation,
+        section=NO_SECTION,
+        entries=len(chunk),
+        bytes=len(body),
+        chunks=1,
+        on_missing=on_missing,
+        submitter=caller().as_submitter(),
+    )
+    idempotency = read_idempotency_key(batch, body)
+    return submit_and_wait(batch, [encode_chunk(chunk)], idempotency=idempotency, wait_s=query["wait"])
+
+
+def _catalog() -> Catalog:
+    return services().catalog(caller().catalog_key)
+
+
+def _answer_tree(tree: GroupTree, roots: list[str]) -> Response:
+    groups, count = tree.write(roots)
+    return answer_json(b'{"item_groups":%s,"total_count":%d}' % (groups, count))
+
+
+def _answer_one(group_id: str) -> Response:
+    """Show one group and where it lies: its path names the groups above it, outermost first."""
+    catalog = _catalog()
+    found = catalog.get(Kind.ITEM_GROUPS, NO_SECTION, [group_id])
+    if not found:
+        raise NotFound(f"item group not found: {group_id!r}; a later write has deleted it")
+    group = decode_group(found[0].body)
+    above = _ids_above(catalog, group_id, group.parent_ids)
+    shown = {
+        "id": group_id,
+        "name": group.name,
+        "parent_id": group.parent_ids[0] if group.parent_ids else None,
+        "data": group.data,
+        "path": "/" + "/".join(above),
+        "path_list": above,
+    }
+    return answer_json(encode_json(shown))
+
+
+def _ids_above(catalog: Catalog, group_id: str, parent_ids: list[str]) -> list[str]:
+    above: list[str] = []
+    seen = {group_id}
+    while parent_ids:
+        parents = catalog.get(Kind.ITEM_GROUPS, NO_SECTION, parent_ids)
+        parent = next((one for one in parents if one.id not in seen), None)
+        if parent is None:
+            break
+        above.insert(0, parent.id)
+        seen.add(parent.id)
+        parent_ids = decode_group(parent.body).parent_ids
+    return above
