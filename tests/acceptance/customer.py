@@ -16,7 +16,7 @@ import msgspec
 
 from shared.waiting import wait_until
 from tests.support.batches import Entry, entry_bytes
-from tests.support.laws import Accepted, SeenTask, check_laws
+from tests.support.laws import NO_SECTION, Accepted, SeenTask, check_laws
 
 #: Seconds an answer may take before a test gives up on it.
 ANSWER_TIMEOUT_S = 30
@@ -113,7 +113,8 @@ class Customer:
         if answer.status == 200:
             batch = Accepted(
                 answer.json()["task_id"], kind, OPERATIONS[method], texts,
-                section=query.get("section", "Products"), on_missing=query.get("on_missing", "FAIL"),
+                section=NO_SECTION if kind == "item_groups" else query.get("section", "Products"),
+                on_missing=query.get("on_missing", "FAIL"),
                 force=str(query.get("force", "")).lower() in ("true", "1"), sent=sent, answered=time.monotonic(),
             )  # fmt: skip
             self.accepted.append(batch)
@@ -175,6 +176,8 @@ class Customer:
 
     def entries(self, kind: str = "items", section: str = "Products") -> Sequence[tuple[str, bytes]]:
         """Id and bytes of all entries, in the order of the listing."""
+        if kind == "item_groups":
+            return self._groups()
         found, cursor = [], {}
         while True:
             body = self.call("GET", f"/v2/{kind}", section=section, num_results_per_page=1000, **cursor).body
@@ -184,6 +187,16 @@ class Customer:
             if "next_page_cursor" not in page:
                 return found
             cursor = {"next_page_cursor": json.loads(bytes(page["next_page_cursor"]))}
+
+    def _groups(self) -> list[tuple[str, bytes]]:
+        found: list[tuple[str, bytes]] = []
+        while True:
+            body = self.call("GET", "/v2/item_groups", num_results_per_page=100, offset=len(found)).body
+            page = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+            groups = msgspec.json.decode(page["item_groups"], type=list[msgspec.Raw])
+            if not groups:
+                return found
+            found += [(json.loads(bytes(one))["id"], _UPDATED_AT.sub(b"}", bytes(one))) for one in groups]
 
     def _task_pages(self) -> Iterator[dict[str, Any]]:
         page = 1
@@ -224,6 +237,8 @@ class Customer:
 
 def _seen(task: dict[str, Any]) -> SeenTask:
     result = task.get("result", {"changelog": {"sections": {}}, "ingestion_warnings": []})
-    counts = {name: count for section in result["changelog"]["sections"].values() for name, count in section.items()}
+    changelog = dict(result["changelog"])
+    sections = changelog.pop("sections").values()
+    counts = {name: count for counted in (*sections, changelog) for name, count in counted.items()}
     error = task.get("error", {}).get("message")
     return SeenTask(task["id"], task["status"], counts, result["ingestion_warnings"], error, task.get("retry_of"))

@@ -1,0 +1,30 @@
+// Runs calls of the official Node client, one after the other, and writes what came of each.
+//
+// In, as JSON: {folder, apiKey, apiToken, serviceUrl, module, calls: [[method, parameter…]…]}
+// Out, as JSON: [{value} | {error: {message, status}}…]; a call that resolves with nothing has no value.
+
+const { readFileSync } = require('node:fs');
+const { createRequire } = require('node:module');
+
+const job = JSON.parse(readFileSync(0, 'utf8'));
+const ConstructorIO = createRequire(`${job.folder}/`)('@constructor-io/constructorio-node');
+
+// The client insists on https, and its signals are not the platform's.
+const plainly = (url, { signal, ...init }) => fetch(url.replace(/^https:/, 'http:'), init);
+
+async function main() {
+  const client = new ConstructorIO({
+    apiKey: job.apiKey, apiToken: job.apiToken, serviceUrl: job.serviceUrl, fetch: plainly,
+  });
+  const answers = [];
+  for (const [method, ...parameters] of job.calls) {
+    try {
+      answers.push({ value: await client[job.module][method](...parameters) });
+    } catch (error) {
+      answers.push({ error: { message: error.message, status: error.status } });
+    }
+  }
+  process.stdout.write(JSON.stringify(answers));
+}
+
+main();

@@ -1,0 +1,88 @@
+"""The official Node client, installed where it can be, and driven through a script beside this file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.customer import Customer
+
+PACKAGE = "@constructor-io/constructorio-node"
+SCRIPT = Path(__file__).with_suffix(".js")
+
+#: The present client.
+CURRENT = "5.4.1"
+#: The last one that speaks the synchronous Items API.
+WITH_V1_ITEMS = "3.10.1"
+
+INSTALL_TIMEOUT_S = 120
+CALLS_TIMEOUT_S = 60
+
+
+class NodeRefused(Exception):
+    """A call of the client was rejected."""
+
+    def __init__(self, message: str, status: int | None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class NodeClient:
+    """One module of a client of one customer; every call runs in a process of its own."""
+
+    folder: Path
+    customer: Customer
+    module: str = "catalog"
+
+    def call(self, method: str, *parameters: Any, **changed: str) -> Any:
+        """Make one call; ``changed`` are options by their names.  Raises NodeRefused if it is rejected."""
+        [answer] = self.calls([method, *parameters], **changed)
+        if "error" in answer:
+            raise NodeRefused(answer["error"]["message"], answer["error"].get("status"))
+        return answer.get("value")
+
+    def calls(self, *calls: list[Any], **changed: str) -> list[dict[str, Any]]:
+        """Make several calls, one after the other, and return what the script wrote."""
+        options = {
+            "apiKey": self.customer.catalog_key,
+            "apiToken": self.customer.token,
+            "serviceUrl": self.customer.url,
+        }
+        job = {"folder": str(self.folder), "module": self.module, "calls": calls, **options, **changed}
+        ran = subprocess.run(
+            ["node", SCRIPT],
+            input=json.dumps(job),
+            capture_output=True,
+            text=True,
+            timeout=CALLS_TIMEOUT_S,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        found: list[dict[str, Any]] = json.loads(ran.stdout)
+        return found
+
+
+def install_node_client(folder: Path, version: str) -> None:
+    """Install a version of the client in a folder.  Without node or its registry: skip at home, fail in CI."""
+    problem = ""
+    if not (shutil.which("node") and shutil.which("npm")):
+        problem = "node and npm are not there"
+    else:
+        command = ["npm", "install", "--silent", "--no-save", "--no-audit", "--no-fund", "--prefix", str(folder)]
+        ran = subprocess.run(
+            [*command, f"{PACKAGE}@{version}"], capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
+        )
+        if ran.returncode:
+            problem = f"{PACKAGE} {version} cannot be installed: {ran.stderr or ran.stdout}"
+    if problem and os.environ.get("CI") == "true":
+        pytest.fail(problem)
+    if problem:
+        pytest.skip(problem)
