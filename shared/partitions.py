@@ -83,15 +83,7 @@ class Partition:
                 *self._facts(batch),
             ),
         )
-        # Frames go by plain commands: the script then renames a key instead of copying bytes.
-        # Whole or not at all: a part of it, without the TTL, would stay for ever.
-        stage = [
-            ("MULTI",),
-            ("UNLINK", upload),
-            *(("RPUSH", upload, frame) for frame in frames),
-            ("PEXPIRE", upload, UPLOAD_TTL_MS),
-            ("EXEC",),
-        ]
+        stage = _staged(upload, frames)
         replies = scripts.run(self._client, *before, *stage, submit, *after)
         code, task_id, waiting, ring = replies[len(before) + len(stage)]
         return Submitted(Submission(code.decode()), task_id, max(0, settings.queue_tasks - waiting), bool(ring))
@@ -258,6 +250,18 @@ class Partition:
 
     def _call(self, script: scripts.Script, args: Sequence[scripts.Argument]) -> Any:
         return scripts.run(self._client, script.command(self.keys.partition, args))[0]
+
+
+def _staged(upload: str, frames: Sequence[bytes]) -> list[scripts.Command]:
+    """Put frames where submit will find them, by plain commands: it then renames a key instead of copying bytes."""
+    # Whole or not at all: a part of it, without the TTL, would stay for ever.
+    return [
+        ("MULTI",),
+        ("UNLINK", upload),
+        *(("RPUSH", upload, frame) for frame in frames),
+        ("PEXPIRE", upload, UPLOAD_TTL_MS),
+        ("EXEC",),
+    ]
 
 
 def _worst(replies: Sequence[Any]) -> Answer:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 from click.testing import CliRunner, Result
-from structlog.testing import capture_logs
+from structlog.testing import CapturingLogger
 
 from api.cli import sluice
 from shared import scripts
@@ -115,14 +116,14 @@ def test_a_decision_whose_answer_was_lost_is_not_taken_twice(rig: Rig) -> None:
     assert rig.statuses() == {1: "FAILED", 2: "DONE"}
 
 
-def test_an_operator_is_alarmed_once(rig: Rig) -> None:
+def test_an_operator_is_alarmed_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """By each process: the sweep looks every second."""
     get_stuck(rig)
-    drainer = rig.drainer()
-    with capture_logs() as logs:
-        for _ in range(3):
-            drainer.drain(ACME)
-    assert [line["catalog_key"] for line in logs if line["log_level"] == "error"] == [ACME]
+    drainer, log = rig.drainer(), CapturingLogger()
+    monkeypatch.setattr("workers.drain.log", log)
+    for _ in range(3):
+        drainer.drain(ACME)
+    assert [call.kwargs["catalog_key"] for call in log.calls if call.method_name == "error"] == [ACME]
     settle(rig, Decision.SKIP)
     assert drainer.drain(ACME) is Drained.EMPTY
 
@@ -131,7 +132,11 @@ def test_an_operator_is_alarmed_once(rig: Rig) -> None:
 
 
 def run_sluice(server: StoreServer, *args: str) -> Result:
-    return CliRunner().invoke(sluice, args, env={"SLUICE_REDIS_URL": server.url})
+    try:
+        return CliRunner().invoke(sluice, args, env={"SLUICE_REDIS_URL": server.url})
+    finally:
+        # It logs to a standard error that is closed by now.
+        structlog.reset_defaults()
 
 
 def test_the_command_line_shows_and_retries(rig: Rig, store_server: StoreServer) -> None:
