@@ -9,6 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 import redis
+import structlog
 
 from shared.errors import Misconfigured
 from shared.partitions import Partition
@@ -21,6 +22,9 @@ from workers.drain import Drainer
 # The same examples each time: a test that fails does so again.
 hypothesis.settings.register_profile("sluice", derandomize=True, deadline=None, database=None, print_blob=True)
 hypothesis.settings.load_profile("sluice")
+
+# Bare tracebacks: the pretty ones of the default take longer than the tests, where failures are part of the test.
+structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 _PASSED = pytest.StashKey[bool]()
 
