@@ -93,6 +93,8 @@ class Drainer:
         elif drained is Drained.YIELDED:
             self._backlog.move_back(catalog_key, self._clock())
             self._bell.ring(catalog_key)
+        elif drained is Drained.LOST:
+            log.warning("lease lost, late work refused", action="fenced", catalog_key=catalog_key, holder=self._holder)
         return drained
 
     def _excuse(self) -> None:
