@@ -89,7 +89,7 @@ class Bell:
         if self._broker_url.startswith("redis"):
             options = {"socket_connect_timeout": BROKER_TIMEOUT_S, "socket_timeout": BROKER_TIMEOUT_S}
         connection = Connection(self._broker_url, connect_timeout=BROKER_TIMEOUT_S, transport_options=options)
-        connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_TIMEOUT_S)
         return Producer(connection.default_channel)
 
 
