@@ -206,6 +206,10 @@ class Customer:
 
     # -- the end --------------------------------------------------------------------------------------------------
 
+    def count_ended(self) -> int:
+        """Count the tasks that neither wait nor run."""
+        return sum(count for status, count in self.counts().items() if status not in ("QUEUED", "IN_PROGRESS"))
+
     def all_ended(self) -> bool:
         """Say whether no task waits or runs."""
         counts = self.counts()

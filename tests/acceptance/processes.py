@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 def children(pid: int) -> list[int]:
-    """Name the processes that a process has started."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    return [child for child, parent in pairs if parent == pid]
+    """Name the processes that a process has started and that are still alive."""
+    command = ["ps", "-A", "-o", "pid=,ppid=,stat="]
+    rows = map(str.split, subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
+    return [int(child) for child, parent, state in rows if int(parent) == pid and not state.startswith("Z")]
 
 
 def kill_family(pid: int) -> None:

@@ -69,6 +69,14 @@ class Site:
         """Read what a service has said so far."""
         return self.stack.folder.log(name).read_text(encoding="utf-8", errors="replace")
 
+    def count_ended(self, customers: list[Customer]) -> int:
+        """Count the tasks of these that have ended."""
+        return sum(map(Customer.count_ended, customers))
+
+    def wait_for_ended(self, customers: list[Customer], count: int) -> None:
+        """Wait until so many tasks of these have ended."""
+        wait_until(lambda: self.count_ended(customers) >= count, f"{count} tasks end", timeout_s=30, every_s=0.01)
+
     def wait_all_ended(self, customers: list[Customer], *, timeout_s: float) -> None:
         """Wait until nobody's batches wait or run."""
         waiting = list(customers)

@@ -1,0 +1,134 @@
+"""Wake-ups are hints: with none of them batches are applied later, not less, and writes do not even notice."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from celery import Celery
+
+from deploy.embedded_store import server_binary
+from shared.store import connect
+from shared.waiting import wait_until
+from shared.wakeups import QUEUE, broker_url_for
+from tests.acceptance.conftest import OpenSite
+from tests.acceptance.load import some_batches
+from tests.acceptance.site import Site
+from tests.support.store_server import StoreServer
+
+#: Long beside what a ring takes, so that the two can be told apart.
+SWEEP_S = 2.0
+#: A write answers in so many seconds, broker or not; a busy machine included.
+LONGEST_WRITE_S = 1.0
+#: With a ring, from the write to the effect.
+LONGEST_RING_S = 0.5
+
+
+class Broker:
+    """A server of its own for the wake-ups, to be taken away."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._server = StoreServer(server_binary(), folder)
+        self.url = broker_url_for(self._server.url)
+
+    def connect(self) -> redis.Redis:
+        """Make a client of the database that Celery uses."""
+        return connect(self._server.url.replace("db=0", "db=1"))
+
+    def kill(self) -> None:
+        self._server.stop()
+
+    def start_again(self) -> None:
+        self._server = StoreServer(server_binary(), self._folder)
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    folder = Path(tempfile.mkdtemp(prefix="sluice-"))
+    made = Broker(folder)
+    yield made
+    made.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def site(open_site: OpenSite, broker: Broker) -> Iterator[Site]:
+    with open_site(broker_url=broker.url, sweep_s=SWEEP_S, lease_ttl_s=2.1) as running:
+        yield running
+
+
+def time_to_effect(site: Site) -> float:
+    """Measure from a write to its effect, in a catalog at rest."""
+    shop = site.customer()
+    start = time.monotonic()
+    shop.done(shop.put({"id": "a", "name": "A"}))
+    return time.monotonic() - start
+
+
+def test_a_broker_that_dies_slows_batches_down_and_nothing_else(
+    site: Site, broker: Broker, measured: Callable[[str], None]
+) -> None:
+    """Writes answer as ever, the sweep applies them, the health says so, and a broker that is back is used again."""
+    with_ring = min(time_to_effect(site) for _ in range(5))
+    assert with_ring < LONGEST_RING_S
+    shops = site.customers(5)
+    broker.kill()
+
+    writes = []
+    for number in range(50):
+        answer = shops[number % len(shops)].send("PUT", [{"id": str(number % 7), "name": f"A {number}"}])
+        answer.ok()
+        writes.append(answer.seconds)
+    health = site.get("/health/ready")
+    assert health.ok()["status"] == "degraded"
+    assert health.ok()["broker"] == "away"
+    start = time.monotonic()
+    site.wait_all_ended(shops, timeout_s=30)
+    swept = time.monotonic() - start
+    for shop in shops:
+        shop.check_laws()
+
+    broker.start_again()
+    start = time.monotonic()
+    wait_until(lambda: site.get("/health/ready").ok()["status"] == "ok", "the health is good", timeout_s=10)
+    wait_until(lambda: time_to_effect(site) < LONGEST_RING_S, "rings are heard again", timeout_s=60)
+    recovered = time.monotonic() - start
+    measured(
+        f"broker killed: writes median {sorted(writes)[25] * 1000:.1f} ms, worst {max(writes) * 1000:.1f} ms; "
+        f"health answers in {health.seconds:.2f} s; swept {swept:.2f} s after the last write (every {SWEEP_S:g} s)"
+    )
+    measured(f"broker back: rings are heard again after {recovered:.1f} s; ring to effect {with_ring * 1000:.0f} ms")
+    assert max(writes) < LONGEST_WRITE_S
+
+
+def test_batches_whose_wake_ups_are_all_lost_are_swept(site: Site, broker: Broker) -> None:
+    """The worker is well and listens to nobody, and whatever is rung is thrown away."""
+    control = Celery("control", broker=broker.url).control
+    shops, stop, thrown_away = site.customers(5), threading.Event(), []
+
+    def throw_away() -> None:
+        with broker.connect() as client:
+            while not stop.wait(0.005):
+                thrown_away.append(client.delete(QUEUE))
+
+    thief = threading.Thread(target=throw_away)
+    assert control.cancel_consumer(QUEUE, reply=True, timeout=10, limit=1)
+    thief.start()
+    try:
+        some_batches(shops, 60, entries=50, seed=5)
+        site.wait_all_ended(shops, timeout_s=30)
+    finally:
+        stop.set()
+        thief.join()
+        assert control.add_consumer(QUEUE, reply=True, timeout=10, limit=1)
+    assert any(thrown_away)
+    for shop in shops:
+        shop.check_laws()
+    wait_until(lambda: time_to_effect(site) < LONGEST_RING_S, "rings are heard again", timeout_s=30)
