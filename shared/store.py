@@ -18,7 +18,8 @@ OLDEST_SERVER = (7, 0)
 CONNECT_TIMEOUT_S = 1.0
 #: Seconds to wait for an answer; no call of ours takes more than milliseconds.
 ANSWER_TIMEOUT_S = 5.0
-#: A call is sent again so often when its connection broke.  Safe, since every script knows a repeat.
+#: A call is sent again so often when its connection broke.  Safe, since every script knows a repeat.  One that got no
+#: answer in time is not: a server that hangs would hold every thread for that much longer.
 RETRIES = 2
 
 
@@ -29,8 +30,7 @@ def connect(url: str) -> redis.Redis:
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=ANSWER_TIMEOUT_S,
         health_check_interval=0,
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), RETRIES),
-        retry_on_error=[redis.ConnectionError, redis.TimeoutError],
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), RETRIES, supported_errors=(redis.ConnectionError,)),
     )
 
 
