@@ -15,8 +15,10 @@ from shared.effects import View, Wants
 from shared.keys import CatalogKeys, link_prefix, split_link
 from shared.model import NO_SECTION, Kind
 
-#: Variations that one commit deletes along with their items at most.
+#: Variations that one commit deletes along with their items: no more are read once there are so many.
 CASCADE_PAGE = 1000
+#: Items whose variations one call looks for: 5 µs each, so that none holds the server up.
+LINKED_ITEMS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,11 @@ class Catalog:
         if wanted.all_ids:
             reads.append((("ZRANGE", index, 0, -1), partial(_take_all_ids, view)))
         if wanted.links:
-            args: list[scripts.Argument] = [CASCADE_PAGE, *map(link_prefix, dict.fromkeys(wanted.links))]
-            command = scripts.READ_LINKS.command((keys.links(section, generation),), args)
-            reads.append((command, partial(_take_links, view)))
+            prefixes = list(map(link_prefix, dict.fromkeys(wanted.links)))
+            for first in range(0, len(prefixes), LINKED_ITEMS):
+                args: list[scripts.Argument] = [CASCADE_PAGE, *prefixes[first : first + LINKED_ITEMS]]
+                command = scripts.READ_LINKS.command((keys.links(section, generation),), args)
+                reads.append((command, partial(_take_links, view)))
         replies = scripts.run(self._client, *(command for command, _ in reads))
         for (_, take), reply in zip(reads, replies, strict=True):
             take(reply)
@@ -120,6 +124,10 @@ def _take_all_ids(view: View, ids: Sequence[bytes]) -> None:
 
 def _take_links(view: View, reply: Sequence[Any]) -> None:
     complete, *links = reply
+    # They come in the order of the items: whatever follows a cut is left for the next page.
+    if not view.links_complete or (links and sum(map(len, view.links.values())) >= CASCADE_PAGE):
+        view.links_complete = False
+        return
     view.links_complete = bool(complete)
     for link in links:
         item_id, variation_id = split_link(link.decode())
