@@ -28,7 +28,7 @@ def wants(batch: Batch, chunk: Chunk) -> Wants:
         case Kind.ITEMS | Kind.ITEM_GROUPS, Operation.PUT:
             return Wants()
         case Kind.ITEMS, Operation.DELETE:
-            return Wants(items=chunk.ids, links=chunk.ids, item_count=True)
+            return Wants(items=chunk.ids, links=chunk.live_ids(), item_count=True)
         case Kind.VARIATIONS, Operation.PUT | Operation.PATCH:
             return Wants(values=chunk.ids, items=[parent for parent in chunk.parents or () if parent is not None])
         case Kind.ITEM_GROUPS, Operation.ADD | Operation.UPSERT | Operation.REPLACE:
