@@ -8,7 +8,7 @@ import secrets
 import structlog
 from flask import Flask, Response, g, request
 
-from api import errors, health, item_groups, item_groups_v1, items, task_entries, tasks
+from api import changes, errors, health, item_groups, item_groups_v1, items, task_entries, tasks
 from api.paths import AnythingConverter
 from api.services import EXTENSION, Services
 from api.waiting import Waiters
@@ -58,6 +58,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     app.register_blueprint(item_groups_v1.blueprint)
     app.register_blueprint(tasks.blueprint)
     app.register_blueprint(task_entries.blueprint)
+    app.register_blueprint(changes.blueprint)
     app.register_blueprint(health.blueprint)
     return app
 

@@ -118,6 +118,12 @@ class Conflict(Refused):
     status = 409
 
 
+class Gone(Refused):
+    """410: what is asked for was there, and is no longer kept."""
+
+    status = 410
+
+
 class TooLarge(Refused):
     """413: the body is longer than we take."""
 

@@ -146,6 +146,14 @@ class EntriesQuery(PagedQuery):
     outcome = fields.Choice(list(EntryOutcome), load_default=None)
 
 
+class ChangesQuery(Query):
+    """What the change feed takes."""
+
+    after = fields.QueryInteger(load_default=0, allow_none=False, validate=between(0, MAX_INT32))
+    section = fields.Text(load_default=None, allow_none=False, validate=length(1, 100))
+    num_results_per_page = fields.QueryInteger(load_default=100, validate=between(1, 1000))
+
+
 # --- bodies of the Tasks API -----------------------------------------------------------------------------------------
 
 _WISHES = [Status.CANCELED, Status.QUEUED]

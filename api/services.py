@@ -10,6 +10,7 @@ from flask import current_app
 from api.waiting import Waiters
 from shared.backlog import Backlog
 from shared.catalogs import Catalog
+from shared.changes import ChangeFeed
 from shared.clock import Clock
 from shared.credentials import Credentials
 from shared.heartbeats import Heartbeats
@@ -48,6 +49,9 @@ class Services:
 
     def reports(self, catalog_key: str) -> Reports:
         return Reports(self.client, catalog_key)
+
+    def changes(self, catalog_key: str) -> ChangeFeed:
+        return ChangeFeed(self.client, catalog_key)
 
     def tasks(self, catalog_key: str) -> Tasks:
         return Tasks(self.client, catalog_key)

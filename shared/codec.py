@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import zstandard
 
-from shared.model import Batch, Chunk, Skipped
+from shared.model import Batch, Chunk, Kind, Skipped
 
 #: Digits of the update time, ms, in front of the JSON of every stored entry.
 STAMP_DIGITS = 13
@@ -26,6 +26,7 @@ pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(
     tuple[list[str], bytes, list[str | None] | None, list[int], int, list[Skipped], bytes]
 ).decode
+_unpack_ids = msgspec.msgpack.Decoder(dict[Kind, list[str]]).decode
 _encode_batch = msgspec.json.Encoder().encode
 _decode_batch = msgspec.json.Decoder(Batch).decode
 _decode_reasons = msgspec.json.Decoder(dict[int, str]).decode
@@ -53,6 +54,16 @@ def decode_chunk(frame: bytes) -> Chunk:
     """Read a chunk's frame."""
     ids, bounds, parents, superseded, first, skipped, text = _unpack(_zstd.decompress(frame))
     return Chunk(text, ids, array("I", bounds), parents, superseded, first, skipped)
+
+
+def encode_ids(ids: dict[Kind, list[str]]) -> bytes:
+    """Write ids by kind."""
+    return _zstd.compress(pack(ids))
+
+
+def decode_ids(data: bytes) -> dict[Kind, list[str]]:
+    """Read ids by kind."""
+    return _unpack_ids(_zstd.decompress(data))
 
 
 def stamp(now_ms: int) -> bytes:

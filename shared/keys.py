@@ -57,7 +57,8 @@ class CatalogKeys:
         #: hash, for ever: {applied, held, lost, reach, careful, stuck}: last commit, token of the owner since, tokens
         #: of the owners lost there, last task handed out, up to where to be careful, left to an operator.
         self.position = prefix + "position"
-        #: hash, for ever: {tasks, bytes, kept_bytes, last_ms}: waiting, payloads kept for audit, last submission.
+        #: hash, for ever: {tasks, bytes, kept_bytes, last_ms, untold}: waiting, payloads kept for audit, last
+        #: submission, the last task of which the change feed can no longer tell.
         self.waiting = prefix + "waiting"
         #: hash, for ever: section → generation its readers and writers use.
         self.sections = prefix + "sections"
@@ -69,7 +70,7 @@ class CatalogKeys:
         self.partition = (
             self.seq, self.store_run, self.stream, self.tasks, self.ended, self.payloads, self.lease, self.fence,
             self.rung, self.position, self.waiting, self.sections,
-            self.task(""), self.payload(""), self.report(""), self.by_status(""), self.nonce(""),
+            self.task(""), self.payload(""), self.also_deleted(""), self.report(""), self.by_status(""), self.nonce(""),
         )  # fmt: skip
 
     def task(self, task_id: int | str) -> str:
@@ -79,6 +80,10 @@ class CatalogKeys:
     def payload(self, task_id: int | str) -> str:
         """List of chunk frames, explicit delete some time after the end."""
         return f"{self.prefix}payload:{task_id}"
+
+    def also_deleted(self, task_id: int | str) -> str:
+        """List, deleted with the payload: what a task deleted that its payload does not name."""
+        return f"{self.prefix}also_deleted:{task_id}"
 
     def report(self, task_id: int | str) -> str:
         """String, deleted with the task: one outcome byte per entry, then reasons, as far as known."""

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from shared import scripts
-from shared.codec import decode_batch, encode_batch, pack, stamp
+from shared.codec import decode_batch, encode_batch, encode_ids, pack, stamp
 from shared.errors import TaskConflict, TaskNotFound
 from shared.keys import CatalogKeys
 from shared.leases import Answer, Grant, Progress, Refusal, Work
@@ -190,8 +190,15 @@ class Partition:
                 kept_cap,
                 stamp(now_ms), pack(puts.ids), pack(puts.bounds), puts.text,
                 pack((effects.deletes, effects.cascade, effects.links_added, effects.links_removed)),
+                self._for_change_feed(step),
             ),
         )  # fmt: skip
+
+    def _for_change_feed(self, step: Commit) -> bytes | str:
+        also_deleted = step.also_deleted
+        if not also_deleted:
+            return ""
+        return encode_ids(also_deleted) if self._settings.changes == "on" else "-"
 
     def frame(self, task_id: int, chunk: int) -> bytes | None:
         """Read one chunk of a payload."""

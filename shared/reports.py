@@ -43,6 +43,12 @@ _TOLD = {
     Outcome.MISSING: EntryOutcome.FAILED,
 }
 
+
+def told(outcome: Outcome) -> EntryOutcome:
+    """Say an outcome as it is told."""
+    return _TOLD[outcome]
+
+
 NOT_FOUND = "its id is not there"
 FOUND = "its id is there already"
 REPLACED = "a later entry of the batch has the same id"

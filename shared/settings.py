@@ -60,6 +60,7 @@ class Settings:
     max_stalls: int = _setting(5, "Owners lost in a row at one place: the task is given up.", at_least=1)
     safeguard_ratio: float = _setting(0.5, "A task that deletes more of a section fails unless `force`.", at_least=0)
     safeguard_floor: int = _setting(100, "Sections with fewer items than this have no safeguard.", at_least=0)
+    changes: str = _setting("on", "The change feed, `/v1/changes`.", one_of=("on", "off"))
     flower_port: int = _setting(5555, "Port of Flower, on loopback.", at_least=1)
     flower_auth: str | None = _setting(None, "Flower's `user:password`; made and kept in the data folder when absent.")
     log_level: str = _setting("INFO", "Lowest level that is logged.", one_of=("DEBUG", "INFO", "WARNING", "ERROR"))

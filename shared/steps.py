@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from shared.effects import Effects
 from shared.leases import Work
+from shared.model import Kind, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,16 @@ class Commit:
     def name(self) -> str:
         """The place of this commit in its catalog's history."""
         return f"{self.work.task_id}:{self.chunk}:{self.page}"
+
+    @property
+    def also_deleted(self) -> dict[Kind, list[str]]:
+        """What is deleted although the batch does not name it."""
+        found, batch = {}, self.work.batch
+        if self.effects.cascade:
+            found[Kind.VARIATIONS] = self.effects.cascade
+        if batch is not None and batch.operation is Operation.REPLACE and self.effects.deletes:
+            found[batch.kind] = self.effects.deletes
+        return found
 
 
 @dataclass(frozen=True, slots=True)

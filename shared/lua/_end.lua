@@ -1,4 +1,4 @@
--- End a task.  Needs _partition.lua.
+-- End a task.  Needs _partition.lua and _kept.lua.
 
 -- How many old payloads one end of a task lets go of: more than one, so that the bytes kept always shrink to the cap.
 local TRIM_PAYLOADS = 4
@@ -13,12 +13,7 @@ local function trim_payloads(kept_cap_bytes)
     if kept <= kept_cap_bytes then
       return
     end
-    local task_id = string.format('%d', member)
-    local bytes = tonumber(redis.call('HGET', TASK .. task_id, 'payload_bytes')) or 0
-    redis.call('UNLINK', PAYLOAD .. task_id)
-    redis.call('ZREM', PAYLOADS, member)
-    redis.call('HINCRBY', WAITING, 'kept_bytes', -bytes)
-    kept = kept - bytes
+    kept = kept - drop_payload(member)
   end
 end
 

@@ -19,6 +19,7 @@
 
 -- include: _partition
 -- include: _submission
+-- include: _kept
 -- include: _end
 
 local nonce, now_ms, who = ARGV[1], ARGV[2], ARGV[3]

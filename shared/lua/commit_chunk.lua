@@ -3,11 +3,11 @@
 -- The last page of the last chunk ends the task.
 --
 -- KEYS      the partition, see _partition.lua, then, for the section and generation written to, or the item groups
--- KEYS[18]  entries     hash  of the batch's kind
--- KEYS[19]  index       zset  of the batch's kind
--- KEYS[20]  variations  hash  those that go with their items
--- KEYS[21]  index of variations  zset
--- KEYS[22]  links       zset  item → variations
+-- KEYS[19]  entries     hash  of the batch's kind
+-- KEYS[20]  index       zset  of the batch's kind
+-- KEYS[21]  variations  hash  those that go with their items
+-- KEYS[22]  index of variations  zset
+-- KEYS[23]  links       zset  item → variations
 -- ARGV[1]   token
 -- ARGV[2]   task id
 -- ARGV[3]   chunk
@@ -28,6 +28,8 @@
 -- ARGV[23]  a text with the values; one long argument costs the server less than a thousand short ones
 -- ARGV[24]  msgpack: {ids to delete, ids of variations deleted with their items, links to add, links to remove};
 --           each of these lists, and that of the puts, has 1,000 members at most: unpack fails near 8,000
+-- ARGV[25]  what is deleted here that the batch does not name, as it is kept for the change feed; '' if nothing is;
+--           '-' if something is, but there is no change feed, which can then never tell of it
 --
 -- Returns {code, HELD | RELEASED, next window if wanted}, code OK or ALREADY_DONE;
 -- or {FENCED | CANCELED | NOT_HEAD | WRONG_CHUNK | STALE}.
@@ -35,9 +37,10 @@
 -- include: _partition
 -- include: _window
 -- include: _owner
+-- include: _kept
 -- include: _end
 
-local ENTRIES, INDEX, VARIATIONS, VARIATIONS_INDEX, LINKS = unpack(KEYS, 18, 22)
+local ENTRIES, INDEX, VARIATIONS, VARIATIONS_INDEX, LINKS = unpack(KEYS, 19, 23)
 local token, task_id, chunk, generation, base, name, now_ms, lease_ttl_ms, wants_more = unpack(ARGV, 1, 9)
 local chunk_ends, outcomes, warnings = ARGV[10] == '1', ARGV[11], ARGV[12]
 local record = TASK .. task_id
@@ -120,6 +123,14 @@ local deletes, cascade, links_added, links_removed = unpack(cmsgpack.unpack(ARGV
 delete(ENTRIES, INDEX, deletes)
 delete(VARIATIONS, VARIATIONS_INDEX, cascade)
 relink(links_added, links_removed)
+if ARGV[25] == '-' then
+  mark_untold(task_id)
+elseif ARGV[25] ~= '' then
+  -- Kept, counted and let go of with the payload.
+  redis.call('RPUSH', ALSO_DELETED .. task_id, ARGV[25])
+  redis.call('HINCRBY', record, 'payload_bytes', #ARGV[25])
+  redis.call('HINCRBY', WAITING, 'bytes', #ARGV[25])
+end
 
 local marked = 0
 outcomes = string.gsub(outcomes, '?', function()

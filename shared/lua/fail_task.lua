@@ -18,6 +18,7 @@
 -- include: _partition
 -- include: _window
 -- include: _owner
+-- include: _kept
 -- include: _end
 
 local token, task_id, base, now_ms, lease_ttl_ms, wants_more, message = unpack(ARGV, 1, 7)

@@ -9,22 +9,20 @@
 -- Returns how many were removed; call again until 0.
 
 -- include: _partition
+-- include: _kept
 
 local limit = tonumber(ARGV[3])
 
 local payloads = redis.call('ZRANGE', PAYLOADS, '-inf', '(' .. ARGV[2], 'BYSCORE', 'LIMIT', 0, limit)
 for _, member in ipairs(payloads) do
-  local task_id = string.format('%d', member)
-  redis.call('UNLINK', PAYLOAD .. task_id)
-  redis.call('ZREM', PAYLOADS, member)
-  redis.call('HINCRBY', WAITING, 'kept_bytes', -(tonumber(redis.call('HGET', TASK .. task_id, 'payload_bytes')) or 0))
+  drop_payload(member)
 end
 
 local tasks = redis.call('ZRANGE', ENDED, '-inf', '(' .. ARGV[1], 'BYSCORE', 'LIMIT', 0, limit)
 for _, member in ipairs(tasks) do
   local task_id = string.format('%d', member)
-  if redis.call('ZREM', PAYLOADS, member) == 1 then
-    redis.call('HINCRBY', WAITING, 'kept_bytes', -(tonumber(redis.call('HGET', TASK .. task_id, 'payload_bytes')) or 0))
+  if redis.call('ZSCORE', PAYLOADS, member) then
+    drop_payload(member)
   end
   local status = redis.call('HGET', TASK .. task_id, 'status')
   if status then
@@ -32,6 +30,6 @@ for _, member in ipairs(tasks) do
   end
   redis.call('ZREM', TASKS, member)
   redis.call('ZREM', ENDED, member)
-  redis.call('UNLINK', TASK .. task_id, PAYLOAD .. task_id, REPORT .. task_id)
+  redis.call('UNLINK', TASK .. task_id, REPORT .. task_id)
 end
 return #payloads + #tasks

@@ -13,6 +13,7 @@
 -- Returns {SETTLED, task id} | {NOT_STUCK, 0}.
 
 -- include: _partition
+-- include: _kept
 -- include: _end
 
 local nonce, decision, who, now_ms, nonce_ttl_ms, kept_cap_bytes, message = unpack(ARGV, 1, 7)

@@ -1,0 +1,24 @@
+-- What is kept of ended tasks, and let go of.  Needs _partition.lua.
+
+-- From now on the change feed cannot tell what this task changed, nor what those before it did.
+local function mark_untold(task_id)
+  local untold = tonumber(redis.call('HGET', WAITING, 'untold')) or 0
+  if tonumber(task_id) > untold then
+    redis.call('HSET', WAITING, 'untold', task_id)
+  end
+end
+
+-- Let go of the payload of an ended task, by its padded id; returns its bytes.
+local function drop_payload(member)
+  local task_id = string.format('%d', member)
+  local status, bytes = unpack(redis.call('HMGET', TASK .. task_id, 'status', 'payload_bytes'))
+  bytes = tonumber(bytes) or 0
+  redis.call('UNLINK', PAYLOAD .. task_id, ALSO_DELETED .. task_id)
+  redis.call('ZREM', PAYLOADS, member)
+  redis.call('HINCRBY', WAITING, 'kept_bytes', -bytes)
+  -- What was canceled changed nothing, and may have ended long before tasks with lower ids.
+  if status ~= 'CANCELED' then
+    mark_untold(task_id)
+  end
+  return bytes
+end
