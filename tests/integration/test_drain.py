@@ -319,6 +319,17 @@ def test_an_item_deleted_twice_loses_its_variations_once(rig: Rig) -> None:
     rig.check_laws()
 
 
+def test_a_superseded_entry_takes_no_place_in_a_page(rig: Rig) -> None:
+    """Its item goes with a later chunk: that it has many variations must not hide those of its neighbour."""
+    rig.put(*items("many", "few"))
+    rig.put(*variations("many", *(f"m{number}" for number in range(1000))), kind=Kind.VARIATIONS)
+    rig.put(*variations("few", "f"), kind=Kind.VARIATIONS)
+    rig.delete(*named("many", "few", "many"), chunk_entries=2)
+    rig.drain()
+    assert rig.bodies(Kind.VARIATIONS) == {}
+    rig.check_laws()
+
+
 def test_a_variation_that_moved_goes_with_its_new_item(rig: Rig) -> None:
     rig.put(*items("a", "b"))
     rig.put(*variations("a", "v", "w"), kind=Kind.VARIATIONS)

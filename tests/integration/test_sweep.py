@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
+
 from shared.backlog import PAGE
 from shared.heartbeats import ALIVE_MS, FORGOTTEN_MS, Heartbeats
 from shared.model import Operation
@@ -87,6 +89,27 @@ def test_a_stuck_partition_does_not_hold_up_the_others(rig: Rig) -> None:
     rig.sweep().once()
     assert rig.partition().state().stuck
     assert rig.statuses("other") == {1: "DONE"}
+
+
+@pytest.mark.xfail(reason="looking at it keeps the puller awake, which makes it look again", strict=True)
+def test_a_stuck_partition_costs_a_look_or_two(rig: Rig) -> None:
+    """Each round, not all the time: whoever pulls does not turn around it until its time is up, nor rings for it."""
+    rig.put(*items("a", "b"), chunk_entries=1)
+    grant = rig.acquire()
+    rig.take(grant, rig.plan(grant)[:1])
+    rig.expire_lease()
+    rig = rig.with_settings(max_stalls=1)
+    rig.partition().acquire("one", nonce="n")
+    looks = []
+
+    def open_partition(catalog_key: str) -> Partition:
+        looks.append(catalog_key)
+        return rig.partition(catalog_key)
+
+    rig.sweep(rig.drainer(open_partition=open_partition)).once()
+    assert rig.partition().state().stuck
+    assert 1 <= len(looks) <= 3
+    assert rig.bell.rung == []
 
 
 def test_a_partition_in_trouble_does_not_hold_up_the_others(rig: Rig) -> None:
