@@ -90,6 +90,8 @@ def test_catalogs_do_not_see_each_other(site: Site) -> None:
 
 
 def test_no_token_is_ever_written_to_a_log(site: Site) -> None:
+    ask(site, "PUT", "/v2/items", auth=basic("writer-token")).ok()
+    ask(site, "GET", "/v2/items", auth=basic("wrong-token")).refused(401)
     said = "".join(file.read_text(errors="replace") for file in site.stack.folder.path.glob("log/*"))
     assert "batch accepted" in said
     for token in ("writer-token", basic("writer-token"), "reader-token", "wrong-token"):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-import pytest
 import redis
 
 from shared import scripts
 from shared.store import connect
-from tests.acceptance.conftest import OpenSite
 from tests.acceptance.customer import Customer
 from tests.acceptance.load import big_items
 from tests.acceptance.site import Site
@@ -25,12 +23,6 @@ STORED, BATCH = 50_000, 10_000
 LONGEST_MEDIAN_MS = 25
 #: Shorter calls are not noted, nor those that scripts make: noting thousands would be what takes the time.
 NOTED_US = 100
-
-
-@pytest.fixture(scope="module")
-def site(open_site: OpenSite) -> Iterator[Site]:
-    with open_site() as running:
-        yield running
 
 
 class Watch:

@@ -28,6 +28,7 @@ class StoreServer:
         config = embedded_store.write_config(folder, self.socket_path, durability=durability, maxmemory=MAXMEMORY_BYTES)
         self._output = (folder / "output.log").open("wb")
         self._process = subprocess.Popen([binary, config], stdout=self._output, stderr=subprocess.STDOUT)
+        self.pid = self._process.pid
         wait_until(lambda: embedded_store.answers(self.socket_path), "the store answers", timeout_s=10, every_s=0.01)
 
     def connect(self) -> redis.Redis:
