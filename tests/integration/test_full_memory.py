@@ -51,6 +51,15 @@ def test_a_waiting_task_can_be_canceled(full: Rig) -> None:
     assert full.task(2).status is Status.CANCELED
 
 
+def test_an_ended_task_cannot_be_run_again(full: Rig) -> None:
+    """That would take more of what there is none of."""
+    full.drain()
+    before = full.dump()
+    with pytest.raises(StoreFull):
+        full.rerun(1)
+    assert full.dump() == before
+
+
 @pytest.mark.xfail(reason="the sign of life cannot be written, and the round ends there", strict=True)
 def test_the_sweep_goes_on(full: Rig) -> None:
     full.client.delete(full.keys().rung)
