@@ -4,6 +4,7 @@
 #   make up               the stack in the foreground; settings from SLUICE_* variables
 #   make test             all tests                                                (ARGS="-k order -x": passed to pytest)
 #   make check            linter, types, import rules
+#   make bench            Sluice beside what one would use otherwise, in 12 minutes        (ARGS=--quick: in two)
 #   make clean            what these targets made; never the data folder
 
 # The first of these that is new enough, so that an old `python3` in front of a newer one does no harm.
@@ -15,10 +16,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check clean
+.PHONY: help demo up test check bench clean
 
 help:
-	@sed -n '3,7s/^# *//p' Makefile
+	@sed -n '3,8s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -35,6 +36,9 @@ check: $(VENV)/ready-dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
+bench: $(VENV)/ready-bench
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find api deploy shared workers tests -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -48,6 +52,11 @@ $(VENV)/ready: setup.cfg pyproject.toml | $(BIN)/python
 $(VENV)/ready-dev: setup.cfg pyproject.toml | $(BIN)/python
 	@echo 'Installing what Sluice and its tests need into $(VENV) ...'
 	@$(PIP) --editable '.[test,check]'
+	@touch $(VENV)/ready $@
+
+$(VENV)/ready-bench: setup.cfg pyproject.toml | $(BIN)/python
+	@echo 'Installing what Sluice and its benchmark need into $(VENV) ...'
+	@$(PIP) --editable '.[bench]'
 	@touch $(VENV)/ready $@
 
 $(BIN)/python:

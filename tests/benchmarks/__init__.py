@@ -1,0 +1,1 @@
+"""How fast: Sluice beside what one would otherwise build or pick, in one run on one machine.  ``make bench``."""

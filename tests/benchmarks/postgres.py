@@ -1,0 +1,70 @@
+"""A PostgreSQL of our own, in a temporary folder, on a socket; where there is none, its row is left out."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.processes import Process, wait_ready
+
+#: Where Debian keeps the programs that no shell should find by itself.
+_DEBIAN = "/usr/lib/postgresql"
+#: PostgreSQL refuses to run as root; its package makes this user.
+_USER = "postgres"
+
+
+class Postgres:
+    """A running server.  As durable as the store: a crash may lose the last moment, a transaction is whole or not."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._user = _USER if os.getuid() == 0 else None
+        # Not in a folder that is private to root.
+        self._folder = Path(tempfile.mkdtemp(prefix="bench-pg-"))
+        if self._user:
+            shutil.chown(self._folder, self._user)
+        data = self._folder / "data"
+        environ = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        subprocess.run(
+            [programs / "initdb", "--auth", "trust", "--username", "bench", "--encoding", "UTF8", data],
+            check=True, capture_output=True, timeout=60, user=self._user, env=environ, cwd=self._folder,
+        )  # fmt: skip
+        options = {
+            "listen_addresses": "", "unix_socket_directories": str(self._folder), "synchronous_commit": "off",
+            "shared_buffers": "256MB", "max_wal_size": "4GB",
+        }  # fmt: skip
+        command = [str(programs / "postgres"), "-D", str(data)]
+        command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        self._process = Process("postgres", command, folder, environ=environ, cwd=self._folder, user=self._user)
+        self.conninfo = f"host={self._folder} user=bench dbname=postgres"
+        wait_ready((self._folder / ".s.PGSQL.5432").exists, self._process, "PostgreSQL answers")
+
+    @property
+    def group(self) -> int:
+        return self._process.group
+
+    def stop(self) -> None:
+        """End it, and remove what it stored."""
+        # Killed, it would leave shared memory behind.
+        self._process.stop(signal.SIGQUIT)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def find_programs() -> Path | None:
+    """Find the folder with the programs of a server, the newest; None if there is none that can run here."""
+    if os.getuid() == 0 and not any(user.pw_name == _USER for user in pwd.getpwall()):
+        return None
+    newest = sorted(Path(_DEBIAN).glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
+    named = shutil.which("postgres")
+    found = newest[-1] if newest else Path(named).resolve() if named else None
+    return found.parent if found and (found.parent / "initdb").exists() else None
+
+
+def version(programs: Path) -> str:
+    """Ask which version it is."""
+    said = subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, text=True, timeout=10)
+    return said.stdout.strip().rpartition(") ")[2].split(" ")[0]

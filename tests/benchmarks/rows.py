@@ -1,0 +1,154 @@
+"""The rows: what is measured of whom, how often, and which figures come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.benchmarks import latency, scale, throughput
+from tests.benchmarks.plan import SIZED, Plan
+from tests.benchmarks.results import Figure, Results, Values
+
+SLUICE, USUAL, PROCRASTINATE, UNORDERED, FLOOR = "Sluice", "usual Celery", "procrastinate", "unordered", "floor"
+#: In the order of the table.
+SYSTEMS = (SLUICE, USUAL, PROCRASTINATE, UNORDERED, FLOOR)
+_OVER_HTTP = SYSTEMS[:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A measurement of one or more systems, that yields one or more figures."""
+
+    name: str
+    #: What is done, in one sentence.
+    measure: str
+    systems: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    #: Measures one system once, from an empty store.
+    run: Callable[[Any, Plan, Results], Values]
+    rounds: Callable[[Plan], int]
+
+
+def _often(plan: Plan) -> int:
+    return plan.rounds
+
+
+def _seldom(plan: Plan) -> int:
+    return plan.few_rounds
+
+
+def _once(_: Plan) -> int:
+    return 1
+
+
+def _rate(name: str, title: str) -> Figure:
+    return Figure(name, title, "entries/s")
+
+
+def _time(name: str, title: str) -> Figure:
+    return Figure(name, title, "ms", more_is_better=False)
+
+
+def _bytes(name: str, title: str) -> Figure:
+    return Figure(name, title, "bytes", more_is_better=False)
+
+
+ROWS = (
+    Row(
+        "changes",
+        "Batches of 1,000 entries to 4 catalogs, one sender each: PUT, then PATCH of two fields, then DELETE; "
+        "from the first request to the end of the last task.",
+        SYSTEMS,
+        (
+            _rate("put", "PUT, 1,000 entries a batch"),
+            _rate("patch", "PATCH of two fields, 1,000 a batch"),
+            _rate("delete", "DELETE, 1,000 a batch"),
+        ),
+        throughput.changes,
+        _often,
+    ),
+    Row(
+        "big",
+        "PUT of 10,000 entries a batch to 4 catalogs, one sender each.",
+        SYSTEMS,
+        (_rate("put_10000", "PUT, 10,000 entries a batch"),),
+        throughput.big_batches,
+        _seldom,
+    ),
+    Row(
+        "single",
+        "PUT of one entry a batch, 8 senders, over 1,000 catalogs in turn.",
+        _OVER_HTTP,
+        (_rate("put_1", "PUT, 1 entry a batch, 1,000 catalogs"),),
+        throughput.single_entries,
+        _often,
+    ),
+    Row(
+        "halves",
+        "PUT of 1,000 entries a batch to 4 catalogs with the workers frozen; then the workers alone with that backlog.",
+        _OVER_HTTP,
+        (_rate("ingress", "ingress alone, accepted"), _rate("drain", "drain alone, a waiting backlog")),
+        throughput.halves,
+        _seldom,
+    ),
+    Row(
+        "latency",
+        "One item at a time, from its PUT to the first GET that shows it; half load: batches of 1,000 at half the rate "
+        "of the first row of the same system.",
+        (SLUICE, USUAL),
+        (
+            _time("idle_p50", "submit → visible, idle, p50"),
+            _time("idle_p99", "submit → visible, idle, p99"),
+            _time("half_p50", "submit → visible, half load, p50"),
+            _time("half_p99", "submit → visible, half load, p99"),
+        ),
+        latency.visible,
+        _seldom,
+    ),
+    Row(
+        "fairness",
+        "50 catalogs send single entries at an even pace, to an empty system and while one catalog has a long queue.",
+        (SLUICE,),
+        (
+            _time("small_empty_p50", "small catalogs, empty system, p50"),
+            _time("small_empty_p99", "small catalogs, empty system, p99"),
+            _time("small_beside_p50", "small catalogs beside a long queue, p50"),
+            _time("small_beside_p99", "small catalogs beside a long queue, p99"),
+        ),
+        scale.fairness,
+        _once,
+    ),
+    Row(
+        "trickle",
+        "Each of up to 10,000 catalogs sends one entry, at an even pace.",
+        (SLUICE,),
+        (
+            _time("trickle_p50", "a trickle over 10,000 catalogs, p50"),
+            _time("trickle_p99", "a trickle over 10,000 catalogs, p99"),
+        ),
+        scale.trickle,
+        _once,
+    ),
+    Row(
+        "sizes",
+        "PUT of 1,000 entries a batch over what is there already, in catalogs of growing size.",
+        (SLUICE,),
+        tuple(_rate(f"size_{size}", f"PUT into a catalog of {size:,} items") for size in SIZED),
+        scale.catalog_sizes,
+        _once,
+    ),
+    Row(
+        "backlog",
+        "A backlog over 80 catalogs with the workers frozen, then drained; no payloads are kept for audit.",
+        (SLUICE,),
+        (
+            _bytes("raw_bytes", "raw JSON of an entry"),
+            _bytes("waiting_bytes", "memory of a waiting entry"),
+            _bytes("stored_bytes", "memory of a stored entry, index included"),
+            _rate("backlog_drain", "drain of the great backlog"),
+        ),
+        scale.backlog,
+        _once,
+    ),
+)

@@ -1,0 +1,53 @@
+"""A store server with the configuration that ships, for the systems that are not ours and for the floor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import redis
+
+from deploy import embedded_store
+from shared.waiting import wait_until
+from tests.benchmarks.processes import Process, wait_ready
+
+#: Seconds that writing a log anew may take.
+LOG_TIMEOUT_S = 120.0
+
+
+class Store:
+    """A running valkey-server: the same binary, append-only file and limits as Sluice's own."""
+
+    def __init__(self, folder: Path) -> None:
+        socket_path = folder / "store.sock"
+        self.url = embedded_store.store_url(socket_path)
+        config = embedded_store.write_config(folder / "store", socket_path)
+        self._process = Process("store", [str(embedded_store.server_binary()), str(config)], folder)
+        wait_ready(lambda: embedded_store.answers(socket_path), self._process, "the store answers")
+
+    @property
+    def group(self) -> int:
+        return self._process.group
+
+    def stop(self) -> None:
+        self._process.stop()
+
+
+def empty(client: redis.Redis) -> None:
+    """Remove the data and start the append-only file anew."""
+    client.flushdb()
+    rewrite_log(client)
+
+
+def rewrite_log(client: redis.Redis) -> None:
+    """Write the append-only file anew and wait for it: the next time it is due, it is due for all alike."""
+    _wait_log_written(client)
+    client.bgrewriteaof()
+    _wait_log_written(client)
+
+
+def _wait_log_written(client: redis.Redis) -> None:
+    def written() -> bool:
+        found = client.info("persistence")
+        return not found["aof_rewrite_in_progress"] and not found["aof_rewrite_scheduled"]
+
+    wait_until(written, "the append-only file is written", timeout_s=LOG_TIMEOUT_S, every_s=0.01)

@@ -1,0 +1,143 @@
+"""Rows about throughput: from the first request to the end of the last batch that was accepted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+
+from tests.benchmarks.bodies import body
+from tests.benchmarks.floor import Floor
+from tests.benchmarks.http_client import Request
+from tests.benchmarks.plan import CATALOGS, MANY, Plan
+from tests.benchmarks.producers import Sent, for_seconds, send_all
+from tests.benchmarks.results import Results, Values
+from tests.benchmarks.systems import System
+
+#: Connections of the row with many catalogs.
+CONNECTIONS = 8
+
+
+@cache
+def prepared(method: str, blocks: int, entries: int = 1000, version: int = 0) -> list[bytes]:
+    """Render bodies before the time starts."""
+    return [body(method, block, entries=entries, version=version) for block in range(blocks)]
+
+
+@dataclass
+class Meter:
+    """Times what a system does, from empty."""
+
+    system: System
+    results: Results
+    #: Batches since the store was emptied.
+    accepted: int = 0
+    _catalogs: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.system.fresh()
+
+    def run(self, figure: str, entries: int, catalog_keys: Sequence[str], send: Callable[[], Sent]) -> float:
+        """Send, wait until all of it is applied, and return the entries a second."""
+        self._catalogs.update(catalog_keys)
+        before, start = self.system.cpu(), time.perf_counter()
+        batches = send().accepted
+        self.wait(batches)
+        seconds = time.perf_counter() - start
+        self.note_cpu(figure, before, batches)
+        done = self.system.count_done(sorted(self._catalogs))
+        assert done == self.accepted, f"{self.accepted} batches were accepted, {done} applied"
+        return batches * entries / seconds
+
+    def wait(self, batches: int) -> None:
+        """Wait until so many more batches are applied."""
+        self.accepted += batches
+        self.system.wait_all_ended(self.accepted)
+
+    def note_cpu(self, figure: str, before: dict[str, float], batches: int) -> None:
+        """Keep what each part used since ``before``."""
+        used = {part: seconds - before[part] for part, seconds in self.system.cpu().items()}
+        self.results.cpu.setdefault(figure, {})[self.system.name] = {
+            part: round(seconds * 1000 / batches, 3) for part, seconds in used.items()
+        }
+
+
+def changes(system: System | Floor, plan: Plan, results: Results) -> Values:
+    """PUT, then PATCH what was put, then DELETE it."""
+    puts = prepared("PUT", plan.blocks)
+    if isinstance(system, Floor):
+        return {"put": system.put(puts, plan.seconds)}
+    patches = [prepared("PATCH", plan.blocks, version=version) for version in (0, 1)]
+    deletes = prepared("DELETE", plan.blocks)
+    meter, stored = Meter(system, results), dict.fromkeys(CATALOGS, 0)
+
+    def put(catalog_key: str, number: int) -> Request:
+        stored[catalog_key] = max(stored[catalog_key], min(number + 1, len(puts)))
+        return system.write("PUT", catalog_key, puts[number % len(puts)])
+
+    def patch(catalog_key: str, number: int) -> Request:
+        # Another version each time around: a PATCH that changes nothing is cheap.
+        around, block = divmod(number, stored[catalog_key])
+        return system.write("PATCH", catalog_key, patches[around % 2][block])
+
+    def delete() -> Sent:
+        return send_all(
+            system, [[system.write("DELETE", key, each) for each in deletes[: stored[key]]] for key in CATALOGS]
+        )
+
+    return {
+        "put": meter.run("put", 1000, CATALOGS, lambda: send_for(system, plan.seconds, CATALOGS, put)),
+        "patch": meter.run("patch", 1000, CATALOGS, lambda: send_for(system, plan.seconds, CATALOGS, patch)),
+        "delete": meter.run("delete", 1000, CATALOGS, delete),
+    }
+
+
+def big_batches(system: System | Floor, plan: Plan, results: Results) -> Values:
+    """PUT of 10,000 entries at a time."""
+    puts = prepared("PUT", max(2, plan.blocks // 10), 10_000)
+    if isinstance(system, Floor):
+        return {"put_10000": system.put(puts, plan.seconds)}
+    make = _cycling(system, puts)
+    send = partial(send_for, system, plan.seconds, CATALOGS, make)
+    return {"put_10000": Meter(system, results).run("put_10000", 10_000, CATALOGS, send)}
+
+
+def single_entries(system: System, plan: Plan, results: Results) -> Values:
+    """PUT of one entry at a time, over many catalogs."""
+    make = _cycling(system, prepared("PUT", 64, 1))
+
+    def sender(catalog_keys: list[str]) -> Callable[[int], Request]:
+        return lambda number: make(catalog_keys[number % len(catalog_keys)], number)
+
+    def send() -> Sent:
+        shares = [MANY[first::CONNECTIONS] for first in range(CONNECTIONS)]
+        return send_all(system, [for_seconds(plan.seconds, sender(share)) for share in shares])
+
+    return {"put_1": Meter(system, results).run("put_1", 1, MANY, send)}
+
+
+def halves(system: System, plan: Plan, results: Results) -> Values:
+    """The ingress with its workers stopped, then the workers with what the ingress left them."""
+    meter = Meter(system, results)
+    make = _cycling(system, prepared("PUT", plan.blocks))
+    system.halt_worker()
+    try:
+        start = time.perf_counter()
+        sent = send_for(system, plan.seconds, CATALOGS, make)
+        accepting = time.perf_counter() - start
+    finally:
+        system.resume_worker()
+    return {
+        "ingress": sent.accepted * 1000 / accepting,
+        "drain": meter.run("drain", 1000, CATALOGS, lambda: sent),
+    }
+
+
+def send_for(system: System, seconds: float, catalog_keys: Sequence[str], make: Callable[[str, int], Request]) -> Sent:
+    """Let each catalog's sender send until the time is up."""
+    return send_all(system, [for_seconds(seconds, partial(make, catalog_key)) for catalog_key in catalog_keys])
+
+
+def _cycling(system: System, bodies: Sequence[bytes]) -> Callable[[str, int], Request]:
+    return lambda catalog_key, number: system.write("PUT", catalog_key, bodies[number % len(bodies)])
