@@ -64,12 +64,15 @@ def _alone(results: Results) -> str:
 
 
 def _promises(results: Results) -> str:
-    rows = []
+    rows, unmeasured = [], []
     for bar in _bars(results):
-        mark = {True: "yes", False: "**no**", None: "not measured"}[bar["met"]]
-        value = "" if bar["value"] is None else f"{_shown(bar['value'])} {bar['unit']}"
-        rows.append([bar["title"], bar["wanted"], value, mark])
-    return _markdown(["promise", "", "measured", "held"], rows)
+        if bar["value"] is None:
+            unmeasured.append(bar["title"])
+        else:
+            value = f"{_shown(bar['value'])} {bar['unit']}"
+            rows.append([bar["title"], bar["wanted"], value, "yes" if bar["met"] else "**no**"])
+    left = f"Not measured: {'; '.join(unmeasured)}." if unmeasured else ""
+    return "\n\n".join(filter(None, (_markdown(["promise", "", "measured", "held"], rows), left)))
 
 
 def _bars(results: Results) -> Iterator[dict[str, Any]]:

@@ -72,7 +72,8 @@ def test_the_table_tells_which_promises_held(results: Results) -> None:
     lines = report.table(results, ABOUT).splitlines()
     assert "| PUT against the usual Celery | ≥ 8 × | 10 × | yes |" in lines
     assert "| p99 at half load against p50 idle | ≤ 10 × | 12 × | **no** |" in lines
-    assert "| loss of throughput over catalog sizes | ≤ 15 % |  | not measured |" in lines
+    [unmeasured] = [line for line in lines if line.startswith("Not measured: ")]
+    assert "loss of throughput over catalog sizes" in unmeasured
 
 
 def test_results_are_read_back_as_they_were_written(results: Results, tmp_path: Path) -> None:
