@@ -63,6 +63,17 @@ def test_after_a_failure_the_broker_is_left_alone_for_a_while(monkeypatch: pytes
     assert tried[1] - tried[0] >= 0.3
 
 
+def test_nobody_is_rung_for_where_that_is_needless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker is awake: the broker is not even asked."""
+    url, asked, tried = "redis://127.0.0.1:1/1", [], []
+    bell = Bell(doorbell_app(url), url, needless=lambda: not asked.append(1))
+    monkeypatch.setattr(bell, "_connect", lambda: tried.append(1))
+    for _ in range(5):
+        bell.ring("acme")
+    wait_until(lambda: len(asked) == 5, "all rings are looked at", timeout_s=5, every_s=0.01)
+    assert tried == []
+
+
 def test_rings_that_nobody_takes_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wakeups, "WAITING_RINGS", 10)
     bell = _bell("redis://127.0.0.1:1/1")

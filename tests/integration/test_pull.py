@@ -1,0 +1,106 @@
+"""Pulling: a worker that goes through the backlog needs no ringing, and overlooks nothing when it stops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from shared.backlog import Backlog
+from shared.errors import StoreUnavailable
+from shared.wakeups import Bell
+from tests.support.batches import items
+from tests.support.interposed import interposed
+from tests.support.rig import ACME, Rig
+from workers.drain import Drained, Drainer
+from workers.pull import Puller
+
+
+def puller(rig: Rig, drainer: Drainer | None = None, backlog: Backlog | None = None) -> Puller:
+    return Puller(drainer or rig.drainer(), backlog or rig.backlog, cast(Bell, rig.bell))
+
+
+def soon() -> float:
+    return time.monotonic() + 5
+
+
+class HookedBacklog(Backlog):
+    """A backlog whose reader is about to say that it falls asleep when something happens."""
+
+    def __init__(self, rig: Rig, hook: Callable[[], object]) -> None:
+        super().__init__(rig.client)
+        self._hook: Callable[[], object] | None = hook
+
+    def fall_asleep(self) -> None:
+        if hook := self._hook:
+            self._hook = None
+            hook()
+        super().fall_asleep()
+
+
+def test_everything_that_waits_is_drained_and_nobody_rung_for(rig: Rig) -> None:
+    for catalog_key in ("one", "two", "three"):
+        rig.put(*items("a"), catalog_key=catalog_key)
+    puller(rig).pull(until=soon())
+    assert all(rig.statuses(catalog_key) == {1: "DONE"} for catalog_key in ("one", "two", "three"))
+    assert rig.bell.rung == []
+    assert not rig.backlog.is_watched()
+
+
+def test_whoever_pulls_says_so(rig: Rig) -> None:
+    """For a moment only, so that its death goes unnoticed for no longer than that."""
+    rig.put(*items("a"))
+    seen = []
+    open_partition = interposed(rig, before_take=lambda: seen.append(rig.backlog.is_watched()))
+    puller(rig, rig.drainer(open_partition=open_partition)).drain(ACME)
+    assert seen == [True]
+    assert 0 < rig.client.pttl("sluice:awake") <= 20 or not rig.backlog.is_watched()
+
+
+def test_what_comes_while_another_is_drained_is_found(rig: Rig) -> None:
+    """Whoever sent it did not ring, since somebody was awake."""
+    rig.put(*items("a"))
+    open_partition = interposed(rig, before_take=lambda: rig.put(*items("a"), catalog_key="late"))
+    puller(rig, rig.drainer(open_partition=open_partition)).pull(until=soon())
+    assert rig.statuses("late") == {1: "DONE"}
+
+
+def test_what_comes_at_the_last_moment_is_found(rig: Rig) -> None:
+    """After the last look, and before it was said that nobody looks any more."""
+    rig.put(*items("a"))
+    backlog = HookedBacklog(rig, lambda: rig.put(*items("a"), catalog_key="late"))
+    puller(rig, backlog=backlog).pull(until=soon())
+    assert rig.statuses("late") == {1: "DONE"}
+
+
+def test_when_the_time_is_up_somebody_else_is_rung_for(rig: Rig) -> None:
+    """After it said that it looks no longer: the ring must not be taken for needless."""
+    rig.put(*items("a"))
+    puller(rig).pull(until=0)
+    assert rig.statuses() == {1: "QUEUED"}
+    assert rig.bell.rung == [ACME]
+    assert not rig.backlog.is_watched()
+
+
+def test_what_comes_when_the_time_is_up_is_rung_for(rig: Rig) -> None:
+    backlog = HookedBacklog(rig, lambda: rig.put(*items("a"), catalog_key="late"))
+    puller(rig, backlog=backlog).pull(until=0)
+    assert rig.bell.rung == ["late"]
+
+
+def test_a_partition_rung_for_is_drained_first(rig: Rig) -> None:
+    rig.put(*items("a"))
+    assert puller(rig).drain(ACME) is Drained.EMPTY
+
+
+def test_when_the_store_is_away_there_is_nothing_to_pull(rig: Rig) -> None:
+    """The error goes to whoever decides when to try again."""
+
+    def away() -> None:
+        raise StoreUnavailable("gone")
+
+    rig.put(*items("a"))
+    with pytest.raises(StoreUnavailable):
+        puller(rig, rig.drainer(open_partition=interposed(rig, before_take=away))).pull(until=soon())
