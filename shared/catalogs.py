@@ -11,12 +11,10 @@ import redis
 
 from shared import scripts
 from shared.codec import STAMP_DIGITS
-from shared.effects import View, Wants
+from shared.effects import LIST_LENGTH, View, Wants
 from shared.keys import CatalogKeys, link_prefix, split_link
 from shared.model import NO_SECTION, Kind
 
-#: Variations that one commit deletes along with their items: no more are read once there are so many.
-CASCADE_PAGE = 1000
 #: Items whose variations one call looks for: 5 µs each, so that none holds the server up.
 LINKED_ITEMS = 400
 
@@ -53,11 +51,18 @@ class Catalog:
         if wanted.all_ids:
             reads.append((("ZRANGE", index, 0, -1), partial(_take_all_ids, view)))
         if wanted.links:
+            # Some of those found may be ones that stay: so there is always something to delete if that is not all.
+            limit = LIST_LENGTH + len(wanted.variations)
             prefixes = list(map(link_prefix, dict.fromkeys(wanted.links)))
             for first in range(0, len(prefixes), LINKED_ITEMS):
-                args: list[scripts.Argument] = [CASCADE_PAGE, *prefixes[first : first + LINKED_ITEMS]]
+                args: list[scripts.Argument] = [limit, *prefixes[first : first + LINKED_ITEMS]]
                 command = scripts.READ_LINKS.command((keys.links(section, generation),), args)
-                reads.append((command, partial(_take_links, view)))
+                reads.append((command, partial(_take_links, view, limit)))
+        if wanted.variations:
+            variations = keys.entries(Kind.VARIATIONS, section, generation)
+            reads.append(
+                (("HMGET", variations, *wanted.variations), partial(_take_variations, view, wanted.variations))
+            )
         replies = scripts.run(self._client, *(command for command, _ in reads))
         for (_, take), reply in zip(reads, replies, strict=True):
             take(reply)
@@ -111,7 +116,15 @@ class Catalog:
 
 
 def _take_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
-    view.values = {id_: value[STAMP_DIGITS:] for id_, value in zip(ids, values, strict=True) if value is not None}
+    view.values = _unstamped(ids, values)
+
+
+def _take_variations(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
+    view.variations = _unstamped(ids, values)
+
+
+def _unstamped(ids: Sequence[str], values: Sequence[bytes | None]) -> dict[str, bytes]:
+    return {id_: value[STAMP_DIGITS:] for id_, value in zip(ids, values, strict=True) if value is not None}
 
 
 def _take_items(view: View, ids: Sequence[str], scores: Sequence[float | None]) -> None:
@@ -122,10 +135,10 @@ def _take_all_ids(view: View, ids: Sequence[bytes]) -> None:
     view.all_ids = {id_.decode() for id_ in ids}
 
 
-def _take_links(view: View, reply: Sequence[Any]) -> None:
+def _take_links(view: View, limit: int, reply: Sequence[Any]) -> None:
     complete, *links = reply
     # They come in the order of the items: whatever follows a cut is left for the next page.
-    if not view.links_complete or (links and sum(map(len, view.links.values())) >= CASCADE_PAGE):
+    if not view.links_complete or (links and sum(map(len, view.links.values())) >= limit):
         view.links_complete = False
         return
     view.links_complete = bool(complete)

@@ -10,6 +10,10 @@ from itertools import accumulate
 PUT_MARK = "?"
 
 
+#: Bounds what one commit does at once.
+LIST_LENGTH = 1000
+
+
 @dataclass(slots=True)
 class Wants:
     """What of the catalogue has to be read before batches can be applied."""
@@ -20,6 +24,8 @@ class Wants:
     items: list[str] = field(default_factory=list)
     #: Ids of items of which the variations are needed.
     links: list[str] = field(default_factory=list)
+    #: Ids of variations of which the stored value is needed, where the batch's kind is another.
+    variations: list[str] = field(default_factory=list)
     #: Whether the number of items of the section is needed.
     item_count: bool = False
     #: Whether the ids of all entries of the batch's kind are needed.
@@ -29,6 +35,7 @@ class Wants:
         self.values += other.values
         self.items += other.items
         self.links += other.links
+        self.variations += other.variations
         self.item_count |= other.item_count
         self.all_ids |= other.all_ids
         return self
@@ -48,6 +55,8 @@ class View:
     links: dict[str, list[str]] = field(default_factory=dict)
     #: False if there are more variations than one commit deletes.
     links_complete: bool = True
+    #: Those asked for that are there.
+    variations: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +83,14 @@ class Puts:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What one commit writes.  Ids belong to the batch's kind; no list has more than 1,000 members."""
+    """What one commit writes.  Ids belong to the batch's kind; no list has more than LIST_LENGTH members."""
 
     puts: Puts = field(default_factory=Puts)
     deletes: list[str] = field(default_factory=list)
     #: Variations that go with their items.
     cascade: list[str] = field(default_factory=list)
+    #: Variations that come with their items, by id.
+    variations: dict[str, bytes] = field(default_factory=dict)
     links_added: list[str] = field(default_factory=list)
     links_removed: list[str] = field(default_factory=list)
     #: One byte per entry, PUT_MARK for a put.

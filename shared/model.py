@@ -45,6 +45,12 @@ class Operation(StrEnum):
     UPSERT = "upsert"
     #: Make these entries all there are: create, replace, and delete what was not sent.  V1, item groups.
     REPLACE = "replace"
+    #: Create with variations; one that is there makes the whole task fail.  V1, items.
+    CREATE = "create"
+    #: Replace whole, but for a score that was not sent; variations, if sent, are all there are then.  V1, items.
+    MODIFY = "modify"
+    #: Change the fields that were sent; variations as in a MODIFY.  V1, items.
+    AMEND = "amend"
 
 
 class OnMissing(StrEnum):

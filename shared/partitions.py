@@ -189,7 +189,12 @@ class Partition:
                 effects.item_groups_updated, effects.item_groups_deleted,
                 kept_cap,
                 stamp(now_ms), pack(puts.ids), pack(puts.bounds), puts.text,
-                pack((effects.deletes, effects.cascade, effects.links_added, effects.links_removed)),
+                pack(
+                    (
+                        effects.deletes, effects.cascade, effects.links_added, effects.links_removed,
+                        list(effects.variations), [value.decode() for value in effects.variations.values()],
+                    )
+                ),
                 self._for_change_feed(step),
             ),
         )  # fmt: skip

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from shared.effects import PUT_MARK, Effects, Puts, View, Wants
 from shared.errors import TaskFailed, Wrong
 from shared.keys import link
 from shared.model import Batch, Chunk, Kind, OnMissing, Operation, Outcome
 from shared.settings import Settings
-from workers import groups
+from workers import groups, whole_items
 from workers.failures import failure
+from workers.linked import parent_of
 from workers.merging import Fields, decode_fields, encode_fields, merge, without_nulls
 from workers.warnings import duplicates, joined, refusals, warning
-
-
-class _Linked(msgspec.Struct):
-    item_id: str | None = None
-
-
-_decode_linked = msgspec.json.Decoder(_Linked).decode
 
 
 def wants(batch: Batch, chunk: Chunk) -> Wants:
@@ -33,6 +25,8 @@ def wants(batch: Batch, chunk: Chunk) -> Wants:
             return Wants(values=chunk.ids, items=[parent for parent in chunk.parents or () if parent is not None])
         case Kind.ITEM_GROUPS, Operation.ADD | Operation.UPSERT | Operation.REPLACE:
             return groups.wants(batch, chunk)
+        case Kind.ITEMS, Operation.CREATE | Operation.MODIFY | Operation.AMEND:
+            return whole_items.wants(chunk)
         case _:
             return Wants(values=chunk.ids)
 
@@ -51,6 +45,8 @@ def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
             return _delete_items(batch, chunk, view) if batch.kind is Kind.ITEMS else _delete_others(batch, chunk, view)
         case Operation.ADD | Operation.UPSERT | Operation.REPLACE:
             return groups.apply(batch, chunk, view)
+        case Operation.CREATE | Operation.MODIFY | Operation.AMEND:
+            return whole_items.apply(batch, chunk, view)
 
 
 def deletions(batch: Batch, chunk: Chunk, view: View) -> int:
@@ -156,7 +152,7 @@ def _relink(chunk: Chunk, view: View, puts: Puts, added: list[str], removed: lis
     """Bring an item's list of variations up to date with what is written; warn of those whose item is not there."""
     warnings, orphanages = [], set(chunk.parents or ()) - view.items
     for variation_id, value in zip(puts.ids, puts.values(), strict=True):
-        before, item_id = _parent(view.values.get(variation_id)), _parent(value)
+        before, item_id = parent_of(view.values.get(variation_id)), parent_of(value)
         if before is not None and before != item_id:
             removed.append(link(before, variation_id))
         if item_id is not None:
@@ -190,7 +186,7 @@ def _delete_others(batch: Batch, chunk: Chunk, view: View) -> Effects:
     """Delete what nothing goes along with: variations, item groups."""
     there = set(view.values)
     outcomes, deletes = _take_out(chunk, there)
-    parents = ((_parent(view.values.pop(variation_id)), variation_id) for variation_id in deletes)
+    parents = ((parent_of(view.values.pop(variation_id)), variation_id) for variation_id in deletes)
     return Effects(
         deletes=deletes,
         links_removed=[link(item_id, variation_id) for item_id, variation_id in parents if item_id is not None],
@@ -221,7 +217,3 @@ def _left_out(chunk: Chunk) -> dict[int, Outcome]:
     left_out = dict.fromkeys(chunk.superseded, Outcome.IGNORED)
     left_out.update((skipped.at, Outcome.FAILED) for skipped in chunk.skipped)
     return left_out
-
-
-def _parent(value: bytes | None) -> str | None:
-    return None if value is None else _decode_linked(value).item_id

@@ -20,7 +20,7 @@ def may_fail(batch: Batch) -> bool:
     match batch.operation:
         case Operation.PUT | Operation.ADD | Operation.REPLACE:
             return False
-        case Operation.PATCH | Operation.UPSERT:
+        case Operation.PATCH | Operation.UPSERT | Operation.CREATE | Operation.MODIFY | Operation.AMEND:
             return True
         case Operation.DELETE:
             return batch.kind is Kind.ITEMS and not batch.force
@@ -42,7 +42,7 @@ def check(
         deleted += applier.deletions(batch, chunk, view)
         item_count = view.item_count
         wrong: Mapping[int, Wrong] = {}
-        if batch.operation is Operation.PATCH:
+        if batch.operation is not Operation.DELETE:
             try:
                 applier.apply(batch, chunk, view)
             except TaskFailed as problem:

@@ -26,7 +26,8 @@
 -- ARGV[21]  ids to put, msgpack
 -- ARGV[22]  where their values begin and end in ARGV[23], msgpack: offsets in turn
 -- ARGV[23]  a text with the values; one long argument costs the server less than a thousand short ones
--- ARGV[24]  msgpack: {ids to delete, ids of variations deleted with their items, links to add, links to remove};
+-- ARGV[24]  msgpack: {ids to delete, ids of variations deleted with their items, links to add, links to remove,
+--           ids of variations put with their items, their values};
 --           each of these lists, and that of the puts, has 1,000 members at most: unpack fails near 8,000
 -- ARGV[25]  what is deleted here that the batch does not name, as it is kept for the change feed; '' if nothing is;
 --           '-' if something is, but there is no change feed, which can then never tell of it
@@ -97,6 +98,18 @@ local function put()
   return marks
 end
 
+local function put_variations(ids, values)
+  if #ids > 0 then
+    local fields, members = {}, {}
+    for i, id in ipairs(ids) do
+      fields[2 * i - 1], fields[2 * i] = id, ARGV[20] .. values[i]
+      members[2 * i - 1], members[2 * i] = 0, id
+    end
+    redis.call('HSET', VARIATIONS, unpack(fields))
+    redis.call('ZADD', VARIATIONS_INDEX, unpack(members))
+  end
+end
+
 local function delete(entries, index, ids)
   if #ids > 0 then
     redis.call('HDEL', entries, unpack(ids))
@@ -119,9 +132,10 @@ local function relink(added, removed)
 end
 
 local marks = put()
-local deletes, cascade, links_added, links_removed = unpack(cmsgpack.unpack(ARGV[24]))
+local deletes, cascade, links_added, links_removed, variations, values = unpack(cmsgpack.unpack(ARGV[24]))
 delete(ENTRIES, INDEX, deletes)
 delete(VARIATIONS, VARIATIONS_INDEX, cascade)
+put_variations(variations, values)
 relink(links_added, links_removed)
 if ARGV[25] == '-' then
   mark_untold(task_id)

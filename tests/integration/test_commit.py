@@ -10,7 +10,7 @@ import pytest
 
 from shared.errors import TaskConflict
 from shared.leases import Answer, Grant
-from shared.model import Kind, Status
+from shared.model import Kind, Operation, Status
 from shared.steps import Commit, Failure, Step
 from tests.support.batches import items, named, variations
 from tests.support.rig import Rig
@@ -347,3 +347,35 @@ def test_a_task_whose_first_page_is_committed_cannot_fail(rig: Rig) -> None:
     assert isinstance(page, Commit)
     rig.take(grant, [page])
     assert refused(rig, grant, [Failure(page.work, "too late")], base=page.name) is Answer.APPLIED
+
+
+# -- variations with their items --------------------------------------------------------------------------------------
+
+
+def whole(item_id: str, *variation_ids: str) -> dict[str, Any]:
+    theirs = [{"id": one, "item_id": item_id, "name": "new"} for one in variation_ids]
+    return {"id": item_id, "name": "new", "variations": theirs}
+
+
+def test_an_item_and_its_variations_are_one_commit(rig: Rig) -> None:
+    """Both or neither: before it nothing is there, after it all is."""
+    rig.send(Operation.CREATE, [whole("a", "v", "w")])
+    grant = rig.acquire()
+    [commit] = rig.plan(grant)
+    assert rig.bodies() == rig.bodies(Kind.VARIATIONS) == {}
+    rig.take(grant, [commit])
+    assert (list(rig.bodies()), list(rig.bodies(Kind.VARIATIONS))) == (["a"], ["v", "w"])
+    rig.check_laws()
+
+
+def test_more_variations_are_replaced_than_one_commit_deletes(rig: Rig) -> None:
+    """Some of the many stay, and not only the first that are read."""
+    many = [f"v{number:04}" for number in range(3000)]
+    rig.put(*items("a"))
+    rig.put(*variations("a", *many), kind=Kind.VARIATIONS)
+    kept = [*many[:400], *many[2800:]]
+    task_id = rig.send(Operation.MODIFY, [whole("a", *kept)])
+    rig.drain()
+    assert rig.task(task_id).counts["variations_deleted"] == 2400
+    assert list(rig.bodies(Kind.VARIATIONS)) == kept
+    rig.check_laws()

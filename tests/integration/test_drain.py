@@ -25,11 +25,15 @@ def random_entry(chance: random.Random, kind: Kind, operation: Operation) -> Ent
     if chance.random() < 0.7:
         edit = chance.choice(["", "", ":add", ":remove"]) if operation is Operation.PATCH else ""
         entry["data"] = {f"tags{edit}": chance.sample(["a", "b", 1, 1.0, True, None], 2)}
+    if operation in V1_OF_ITEMS and chance.random() < 0.7:
+        ids = chance.sample(range(12), chance.randrange(5))
+        entry["variations"] = [{"id": f"v{one}", "item_id": entry["id"], "name": f"{len(ids)}"} for one in ids]
     return entry
 
 
 #: These come in one chunk.
 V1_OF_GROUPS = (Operation.ADD, Operation.UPSERT, Operation.REPLACE)
+V1_OF_ITEMS = (Operation.CREATE, Operation.MODIFY, Operation.AMEND)
 
 
 def send_at_random(rig: Rig, chance: random.Random, batches: int) -> None:
@@ -37,9 +41,9 @@ def send_at_random(rig: Rig, chance: random.Random, batches: int) -> None:
     for _ in range(batches):
         kind = chance.choice(list(Kind))
         operation = chance.choice([Operation.PUT, Operation.PATCH, Operation.DELETE])
-        if kind is Kind.ITEM_GROUPS and chance.random() < 0.5:
-            operation = chance.choice(V1_OF_GROUPS)
-        one_chunk = operation in V1_OF_GROUPS
+        if kind is not Kind.VARIATIONS and chance.random() < 0.5:
+            operation = chance.choice(V1_OF_GROUPS if kind is Kind.ITEM_GROUPS else V1_OF_ITEMS)
+        one_chunk = operation in V1_OF_GROUPS + V1_OF_ITEMS
         entries = [random_entry(chance, kind, operation) for _ in range(chance.randrange(1, 8))]
         if operation is Operation.DELETE:
             entries = list({entry["id"]: entry for entry in entries}.values())  # type: ignore[index]
@@ -47,7 +51,11 @@ def send_at_random(rig: Rig, chance: random.Random, batches: int) -> None:
             operation,
             entries,
             kind=kind,
-            on_missing=chance.choice([OnMissing.FAIL, OnMissing.CREATE if one_chunk else OnMissing.IGNORE]),
+            on_missing=chance.choice(
+                list(OnMissing)
+                if operation in V1_OF_ITEMS
+                else [OnMissing.FAIL, OnMissing.CREATE if one_chunk else OnMissing.IGNORE]
+            ),
             chunk_entries=1000 if one_chunk else chance.choice([2, 1000]),
         )
 

@@ -218,7 +218,7 @@ class Model:
     def apply(self, batch: Accepted) -> Expected:
         """Apply a batch whole or not at all, and say how its task must have ended."""
         values = [read_json(entry) for entry in batch.entries]
-        last = {value["id"]: value for value in values}
+        last = _last_of_each(values)
         expected = Expected("DONE")
         for entry_id, times in Counter(value["id"] for value in values).items():
             if times > 1:
@@ -233,6 +233,8 @@ class Model:
                     self._write(batch, self._merged(batch, last, there, patched), expected)
                 case "add" | "upsert" | "replace":
                     self._apply_groups(batch, last, expected)
+                case "create" | "modify" | "amend":
+                    self._apply_whole_items(batch, last, expected)
                 case "delete" if batch.kind == "items":
                     self._delete_items(batch, last, expected)
                 case "delete":
@@ -256,6 +258,36 @@ class Model:
             for entry_id in gone:
                 del there[entry_id]
         self._write(batch, written, expected)
+
+    def _apply_whole_items(self, batch: Accepted, last: Mapping[str, Any], expected: Expected) -> None:
+        """Apply what V1 does with items and their variations."""
+        items, variations = self.there("items", batch.section), self.there("variations", batch.section)
+        missing = {item_id for item_id in last if item_id not in items}
+        if batch.operation == "create" and len(missing) < len(last):
+            raise Unapplicable("there already")
+        if batch.operation != "create" and missing and batch.on_missing == "FAIL":
+            raise Unapplicable(missing)
+        skipped = missing if batch.operation != "create" and batch.on_missing == "IGNORE" else set()
+        before, sent = set(variations), set()
+        for item_id, value in last.items():
+            if item_id in skipped:
+                continue
+            fields = {name: member for name, member in value.items() if name != "variations"}
+            stored = items.get(item_id, {})
+            if batch.operation == "amend":
+                items[item_id] = patched(stored, fields)
+            else:
+                score = {name: stored[name] for name in ("suggested_score",) if name in stored}
+                items[item_id] = _whole({**score, **fields})
+            if "variations" in value:
+                theirs = {variation["id"]: variation for variation in value["variations"]}
+                for variation_id in [one for one, held in variations.items() if held["item_id"] == item_id]:
+                    del variations[variation_id]
+                variations.update(theirs)
+                sent.update(theirs)
+        expected.counts["items_updated"] = len(last) - len(skipped)
+        expected.counts["variations_updated"] = len(sent)
+        expected.counts["variations_deleted"] = len(before - set(variations))
 
     def _merged(
         self,
@@ -298,6 +330,15 @@ class Model:
             del variations[entry_id]
         expected.counts["items_deleted"] = len(gone)
         expected.counts["variations_deleted"] = len(theirs)
+
+
+def _last_of_each(values: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The entries that count, by id, in the order of the batch."""
+    last: dict[str, dict[str, Any]] = {}
+    for value in values:
+        last.pop(value["id"], None)
+        last[value["id"]] = value
+    return last
 
 
 def _whole(value: Mapping[str, Any]) -> dict[str, Any]:
