@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import secrets
+from flask import Flask
 
-import structlog
-from flask import Flask, Response, g, request
-
-from api import changes, errors, health, item_groups, item_groups_v1, items, task_entries, tasks
+from api import (
+    changes,
+    errors,
+    health,
+    item_groups,
+    item_groups_v1,
+    items,
+    metrics,
+    task_entries,
+    tasks,
+    tracing,
+)
 from api.paths import AnythingConverter
 from api.services import EXTENSION, Services
 from api.waiting import Waiters
@@ -22,8 +29,6 @@ from shared.model import Kind
 from shared.settings import Settings
 from shared.store import connect
 from shared.wakeups import Bell, broker_url_for, doorbell_app
-
-_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,200}")
 
 
 def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
@@ -49,8 +54,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
         clock=clock,
         waiters=Waiters(settings.threads),
     )
-    app.before_request(_take_request_id)
-    app.after_request(_give_request_id)
+    tracing.register(app)
     errors.register(app)
     for kind in (Kind.ITEMS, Kind.VARIATIONS):
         app.register_blueprint(items.create_blueprint(kind))
@@ -60,6 +64,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     app.register_blueprint(task_entries.blueprint)
     app.register_blueprint(changes.blueprint)
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(metrics.blueprint)
     return app
 
 
@@ -71,15 +76,3 @@ def _credentials(settings: Settings) -> str:
         except OSError as error:
             raise Misconfigured(f"SLUICE_CREDENTIALS_FILE cannot be read: {error}") from error
     return text
-
-
-def _take_request_id() -> None:
-    sent = request.headers.get("X-Request-Id", "")
-    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
-
-
-def _give_request_id(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.request_id
-    return response

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from shared import metrics
 from shared.errors import SluiceError, StoreFull, TaskConflict, TaskNotFound, TryAgain
 
 log = logging.getLogger(__name__)
@@ -177,7 +178,24 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _answer(refused: Refused) -> Response:
+#: In the words of the metrics.
+_REASONS = {
+    400: "invalid",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported",
+    429: "queue_full",
+    503: "store_away",
+}
+
+
+def _answer(refused: Refused, *, reason: str | None = None) -> Response:
+    if request.method not in ("GET", "HEAD", "OPTIONS"):
+        metrics.WRITES_REJECTED.labels(reason or _REASONS.get(refused.status, "error")).inc()
     payload: dict[str, Any] = {"message": refused.message, **refused.members}
     if refused.errors:
         payload["errors"] = [problem._asdict() for problem in refused.errors]
@@ -190,8 +208,10 @@ def _answer(refused: Refused) -> Response:
 def _try_again(error: TryAgain) -> Response:
     # The text of the error may name hosts and ports: it is for the log, not for the caller.
     log.warning("store refused", extra={"action": "store_refused", "error": f"{type(error).__name__}: {error}"})
-    what = "The store is full" if isinstance(error, StoreFull) else "The store cannot be reached"
-    return _answer(Unavailable(f"{what}. Please try again later.", retry_after_s=error.retry_after_s))
+    full = isinstance(error, StoreFull)
+    what = "The store is full" if full else "The store cannot be reached"
+    refused = Unavailable(f"{what}. Please try again later.", retry_after_s=error.retry_after_s)
+    return _answer(refused, reason="store_full" if full else None)
 
 
 def _http_exception(error: HTTPException) -> Response:

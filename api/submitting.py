@@ -13,6 +13,7 @@ from api.auth import caller
 from api.errors import Conflict, TooManyTasks, Unavailable
 from api.services import services
 from api.task_views import show
+from shared import metrics
 from shared.errors import StoreUnavailable
 from shared.model import Batch
 from shared.partitions import new_nonce
@@ -66,32 +67,41 @@ def accept(batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | N
     """
     tools, catalog_key = services(), caller().catalog_key
     now_ms = tools.clock()
-    submitted = tools.partition(catalog_key).submit(
-        batch,
-        frames,
-        now_ms=now_ms,
-        nonce=new_nonce(),
-        idempotency=idempotency,
-        before=tools.backlog.before_submit(catalog_key, now_ms),
-        after=tools.backlog.after_submit(catalog_key, now_ms),
-    )
+    with metrics.SUBMIT_SECONDS.time():
+        submitted = tools.partition(catalog_key).submit(
+            batch,
+            frames,
+            now_ms=now_ms,
+            nonce=new_nonce(),
+            idempotency=idempotency,
+            before=tools.backlog.before_submit(catalog_key, now_ms),
+            after=tools.backlog.after_submit(catalog_key, now_ms),
+        )
     if submitted.ring:
         tools.bell.ring(catalog_key)
     _refuse(submitted)
     # A repeat may also be this very request, sent to the store twice.
     repeated = idempotency is not None and submitted.outcome is Submission.REPEATED
+    _tell(catalog_key, batch, submitted.task_id, repeated=repeated)
+    return Accepted(submitted.task_id, submitted.tasks_remaining, repeated)
+
+
+def _tell(catalog_key: str, batch: Batch, task_id: int, *, repeated: bool) -> None:
+    if not repeated:
+        metrics.BATCHES_ACCEPTED.labels(batch.kind, batch.operation).inc()
+        metrics.ENTRIES_ACCEPTED.labels(batch.kind, batch.operation).inc(batch.entries)
+        metrics.BYTES_ACCEPTED.inc(batch.bytes)
     log.info(
         "batch accepted before" if repeated else "batch accepted",
         action="submit",
         catalog_key=catalog_key,
-        task_id=submitted.task_id,
+        task_id=task_id,
         kind=batch.kind,
         operation=batch.operation,
         section=batch.section,
         entries=batch.entries,
         bytes=batch.bytes,
     )
-    return Accepted(submitted.task_id, submitted.tasks_remaining, repeated)
 
 
 def _waited_for(task_id: int, wait_s: int | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from api.auth import authorize, caller
 from api.bodies import read_json_body
+from api.changing import change_tasks
 from api.errors import Invalid, NotFound, Problem
 from api.json_bodies import parse_json
 from api.paths import read_task_id
@@ -16,7 +17,6 @@ from api.schemas import TaskChange, TaskChanges, TasksQuery, TaskType, WaitQuery
 from api.services import services
 from api.task_views import show
 from shared.model import Status
-from shared.partitions import new_nonce
 from shared.submissions import Change
 from shared.tasks import TaskFilter, TaskPage
 
@@ -69,20 +69,8 @@ def patch_many() -> Response:
 
 
 def _change(changes: list[tuple[int, Change]]) -> list[int]:
-    tools, who = services(), caller()
-    now_ms = tools.clock()
-    reruns = any(change is Change.RERUN for _, change in changes)
-    changed, ring = tools.partition(who.catalog_key).change_tasks(
-        changes,
-        who=who.credential.name,
-        now_ms=now_ms,
-        nonce=new_nonce(),
-        before=tools.backlog.before_submit(who.catalog_key, now_ms) if reruns else (),
-        after=tools.backlog.after_submit(who.catalog_key, now_ms) if reruns else (),
-    )
-    if ring:
-        tools.bell.ring(who.catalog_key)
-    return changed
+    who = caller()
+    return change_tasks(who.catalog_key, changes, who=who.credential.name)
 
 
 def _one(task_id: int, *, wait_s: int = 0) -> Response:

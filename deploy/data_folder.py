@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +43,13 @@ class DataFolder:
         made = make()
         write_private(file, made + "\n")
         return made, True
+
+    def emptied(self, name: str) -> Path:
+        """Make a folder in it that holds nothing of an earlier run, and name it."""
+        folder = self.path / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        return folder
 
     def close(self) -> None:
         """Let go of the folder; others that inherited the lock still hold it."""

@@ -202,6 +202,8 @@ class Stack:
     def _complete_environ(self) -> None:
         settings, folder, environ = self.settings, self.folder, self.environ
         environ["SLUICE_DATA_DIR"] = str(folder.path)
+        # Ingress and worker count in files of one folder, so that the ingress can tell of both; see shared/metrics.py.
+        environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder.emptied("metrics"))
         if self.embedded:
             # The broker is the next database of the same server, as with a given one.
             environ["SLUICE_REDIS_URL"] = url = embedded_store.store_url(folder.socket("store"))

@@ -68,6 +68,11 @@ class Backlog:
         """List a page of the backlog, longest-waiting first."""
         return self._page(keys.BACKLOG, skip)
 
+    def size(self) -> int:
+        """Count the catalogs with a backlog."""
+        [size] = run(self._client, ("ZCARD", keys.BACKLOG))
+        return int(size)
+
     def add_forgotten(self, now_ms: int, *, skip: int) -> int:
         """Look at a page of all known catalogs and add those with a backlog that is not marked, the last net.
 

@@ -57,8 +57,8 @@ class CatalogKeys:
         #: hash, for ever: {applied, held, lost, reach, careful, stuck}: last commit, token of the owner since, tokens
         #: of the owners lost there, last task handed out, up to where to be careful, left to an operator.
         self.position = prefix + "position"
-        #: hash, for ever: {tasks, bytes, kept_bytes, last_ms, untold}: waiting, payloads kept for audit, last
-        #: submission, the last task of which the change feed can no longer tell.
+        #: hash, for ever: {tasks, bytes, entries, kept_bytes, last_ms, untold}: waiting, payloads kept for
+        #: audit, last submission, the last task of which the change feed can no longer tell.
         self.waiting = prefix + "waiting"
         #: hash, for ever: section → generation its readers and writers use.
         self.sections = prefix + "sections"

@@ -83,6 +83,8 @@ class Progress:
     """How a round of steps went."""
 
     answer: Answer
+    #: How many steps had their effect, from the first on.
+    done: int = 0
     #: The partition was empty afterwards and has been given back.
     released: bool = False
     #: What comes next, if it was asked for.

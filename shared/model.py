@@ -197,3 +197,6 @@ class Batch:
     protocol: str = "http"
     notification_emails: tuple[str, ...] = ()
     submitter: Submitter | None = None
+    #: The request that brought it, and the trace that this was part of (W3C ``traceparent``).
+    request_id: str = ""
+    traceparent: str = ""

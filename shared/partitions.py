@@ -12,11 +12,12 @@ from shared import scripts
 from shared.codec import decode_batch, encode_batch, encode_ids, pack, stamp
 from shared.errors import TaskConflict, TaskNotFound
 from shared.keys import CatalogKeys
-from shared.leases import Answer, Grant, Progress, Refusal, Work
+from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal, Work
 from shared.model import Batch, Kind
 from shared.settings import Settings
+from shared.states import PartitionState, read_states
 from shared.steps import Commit, Failure, Step
-from shared.submissions import Change, IdempotencyKey, PartitionState, Submission, Submitted
+from shared.submissions import Change, IdempotencyKey, Submission, Submitted
 
 #: How long the answer to a nonce is kept: longer than any client of ours goes on re-sending.
 NONCE_TTL_MS = 60_000
@@ -80,6 +81,7 @@ class Partition:
                 RUNG_TTL_MS,
                 idempotency.request_digest if idempotency else "",
                 IDEMPOTENCY_TTL_MS,
+                batch.entries,
                 *self._facts(batch),
             ),
         )
@@ -91,9 +93,7 @@ class Partition:
     @staticmethod
     def _facts(batch: Batch) -> tuple[scripts.Argument, ...]:
         """List the fields of a task record that scripts need to see, and the batch for all others."""
-        return (
-            "batch", encode_batch(batch), "section", batch.section, "entries", batch.entries, "chunks", batch.chunks,
-        )  # fmt: skip
+        return ("batch", encode_batch(batch), "section", batch.section, "chunks", batch.chunks)
 
     def change_tasks(
         self,
@@ -162,8 +162,9 @@ class Partition:
         replies = scripts.run(self._client, *commands)
         code, *rest = replies[-1]
         if not rest:
-            return Progress(_worst(replies))
-        return Progress(Answer(code.decode()), rest[0] == b"RELEASED", _window(rest[1]) if len(rest) > 1 else None)
+            return _stopped(replies)
+        window = _window(rest[1]) if len(rest) > 1 else None
+        return Progress(Answer(code.decode()), len(steps), rest[0] == b"RELEASED", window)
 
     def _step(self, token: str, base: str, step: Step, now_ms: int, more: int) -> tuple[scripts.Argument, ...]:
         work, kept_cap = step.work, self._settings.payload_bytes
@@ -238,27 +239,8 @@ class Partition:
 
     def state(self) -> PartitionState:
         """Look at the partition from outside, for people."""
-        keys = self.keys
-        waiting, position, holder, head = scripts.run(
-            self._client,
-            ("HMGET", keys.waiting, "tasks", "bytes"),
-            ("HMGET", keys.position, "lost", "stuck"),
-            ("HGET", keys.lease, "holder"),
-            ("XRANGE", keys.stream, "-", "+", "COUNT", 1),
-        )
-        head_id, oldest_ms = None, None
-        if head:
-            head_id = int(head[0][0].partition(b"-")[0])
-            [oldest_ms] = scripts.run(self._client, ("HGET", keys.task(head_id), "submitted_ms"))
-        return PartitionState(
-            tasks=int(waiting[0] or 0),
-            bytes=int(waiting[1] or 0),
-            oldest_ms=int(oldest_ms) if oldest_ms else None,
-            head=head_id,
-            holder=holder.decode() if holder else None,
-            stalls=len((position[0] or b"").split()),
-            stuck=bool(position[1]),
-        )
+        [state] = read_states(self._client, [self.catalog_key])
+        return state
 
     def _call(self, script: scripts.Script, args: Sequence[scripts.Argument]) -> Any:
         return scripts.run(self._client, script.command(self.keys.partition, args))[0]
@@ -276,10 +258,11 @@ def _staged(upload: str, frames: Sequence[bytes]) -> list[scripts.Command]:
     ]
 
 
-def _worst(replies: Sequence[Any]) -> Answer:
+def _stopped(replies: Sequence[Any]) -> Progress:
     """Say why a round stopped: the first step that had no effect, since those after it hang on it."""
-    answers = (Answer(reply[0].decode()) for reply in replies)
-    return next(answer for answer in answers if answer not in (Answer.OK, Answer.ALREADY_DONE))
+    answers = [Answer(reply[0].decode()) for reply in replies]
+    done = next(number for number, answer in enumerate(answers) if answer not in DONE_ANSWERS)
+    return Progress(answers[done], done)
 
 
 def _window(rows: Sequence[Any]) -> list[Work]:

@@ -63,6 +63,12 @@ class Settings:
     changes: str = _setting("on", "The change feed, `/v1/changes`.", one_of=("on", "off"))
     flower_port: int = _setting(5555, "Port of Flower, on loopback.", at_least=1)
     flower_auth: str | None = _setting(None, "Flower's `user:password`; made and kept in the data folder when absent.")
+    metrics_port: int | None = _setting(
+        None,
+        "Port of the worker's own `/metrics`, for a worker that shares no data folder with the ingress.",
+        at_least=1,
+    )
+    metrics_token: str | None = _setting(None, "`/metrics` of the ingress wants this Bearer token; absent: nobody's.")
     log_level: str = _setting("INFO", "Lowest level that is logged.", one_of=("DEBUG", "INFO", "WARNING", "ERROR"))
 
     @classmethod
@@ -114,6 +120,7 @@ def _decimal(text: str) -> float:
 #: By the annotation as written, which `from __future__ import annotations` keeps as text.
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "int": _whole,
+    "int | None": _whole,
     "float": _decimal,
     "str": str,
     "str | None": str,

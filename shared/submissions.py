@@ -42,22 +42,3 @@ class IdempotencyKey:
 class Change(StrEnum):
     CANCEL = "CANCEL"
     RERUN = "RERUN"
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionState:
-    """How a partition looks from outside."""
-
-    #: Tasks that wait or are being applied, and the bytes of their payloads.
-    tasks: int
-    bytes: int
-    #: When the oldest of them was submitted.
-    oldest_ms: int | None
-    #: The task that comes next, or is being applied.
-    head: int | None
-    #: Who drains it.
-    holder: str | None
-    #: Owners lost in a row at this position.
-    stalls: int
-    #: Nobody takes it up any more before an operator has looked.
-    stuck: bool

@@ -13,6 +13,8 @@ import structlog
 from celery import Celery
 from kombu import Connection, Producer
 
+from shared import metrics
+
 log = structlog.get_logger()
 
 #: Name of the job that drains a partition; its one argument is the catalog key.
@@ -81,6 +83,7 @@ class Bell:
             # Whatever the broker's or the store's library raises, the answer is the same: be silent for a while.
             except Exception as error:
                 log.warning("cannot ring", action="ring", catalog_key=catalog_key, error=str(error))
+                metrics.RINGS_FAILED.inc()
                 producer, silent_until = None, time.monotonic() + BREAK_S
 
     def _connect(self) -> Producer:

@@ -12,6 +12,7 @@ from typing import Any
 
 from celery import Celery, bootsteps
 
+from shared import metrics
 from shared.backlog import Backlog
 from shared.catalogs import Catalog
 from shared.clock import now_ms
@@ -24,6 +25,7 @@ from shared.store import connect
 from shared.wakeups import DRAIN_JOB, QUEUE, Bell, broker_url_for, doorbell_app
 from workers import jobs
 from workers.drain import Drainer
+from workers.observed import ObservedPartition, SweptPartition
 from workers.pull import Puller
 from workers.sweep import Sweep
 
@@ -37,12 +39,14 @@ def create_celery(settings: Settings) -> Celery:
     celery = Celery("sluice", broker=broker_url)
     celery.conf.update(_configuration(broker_url))
 
-    def build_puller(holder: str, stopping: Callable[[], bool] = lambda: False) -> Puller:
+    def build_puller(
+        holder: str, partition: type[Partition] = ObservedPartition, stopping: Callable[[], bool] = lambda: False
+    ) -> Puller:
         client = connect(redis_url)
         backlog = Backlog(client)
         bell = Bell(doorbell_app(broker_url), broker_url, needless=backlog.is_watched)
         drainer = Drainer(
-            functools.partial(Partition, client, settings),
+            functools.partial(partition, client, settings),
             functools.partial(Catalog, client),
             backlog,
             bell,
@@ -56,7 +60,7 @@ def create_celery(settings: Settings) -> Celery:
     def build_sweep() -> Sweep:
         holder, client, stop = _holder(os.getpid()), connect(redis_url), threading.Event()
         return Sweep(
-            build_puller(holder, stop.is_set),
+            build_puller(holder, SweptPartition, stop.is_set),
             Backlog(client),
             Heartbeats(client),
             functools.partial(Partition, client, settings),
@@ -74,6 +78,8 @@ def create_celery(settings: Settings) -> Celery:
         """Runs the sweep as long as the worker runs."""
 
         def start(self, parent: Any) -> None:
+            if settings.metrics_port is not None:
+                metrics.serve(settings.host, settings.metrics_port)
             self.sweep = build_sweep()
             self.sweep.start()
 

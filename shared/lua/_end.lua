@@ -19,13 +19,15 @@ end
 
 -- Take a task off the stream with its terminal status; its payload is kept for audit up to the cap.
 local function end_task(task_id, from, to, now_ms, kept_cap_bytes)
-  local bytes = tonumber(redis.call('HGET', TASK .. task_id, 'payload_bytes')) or 0
+  local bytes, entries = unpack(redis.call('HMGET', TASK .. task_id, 'payload_bytes', 'entries'))
+  bytes, entries = tonumber(bytes) or 0, tonumber(entries) or 0
   set_status(task_id, from, to)
   redis.call('HSET', TASK .. task_id, 'updated_ms', now_ms)
   redis.call('ZADD', ENDED, now_ms, padded(task_id))
   redis.call('ZADD', PAYLOADS, now_ms, padded(task_id))
   redis.call('HINCRBY', WAITING, 'tasks', -1)
   redis.call('HINCRBY', WAITING, 'bytes', -bytes)
+  redis.call('HINCRBY', WAITING, 'entries', -entries)
   redis.call('HINCRBY', WAITING, 'kept_bytes', bytes)
   redis.call('XDEL', STREAM, task_id .. '-0')
   trim_payloads(kept_cap_bytes)

@@ -72,7 +72,7 @@ for i = 9, #ARGV, 2 do
     redis.call('COPY', PAYLOAD .. old, PAYLOAD .. task_id)
     local batch, section, entries, chunks, bytes = unpack(redis.call('HMGET', TASK .. old, 'batch', 'section',
       'entries', 'chunks', 'payload_bytes'))
-    append_task(task_id, now_ms, bytes, {'batch', batch, 'section', section, 'entries', entries, 'chunks', chunks,
+    append_task(task_id, now_ms, bytes, entries, {'batch', batch, 'section', section, 'chunks', chunks,
       'retry_of', old, 'rerun_by', who})
     ids[(i - 7) / 2] = tonumber(task_id)
     ring = 1

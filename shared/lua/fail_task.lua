@@ -48,6 +48,7 @@ if status == 'LOST' then
   local head = redis.call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]
   redis.call('HINCRBY', WAITING, 'tasks', -1)
   redis.call('HINCRBY', WAITING, 'bytes', -head[2][2])
+  redis.call('HINCRBY', WAITING, 'entries', -head[2][4])
   redis.call('UNLINK', PAYLOAD .. task_id)
   redis.call('XDEL', STREAM, task_id .. '-0')
   redis.call('ZREM', TASKS, padded(task_id))

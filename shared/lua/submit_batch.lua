@@ -14,7 +14,8 @@
 -- ARGV[8]   how long a ring counts as under way, ms
 -- ARGV[9]   digest of the request, or '' without an Idempotency-Key
 -- ARGV[10]  how long the idempotency record is kept, ms
--- ARGV[11…] further fields of the task record, name and value in turn
+-- ARGV[11]  entries
+-- ARGV[12…] further fields of the task record, name and value in turn
 --
 -- Returns {ACCEPTED | REPEATED | CONFLICT | TASKS_FULL | BYTES_FULL | UPLOAD_LOST, task id or 0, waiting tasks, ring}.
 
@@ -57,7 +58,7 @@ end
 local task_id = next_task_id()
 redis.call('RENAME', UPLOAD, PAYLOAD .. task_id)
 redis.call('PERSIST', PAYLOAD .. task_id)
-append_task(task_id, now_ms, bytes, {unpack(ARGV, 11)})
+append_task(task_id, now_ms, bytes, ARGV[11], {unpack(ARGV, 12)})
 redis.call('SET', NONCE .. nonce, task_id, 'PX', ARGV[7])
 if digest ~= '' then
   redis.call('SET', IDEMPOTENCY, digest .. ' ' .. task_id, 'PX', ARGV[10])

@@ -1,0 +1,46 @@
+"""The ids that a request brings along, or gets: in its answer, its log lines, its task and what the worker logs."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import cast
+
+import structlog
+from flask import Flask, Response, g, request
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,200}")
+#: W3C Trace Context, version 00 and what later versions begin with: version, trace id, parent id, flags.
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def register(app: Flask) -> None:
+    """Take in the ids of every request, and give its request id back."""
+    app.before_request(_take)
+    app.after_request(_give)
+
+
+def request_id() -> str:
+    """The id of the present request: the sender's ``X-Request-Id``, or one of ours."""
+    return cast(str, g.request_id)
+
+
+def traceparent() -> str:
+    """The trace that the present request is part of, as it was sent; empty if there is none."""
+    return cast(str, g.traceparent)
+
+
+def _take() -> None:
+    sent = request.headers.get("X-Request-Id", "")
+    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
+    trace = request.headers.get("traceparent", "")
+    g.traceparent = trace if _TRACEPARENT.fullmatch(trace) else ""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    if g.traceparent:
+        structlog.contextvars.bind_contextvars(traceparent=g.traceparent)
+
+
+def _give(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    return response

@@ -1,0 +1,70 @@
+"""The gauges: what the store says of itself and of the partitions with a backlog, read when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import redis
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+
+from shared import metrics
+from shared.backlog import PAGE, Backlog
+from shared.errors import TryAgain
+from shared.heartbeats import Heartbeats
+from shared.metrics import Gauge
+from shared.scripts import run
+from shared.states import PartitionState, read_states
+
+
+def look(client: redis.Redis, now_ms: int) -> Iterable[Metric]:
+    """Read every gauge, in a few round trips; without the store there is one, which says so."""
+    try:
+        return [_one(metrics.STORE_UP, 1), *_store(client, now_ms), *_partitions(client, now_ms)]
+    except TryAgain:
+        return [_one(metrics.STORE_UP, 0)]
+
+
+def longest_waiting(backlog: Backlog, most: int) -> list[str]:
+    """List the partitions with a backlog, longest-waiting first."""
+    found: list[str] = []
+    while len(found) < most and (page := backlog.waiting(skip=len(found))):
+        found += page
+        if len(page) < PAGE:
+            break
+    return found[:most]
+
+
+def _store(client: redis.Redis, now_ms: int) -> Iterator[Metric]:
+    [memory] = run(client, ("INFO", "memory"))
+    yield _one(metrics.STORE_MEMORY, memory["used_memory"])
+    yield _one(metrics.STORE_MEMORY_MAX, memory["maxmemory"])
+    yield _one(metrics.WORKERS, len(Heartbeats(client).alive(now_ms)))
+    yield _one(metrics.BACKLOG_PARTITIONS, Backlog(client).size())
+
+
+def _partitions(client: redis.Redis, now_ms: int) -> Iterator[Metric]:
+    catalog_keys = longest_waiting(Backlog(client), metrics.LABELLED_PARTITIONS)
+    states = read_states(client, catalog_keys)
+    for gauge, value in _values(now_ms).items():
+        yield _each(gauge, catalog_keys, map(value, states))
+
+
+def _values(now_ms: int) -> dict[Gauge, Callable[[PartitionState], float]]:
+    return {
+        metrics.BACKLOG_BATCHES: lambda state: state.tasks,
+        metrics.BACKLOG_ENTRIES: lambda state: state.entries,
+        metrics.BACKLOG_BYTES: lambda state: state.bytes,
+        metrics.BACKLOG_OLDEST: lambda state: state.age_s(now_ms),
+        metrics.PARTITION_STUCK: lambda state: state.stuck,
+    }
+
+
+def _one(gauge: Gauge, value: float) -> Metric:
+    return GaugeMetricFamily(gauge.name, gauge.sentence, value=value)
+
+
+def _each(gauge: Gauge, catalog_keys: Sequence[str], values: Iterable[float]) -> Metric:
+    family = GaugeMetricFamily(gauge.name, gauge.sentence, labels=["catalog_key"])
+    for catalog_key, value in zip(catalog_keys, values, strict=True):
+        family.add_metric([catalog_key], value)
+    return family

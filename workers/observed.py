@@ -1,0 +1,117 @@
+"""What a drain shows of itself: metrics, and a line for every task that ends.  The drain knows nothing of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from shared import metrics
+from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal
+from shared.model import Status
+from shared.partitions import Partition
+from shared.steps import Commit, Failure, Step
+
+log = structlog.get_logger()
+
+
+class ObservedPartition(Partition):
+    """A partition that counts what its owner does; one for each drain."""
+
+    _owned_since: float | None = None
+
+    def acquire(self, holder: str, *, nonce: str) -> Grant | Refusal:
+        granted = super().acquire(holder, nonce=nonce)
+        if self._owned_since is None and isinstance(granted, Grant):
+            self._owned_since = time.perf_counter()
+        return granted
+
+    def begin(self, token: str, task_id: int, *, now_ms: int) -> Answer:
+        answer = super().begin(token, task_id, now_ms=now_ms)
+        if answer is Answer.FENCED:
+            self._lost()
+        return answer
+
+    def take(self, token: str, base: str, steps: Sequence[Step], **how: Any) -> Progress:
+        start = time.perf_counter()
+        progress = super().take(token, base, steps, **how)
+        metrics.COMMIT_SECONDS.observe(time.perf_counter() - start)
+        self._tell(steps[: progress.done])
+        if progress.answer not in DONE_ANSWERS:
+            metrics.COMMITS_REFUSED.labels(progress.answer).inc()
+        if progress.answer is Answer.FENCED:
+            self._lost()
+        elif progress.released:
+            self._ended()
+        return progress
+
+    def extend(self, token: str) -> bool:
+        held = super().extend(token)
+        if not held:
+            self._lost()
+        return held
+
+    def yield_(self, token: str, **how: Any) -> bool:
+        if how.get("troubled"):
+            metrics.DRAINS_FAILED.inc()
+        self._ended()
+        return super().yield_(token, **how)
+
+    def release(self, token: str) -> bool:
+        self._ended()
+        return super().release(token)
+
+    def _lost(self) -> None:
+        metrics.LEASES_LOST.inc()
+        self._ended()
+
+    def _ended(self) -> None:
+        if self._owned_since is not None:
+            metrics.DRAIN_SECONDS.observe(time.perf_counter() - self._owned_since)
+            self._owned_since = None
+
+    def _tell(self, steps: Sequence[Step]) -> None:
+        """Count, and log, what became of steps that had their effect."""
+        applied = sum(len(step.effects.outcomes) for step in steps if isinstance(step, Commit))
+        batch = steps[0].work.batch if steps else None
+        if batch is not None and applied:
+            # What is taken in one go is of one kind and operation.
+            metrics.ENTRIES_APPLIED.labels(batch.kind, batch.operation).inc(applied)
+        for step in steps:
+            if status := _status_after(step):
+                metrics.TASKS_ENDED.labels(status).inc()
+                log.info("task ended", action="end_task", catalog_key=self.catalog_key, status=status, **_facts(step))
+
+
+class SweptPartition(ObservedPartition):
+    """One that the sweep found."""
+
+    def acquire(self, holder: str, *, nonce: str) -> Grant | Refusal:
+        granted = super().acquire(holder, nonce=nonce)
+        if isinstance(granted, Grant):
+            metrics.SWEEPS_FOUND.inc()
+        return granted
+
+
+def _status_after(step: Step) -> Status | None:
+    """Tell how a task ended with a step; None if it goes on."""
+    if isinstance(step, Failure):
+        return Status.FAILED
+    batch = step.work.batch
+    last = batch is not None and step.effects.chunk_ends and step.chunk + 1 == batch.chunks
+    return Status.DONE if last else None
+
+
+def _facts(step: Step) -> dict[str, Any]:
+    batch = step.work.batch
+    facts: dict[str, Any] = {"task_id": step.work.task_id}
+    if batch is not None:
+        facts |= {"kind": batch.kind, "operation": batch.operation, "section": batch.section, "entries": batch.entries}
+        facts["request_id"] = batch.request_id
+        if batch.traceparent:
+            facts["traceparent"] = batch.traceparent
+    if isinstance(step, Failure):
+        facts["error"] = step.message
+    return facts
