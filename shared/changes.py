@@ -1,7 +1,7 @@
 """The change feed: what each task changed, in order.
 
-Nothing is written for it but the ids of what was deleted without being named: it is put together from the payloads and
-the reports, and reaches back as far as payloads are kept.
+Nothing is written for it but the ids of what was changed without being an entry: it is put together from the payloads
+and the reports, and reaches back as far as payloads are kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import redis
 
 from shared import scripts
-from shared.codec import decode_ids
+from shared.codec import decode_changed
 from shared.errors import SluiceError
 from shared.keys import CatalogKeys
 from shared.model import Kind, Outcome
@@ -110,19 +110,20 @@ class ChangeFeed:
         report, frames = scripts.run(
             self._client,
             ("GETRANGE", self._keys.report(task.id), 0, batch.entries - 1),
-            ("LRANGE", self._keys.also_deleted(task.id), 0, -1),
+            ("LRANGE", self._keys.also_changed(task.id), 0, -1),
         )
         marks = report.decode()
         entries = list(self._named(task, marks)) if CHANGES.intersection(marks) else []
-        others: dict[Kind, list[str]] = {}
+        others: dict[Kind, list[tuple[str, Outcome]]] = {}
         for frame in frames:
-            for kind, ids in decode_ids(frame).items():
-                others.setdefault(kind, []).extend(ids)
-        entries += [(entry_id, Outcome.DELETED) for entry_id in others.pop(batch.kind, ())]
+            for kind, changed in decode_changed(frame).items():
+                for outcome, ids in changed.items():
+                    others.setdefault(kind, []).extend((entry_id, outcome) for entry_id in ids)
+        entries += others.pop(batch.kind, ())
         if entries:
             yield Change(task.id, batch.kind, batch.section, entries)
-        for kind, ids in others.items():
-            yield Change(task.id, kind, batch.section, [(entry_id, Outcome.DELETED) for entry_id in ids])
+        for kind, found in others.items():
+            yield Change(task.id, kind, batch.section, found)
 
     def _named(self, task: Task, marks: str) -> Iterator[tuple[str, Outcome]]:
         """List the entries that changed something; of a task that was given up halfway, those it came to."""

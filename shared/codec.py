@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import zstandard
 
-from shared.model import Batch, Chunk, Kind, Skipped
+from shared.model import Batch, Chunk, Kind, Outcome, Skipped
 
 #: Digits of the update time, ms, in front of the JSON of every stored entry.
 STAMP_DIGITS = 13
@@ -21,12 +21,15 @@ STAMP_DIGITS = 13
 #: Level 1: higher ones cost twice the time for a few percent.
 _LEVEL = 1
 
+#: Ids by kind, and by what became of them.
+Changed = dict[Kind, dict[Outcome, list[str]]]
+
 #: Write plain values as msgpack, which scripts can read.
 pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(
     tuple[list[str], bytes, list[str | None] | None, list[int], int, list[Skipped], bytes]
 ).decode
-_unpack_ids = msgspec.msgpack.Decoder(dict[Kind, list[str]]).decode
+_unpack_changed = msgspec.msgpack.Decoder(Changed).decode
 _encode_batch = msgspec.json.Encoder().encode
 _decode_batch = msgspec.json.Decoder(Batch).decode
 _decode_reasons = msgspec.json.Decoder(dict[int, str]).decode
@@ -56,14 +59,14 @@ def decode_chunk(frame: bytes) -> Chunk:
     return Chunk(text, ids, array("I", bounds), parents, superseded, first, skipped)
 
 
-def encode_ids(ids: dict[Kind, list[str]]) -> bytes:
-    """Write ids by kind."""
+def encode_changed(ids: Changed) -> bytes:
+    """Write what was changed."""
     return _zstd.compress(pack(ids))
 
 
-def decode_ids(data: bytes) -> dict[Kind, list[str]]:
-    """Read ids by kind."""
-    return _unpack_ids(_zstd.decompress(data))
+def decode_changed(data: bytes) -> Changed:
+    """Read what was changed."""
+    return _unpack_changed(_zstd.decompress(data))
 
 
 def stamp(now_ms: int) -> bytes:

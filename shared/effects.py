@@ -91,6 +91,8 @@ class Effects:
     cascade: list[str] = field(default_factory=list)
     #: Variations that come with their items, by id.
     variations: dict[str, bytes] = field(default_factory=dict)
+    #: Those of them that were not there.
+    variations_created: list[str] = field(default_factory=list)
     links_added: list[str] = field(default_factory=list)
     links_removed: list[str] = field(default_factory=list)
     #: One byte per entry, PUT_MARK for a put.

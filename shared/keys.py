@@ -70,7 +70,7 @@ class CatalogKeys:
         self.partition = (
             self.seq, self.store_run, self.stream, self.tasks, self.ended, self.payloads, self.lease, self.fence,
             self.rung, self.position, self.waiting, self.sections,
-            self.task(""), self.payload(""), self.also_deleted(""), self.report(""), self.by_status(""), self.nonce(""),
+            self.task(""), self.payload(""), self.also_changed(""), self.report(""), self.by_status(""), self.nonce(""),
         )  # fmt: skip
 
     def task(self, task_id: int | str) -> str:
@@ -81,9 +81,9 @@ class CatalogKeys:
         """List of chunk frames, explicit delete some time after the end."""
         return f"{self.prefix}payload:{task_id}"
 
-    def also_deleted(self, task_id: int | str) -> str:
-        """List, deleted with the payload: what a task deleted that its payload does not name."""
-        return f"{self.prefix}also_deleted:{task_id}"
+    def also_changed(self, task_id: int | str) -> str:
+        """List, deleted with the payload: what a task changed that is no entry of its payload."""
+        return f"{self.prefix}also_changed:{task_id}"
 
     def report(self, task_id: int | str) -> str:
         """String, deleted with the task: one outcome byte per entry, then reasons, as far as known."""

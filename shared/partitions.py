@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from shared import scripts
-from shared.codec import decode_batch, encode_batch, encode_ids, pack, stamp
+from shared.codec import decode_batch, encode_batch, encode_changed, pack, stamp
 from shared.errors import TaskConflict, TaskNotFound
 from shared.keys import CatalogKeys
 from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal, Work
@@ -201,10 +201,10 @@ class Partition:
         )  # fmt: skip
 
     def _for_change_feed(self, step: Commit) -> bytes | str:
-        also_deleted = step.also_deleted
-        if not also_deleted:
+        also_changed = step.also_changed
+        if not also_changed:
             return ""
-        return encode_ids(also_deleted) if self._settings.changes == "on" else "-"
+        return encode_changed(also_changed) if self._settings.changes == "on" else "-"
 
     def frame(self, task_id: int, chunk: int) -> bytes | None:
         """Read one chunk of a payload."""

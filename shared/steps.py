@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.codec import Changed
 from shared.effects import Effects
 from shared.leases import Work
-from shared.model import Kind, Operation
+from shared.model import Kind, Operation, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +26,19 @@ class Commit:
         return f"{self.work.task_id}:{self.chunk}:{self.page}"
 
     @property
-    def also_deleted(self) -> dict[Kind, list[str]]:
-        """What is deleted although the batch does not name it."""
-        found, batch = {}, self.work.batch
-        if self.effects.cascade:
-            found[Kind.VARIATIONS] = self.effects.cascade
-        if batch is not None and batch.operation is Operation.REPLACE and self.effects.deletes:
-            found[batch.kind] = self.effects.deletes
-        return found
+    def also_changed(self) -> Changed:
+        """What is changed although it is no entry of the batch."""
+        effects, batch = self.effects, self.work.batch
+        created = set(effects.variations_created)
+        variations = {
+            Outcome.DELETED: effects.cascade,
+            Outcome.CREATED: effects.variations_created,
+            Outcome.UPDATED: [one for one in effects.variations if one not in created],
+        }
+        found: Changed = {Kind.VARIATIONS: {outcome: ids for outcome, ids in variations.items() if ids}}
+        if batch is not None and batch.operation is Operation.REPLACE and effects.deletes:
+            found[batch.kind] = {Outcome.DELETED: effects.deletes}
+        return {kind: changed for kind, changed in found.items() if changed}
 
 
 @dataclass(frozen=True, slots=True)

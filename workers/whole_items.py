@@ -46,6 +46,7 @@ def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
     # Links are read in the order of the items, up to a limit: if any of this chunk's go, others may be the cut ones.
     if variations.gone and (not view.links_complete or len(variations.gone) + len(variations.written) > LIST_LENGTH):
         return variations.deletions()
+    created = [variation_id for variation_id in variations.written if variation_id not in view.variations]
     variations.show_in(view)
     written = {items[i].id: one.value for i, one in decided.items() if one.value is not None}
     view.values.update(written)
@@ -54,6 +55,7 @@ def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
         puts=Puts.of(list(written), list(written.values())),
         cascade=list(variations.gone),
         variations=variations.written,
+        variations_created=created,
         links_added=variations.links(there=True),
         links_removed=variations.links(there=False),
         outcomes="".join(outcomes),

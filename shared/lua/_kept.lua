@@ -13,7 +13,7 @@ local function drop_payload(member)
   local task_id = string.format('%d', member)
   local status, bytes = unpack(redis.call('HMGET', TASK .. task_id, 'status', 'payload_bytes'))
   bytes = tonumber(bytes) or 0
-  redis.call('UNLINK', PAYLOAD .. task_id, ALSO_DELETED .. task_id)
+  redis.call('UNLINK', PAYLOAD .. task_id, ALSO_CHANGED .. task_id)
   redis.call('ZREM', PAYLOADS, member)
   redis.call('HINCRBY', WAITING, 'kept_bytes', -bytes)
   -- What was canceled changed nothing, and may have ended long before tasks with lower ids.

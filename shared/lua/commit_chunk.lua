@@ -29,7 +29,7 @@
 -- ARGV[24]  msgpack: {ids to delete, ids of variations deleted with their items, links to add, links to remove,
 --           ids of variations put with their items, their values};
 --           each of these lists, and that of the puts, has 1,000 members at most: unpack fails near 8,000
--- ARGV[25]  what is deleted here that the batch does not name, as it is kept for the change feed; '' if nothing is;
+-- ARGV[25]  what is changed here that is no entry of the batch, as it is kept for the change feed; '' if nothing is;
 --           '-' if something is, but there is no change feed, which can then never tell of it
 --
 -- Returns {code, HELD | RELEASED, next window if wanted}, code OK or ALREADY_DONE;
@@ -141,7 +141,7 @@ if ARGV[25] == '-' then
   mark_untold(task_id)
 elseif ARGV[25] ~= '' then
   -- Kept, counted and let go of with the payload.
-  redis.call('RPUSH', ALSO_DELETED .. task_id, ARGV[25])
+  redis.call('RPUSH', ALSO_CHANGED .. task_id, ARGV[25])
   redis.call('HINCRBY', record, 'payload_bytes', #ARGV[25])
   redis.call('HINCRBY', WAITING, 'bytes', #ARGV[25])
 end

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.changes import ChangeFeed, ChangePage, ChangesGone
-from shared.model import Kind, Operation, Outcome
+from shared.model import Kind, OnMissing, Operation, Outcome
 from shared.partitions import new_nonce
 from shared.stuck import Decision, settle_stuck
 from tests.support.batches import items, make_batch, named, variations
@@ -86,12 +86,20 @@ def test_groups_that_a_replace_leaves_out_are_told_as_deleted(rig: Rig) -> None:
     assert told(rig, after=1) == [(2, "item_groups", "d=c a=d c=d")]
 
 
+def test_variations_that_come_with_their_item_are_told(rig: Rig) -> None:
+    rig.put(*items("a"))
+    rig.put(*variations("a", "u", "v"), kind=Kind.VARIATIONS)
+    rig.send(Operation.MODIFY, items("a", variations=variations("a", "v", "w")))
+    rig.drain()
+    assert told(rig, after=2) == [(3, "items", "a=u"), (3, "variations", "u=d w=c v=u")]
+
+
 def test_whoever_follows_has_what_is_there(rig: Rig) -> None:
     """Over a random history, in pages of any size."""
     rnd = random.Random(7)
     for _ in range(60):
         ids = [str(rnd.randrange(30)) for _ in range(rnd.randrange(1, 12))]
-        match rnd.randrange(5):
+        match rnd.randrange(6):
             case 0:
                 rig.put(*items(*ids))
             case 1:
@@ -102,6 +110,9 @@ def test_whoever_follows_has_what_is_there(rig: Rig) -> None:
                 rig.delete(*named(*ids[:3]), kind=Kind.VARIATIONS)
             case 4:
                 rig.patch(*items(*ids[:2]))
+            case 5:
+                whole = items(ids[0], variations=variations(ids[0], *sorted(set(ids))))
+                rig.send(Operation.MODIFY, whole, on_missing=OnMissing.CREATE)
         if rnd.randrange(3) == 0:
             rig.drain()
     rig.drain()
@@ -223,7 +234,7 @@ def test_without_a_feed_what_goes_along_is_not_kept_and_that_is_known(rig: Rig) 
     off.delete(*named("a"))
     off.put(*items("b"))
     off.drain()
-    assert not list(off.client.scan_iter(match="*also_deleted*"))
+    assert not list(off.client.scan_iter(match="*also_changed*"))
     assert gone(rig, 2) == 4
     assert told(rig, after=3) == [(4, "items", "b=c")]
 
@@ -233,10 +244,10 @@ def test_what_is_kept_of_a_cascade_counts_and_goes_with_the_payload(rig: Rig) ->
     rig.put(*variations("a", "v"), kind=Kind.VARIATIONS)
     rig.delete(*named("a"))
     rig.drain()
-    assert rig.client.exists(rig.keys().also_deleted(3))
+    assert rig.client.exists(rig.keys().also_changed(3))
     rig.clock.advance(3_600_000)
     rig.with_settings(payload_retention_s=1).partition().retire(now_ms=rig.clock(), limit=100)
-    assert not rig.client.exists(rig.keys().also_deleted(3))
+    assert not rig.client.exists(rig.keys().also_changed(3))
     assert rig.client.hget(rig.keys().waiting, "kept_bytes") == b"0"
 
 

@@ -165,8 +165,8 @@ def _check_tasks(client: redis.Redis, catalog_key: str) -> None:
     kept = _members(client, of.payloads)
     _expect(f"{catalog_key}: payloads kept of tasks that have not ended", kept - ended, set())
     _expect(f"{catalog_key}: payloads without a task", _numbered(client, of.payload("")) - kept - set(waiting), set())
-    also_deleted = _numbered(client, of.also_deleted(""))
-    _expect(f"{catalog_key}: deletions without a payload", also_deleted - kept - set(waiting), set())
+    also_changed = _numbered(client, of.also_changed(""))
+    _expect(f"{catalog_key}: changes without a payload", also_changed - kept - set(waiting), set())
     _expect(f"{catalog_key}: reports without a task", _numbered(client, of.report("")) - set(records), set())
     sizes = {task_id: int(record[b"payload_bytes"]) for task_id, record in records.items()}
     counters = {name.decode(): int(value) for name, value in client.hgetall(of.waiting).items()}
