@@ -24,8 +24,7 @@ class Puller:
         self._awake_since: float | None = None
 
     def drain(self, catalog_key: str) -> Drained:
-        """Drain the partition somebody rang for."""
-        self._stay_awake()
+        """Drain the partition somebody rang for, at once: others are told that it is needless to ring only later."""
         return self._drainer.drain(catalog_key)
 
     def pull(self, *, until: float) -> None:
@@ -58,8 +57,9 @@ class Puller:
 
     def _drained(self, catalog_key: str) -> bool:
         """Drain one partition; False if that came to nothing."""
+        self._stay_awake()
         try:
-            return self.drain(catalog_key) not in (Drained.NOT_OWNER, Drained.STUCK)
+            return self._drainer.drain(catalog_key) not in (Drained.NOT_OWNER, Drained.STUCK)
         except StoreUnavailable:
             raise
         # One partition's trouble, logged where it happened, must not hold up the others.
