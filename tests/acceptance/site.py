@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ TOKEN = "acceptance-token"
 #: One catalog with two tokens, and one with another.
 OTHER_CREDENTIALS = "one:writer-token:rw,one:reader-token:r,two:other-token"
 CATALOGS = [f"shop-{number:03}" for number in range(300)]
+
+
+#: From a write to its effect, when a worker is rung for.
+LONGEST_RING_S = 0.5
 
 
 class Site:
@@ -41,6 +46,18 @@ class Site:
     def get(self, path: str) -> Answer:
         """Ask for something that needs no token."""
         return send_request(self.url, "GET", path, headers={})
+
+    # -- wake-ups -------------------------------------------------------------------------------------------------
+
+    def time_to_effect(self) -> float:
+        """Measure from a write to its effect, in a catalog at rest."""
+        shop, start = self.customer(), time.monotonic()
+        shop.done(shop.put({"id": "a", "name": "A"}))
+        return time.monotonic() - start
+
+    def rings_are_heard(self) -> bool:
+        """Say whether one write after the other has its effect at once; a sweep may catch one of them."""
+        return all(self.time_to_effect() < LONGEST_RING_S for _ in range(3))
 
     # -- the worker -----------------------------------------------------------------------------------------------
 
