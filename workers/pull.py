@@ -57,14 +57,17 @@ class Puller:
 
     def _drained(self, catalog_key: str) -> bool:
         """Drain one partition; False if that came to nothing."""
-        self._stay_awake()
         try:
-            return self._drainer.drain(catalog_key) not in (Drained.NOT_OWNER, Drained.STUCK)
+            worked = self._drainer.drain(catalog_key) not in (Drained.NOT_OWNER, Drained.STUCK)
         except StoreUnavailable:
             raise
         # One partition's trouble, logged where it happened, must not hold up the others.
         except Exception:
             return False
+        if worked:
+            # Only now, since only after this it is certain that there will be another look.
+            self._stay_awake()
+        return worked
 
     def _stay_awake(self) -> None:
         now = time.monotonic()

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from shared.backlog import Backlog
+from shared.backlog import AWAKE_MS, Backlog
 from shared.errors import StoreUnavailable
 from shared.wakeups import Bell
 from tests.support.batches import items
@@ -50,13 +50,20 @@ def test_everything_that_waits_is_drained_and_nobody_rung_for(rig: Rig) -> None:
 
 
 def test_whoever_pulls_says_so(rig: Rig) -> None:
-    """For a moment only, so that its death goes unnoticed for no longer than that."""
-    rig.put(*items("a"))
+    """Once it is certain to look again; for a moment only, so that its death goes unnoticed for no longer than that."""
+    for catalog_key in ("one", "two"):
+        rig.put(*items("a"), catalog_key=catalog_key)
     seen = []
-    open_partition = interposed(rig, before_take=lambda: seen.append(rig.backlog.is_watched()))
-    puller(rig, rig.drainer(open_partition=open_partition)).drain(ACME)
-    assert seen == [True]
-    assert 0 < rig.client.pttl("sluice:awake") <= 20 or not rig.backlog.is_watched()
+
+    class Watched(Backlog):
+        def stay_awake(self) -> None:
+            seen.append("awake")
+            super().stay_awake()
+            assert 0 < rig.client.pttl("sluice:awake") <= AWAKE_MS or not self.is_watched()
+
+    open_partition = interposed(rig, before_take=lambda: seen.append("take"))
+    puller(rig, rig.drainer(open_partition=open_partition), Watched(rig.client)).pull(until=soon())
+    assert seen[:3] == ["take", "awake", "take"]
 
 
 def test_what_comes_while_another_is_drained_is_found(rig: Rig) -> None:
