@@ -10,6 +10,7 @@ import pytest
 
 from shared.backlog import AWAKE_MS, Backlog
 from shared.errors import StoreUnavailable
+from shared.partitions import Partition
 from shared.wakeups import Bell
 from tests.support.batches import items
 from tests.support.interposed import interposed
@@ -61,9 +62,12 @@ def test_whoever_pulls_says_so(rig: Rig) -> None:
             super().stay_awake()
             assert 0 < rig.client.pttl("sluice:awake") <= AWAKE_MS or not self.is_watched()
 
-    open_partition = interposed(rig, before_take=lambda: seen.append("take"))
+    def open_partition(catalog_key: str) -> Partition:
+        seen.append("drain")
+        return rig.partition(catalog_key)
+
     puller(rig, rig.drainer(open_partition=open_partition), Watched(rig.client)).pull(until=soon())
-    assert seen[:3] == ["take", "awake", "take"]
+    assert seen[:3] == ["drain", "awake", "drain"]
 
 
 def test_what_comes_while_another_is_drained_is_found(rig: Rig) -> None:
