@@ -112,13 +112,23 @@ def test_whatever_is_killed_comes_back_and_nothing_accepted_is_lost(environ: dic
     control = control_of(Path(environ["SLUICE_DATA_DIR"]))
 
     for number, name in enumerate(STOP_ORDER):
-        Client(url, *found.groups()).send(Batch("PUT", "items", [{"id": str(number), "name": f"before {name}"}]))
+        batch = Batch("PUT", "items", [{"id": str(number), "name": f"before {name}"}])
+        # The process of an ingress killed before may answer for another second, and then nobody for a moment.
+        wait_until(partial(_sent, Client(url, *found.groups()), batch), "the batch is taken", timeout_s=30)
         before = control.processes()[name].pid
         os.kill(before, signal.SIGKILL)
         assert f"{name} ended and was started again" in up.read_until(str(name))[-1]
         whole = partial(_whole, url, found, number + 1)
         wait_until(whole, f"all is well after {name} was killed", timeout_s=60, every_s=0.2)
         assert control.processes()[name].pid != before
+
+
+def _sent(client: Client, batch: Batch) -> bool:
+    try:
+        client.send(batch)
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def _whole(url: str, credential: re.Match[str], expected: int) -> bool:
