@@ -3,6 +3,7 @@
 #   make demo             start everything, send a catalogue, follow it, stay up   (ARGS=--exit: stop and say if all was right)
 #   make up               the stack in the foreground; settings from SLUICE_* variables
 #   make test             all tests                                                (ARGS="-k order -x": passed to pytest)
+#   make fuzz             many requests made up from the OpenAPI document          (FUZZ_EXAMPLES=1000: for each operation)
 #   make check            linter, types, import rules
 #   make bench            Sluice beside what one would use otherwise, in 12 minutes        (ARGS=--quick: in two)
 #   make clean            what these targets made; never the data folder
@@ -16,10 +17,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench clean
+.PHONY: help demo up test fuzz check bench clean
 
 help:
-	@sed -n '3,8s/^# *//p' Makefile
+	@sed -n '3,9s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -29,6 +30,9 @@ up: $(VENV)/ready
 
 test: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(VENV)/ready-dev
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest --timeout=0 tests/fuzz $(ARGS)
 
 check: $(VENV)/ready-dev
 	@$(BIN)/ruff check .

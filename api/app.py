@@ -6,6 +6,7 @@ from flask import Flask
 
 from api import (
     changes,
+    documents,
     errors,
     health,
     item_groups,
@@ -16,7 +17,7 @@ from api import (
     tasks,
     tracing,
 )
-from api.paths import AnythingConverter
+from api.paths import AnythingConverter, TaskIdConverter
 from api.services import EXTENSION, Services
 from api.waiting import Waiters
 from shared.backlog import Backlog
@@ -43,7 +44,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.url_map.merge_slashes = False
-    app.url_map.converters["anything"] = AnythingConverter
+    app.url_map.converters.update(anything=AnythingConverter, task_id=TaskIdConverter)
     app.extensions[EXTENSION] = Services(
         client=client,
         settings=settings,
@@ -65,6 +66,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     app.register_blueprint(changes.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(documents.blueprint)
     return app
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from api import answer_schemas
 from api.auth import authorize, caller
+from api.describing import Answer, Description, Tag, describe
 from api.errors import Gone, NotFound
 from api.schemas import ChangesQuery, load_query
 from api.services import services
@@ -18,6 +20,33 @@ blueprint.before_request(authorize)
 
 
 @blueprint.get("")
+@describe(
+    Description(
+        "Follow what tasks changed",
+        Tag.CHANGES,
+        {
+            200: Answer(
+                "A page of changes, in the order of the tasks. Go on with `next_after`; at once, if there is `more`.",
+                answer_schemas.ChangesPage,
+                {
+                    "changes": [
+                        {
+                            "task_id": 7,
+                            "kind": "items",
+                            "section": "Products",
+                            "entries": [{"id": "sku-1", "outcome": "updated"}],
+                        }
+                    ],
+                    "next_after": 7,
+                    "more": False,
+                },
+            )
+        },
+        text="For whoever keeps a copy or an index of the catalogue. 404 if the feed is switched off.",
+        query=ChangesQuery,
+        errors=(404, 410),
+    )
+)
 def get_list() -> Response:
     """Tell what the tasks after a given one changed; 410 says from where to go on once everything was read again."""
     tools, query = services(), load_query(ChangesQuery, request.args)

@@ -22,19 +22,25 @@ def read_idempotency_key(batch: Batch, body: bytes) -> IdempotencyKey | None:
 
     A key belongs to its catalog, method and path.  Two requests say the same if they have one body, inflated, and
     want one thing done with it: who sends it and how (``wait``, the client's name, compression) is left out.  Raises
-    Invalid for a key that is empty, too long, or not of visible ASCII characters.
+    Invalid as `sent_key`.
     """
-    key = request.headers.get(HEADER)
+    key = sent_key()
     if key is None:
         return None
-    if not _KEY.fullmatch(key):
-        raise Invalid(Problem(HEADER, "a key has 1 to 255 visible ASCII characters"))
     # What follows from the body need not be said again; cut differently by a newer version, it is still the same.
     said = replace(batch, entries=0, bytes=0, chunks=0, submitter=None, request_id="", traceparent="")
     return IdempotencyKey(
         scope_digest=_digest(request.method.encode(), request.path.encode(), key.encode()),
         request_digest=_digest(encode_batch(said), body),
     )
+
+
+def sent_key() -> str | None:
+    """Read the header.  Raises Invalid for a key that is empty, too long, or not of visible ASCII characters."""
+    key = request.headers.get(HEADER)
+    if key is not None and not _KEY.fullmatch(key):
+        raise Invalid(Problem(HEADER, "a key has 1 to 255 visible ASCII characters"))
+    return key
 
 
 def _digest(*parts: bytes) -> str:

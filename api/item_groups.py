@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from api.auth import authorize, caller
+from api.described_reads import describe_list, describe_one
 from api.errors import NotFound
 from api.pages import answer_json, answer_page, offset_of, shown
 from api.schemas import GroupsQuery, load_query
@@ -18,6 +19,7 @@ add_writes(blueprint, Kind.ITEM_GROUPS)
 
 
 @blueprint.get("")
+@describe_list(Kind.ITEM_GROUPS, GroupsQuery)
 def get_list() -> Response:
     query = load_query(GroupsQuery, request.args)
     catalog, size = services().catalog(caller().catalog_key), query["num_results_per_page"]
@@ -30,6 +32,7 @@ def get_list() -> Response:
 
 
 @blueprint.get("/<anything:group_id>")
+@describe_one(Kind.ITEM_GROUPS)
 def get_one(group_id: str) -> Response:
     found = services().catalog(caller().catalog_key).get(Kind.ITEM_GROUPS, NO_SECTION, [group_id])
     if not found:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
+from api import described_groups_v1
 from api.auth import authorize, caller
 from api.bodies import read_json_body
+from api.describing import describe
 from api.errors import NotFound
 from api.group_trees import GroupTree, decode_group
 from api.idempotency import read_idempotency_key
@@ -29,12 +31,14 @@ blueprint.before_request(authorize)
 
 
 @blueprint.get("")
+@describe(described_groups_v1.ALL)
 def get_all() -> Response:
     tree = GroupTree(_catalog().item_groups())
     return _answer_tree(tree, tree.roots())
 
 
 @blueprint.get("/<anything:group_id>")
+@describe(described_groups_v1.ONE)
 def get_one(group_id: str) -> Response:
     """Answer with a group and all below it; with none if it is not there, as the clients expect."""
     tree = GroupTree(_catalog().item_groups())
@@ -42,21 +46,25 @@ def get_one(group_id: str) -> Response:
 
 
 @blueprint.post("")
+@describe(described_groups_v1.ADD)
 def post() -> Response:
     return _write_nested(Operation.ADD)
 
 
 @blueprint.put("")
+@describe(described_groups_v1.REPLACE)
 def put() -> Response:
     return _write_nested(Operation.REPLACE)
 
 
 @blueprint.patch("")
+@describe(described_groups_v1.UPSERT)
 def patch() -> Response:
     return _write_nested(Operation.UPSERT)
 
 
 @blueprint.delete("")
+@describe(described_groups_v1.DELETE)
 def delete() -> Response:
     """Delete all groups: they are replaced by none."""
     refuse_failed(_apply(Operation.REPLACE, make_chunk([], []), b""))
@@ -64,6 +72,7 @@ def delete() -> Response:
 
 
 @blueprint.put("/<anything:group_id>")
+@describe(described_groups_v1.PUT_ONE)
 def put_one(group_id: str) -> Response:
     """Change the fields of one group that are sent, or make it; a new one needs a name."""
     body = read_json_body()

@@ -7,9 +7,10 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from api.auth import authorize, caller
+from api.described_reads import describe_list, describe_one
 from api.errors import NotFound
 from api.pages import answer_json, answer_page, offset_of, read_cursor, shown
-from api.schemas import ItemsQuery, VariationsQuery, load_query
+from api.schemas import ItemsQuery, SectionQuery, VariationsQuery, load_query
 from api.services import services
 from api.writing import add_writes
 from shared.catalogs import Catalog
@@ -23,12 +24,14 @@ def create_blueprint(kind: Kind) -> Blueprint:
     add_writes(blueprint, kind)
 
     @blueprint.get("")
+    @describe_list(kind, VariationsQuery if kind is Kind.VARIATIONS else ItemsQuery)
     def get_list() -> Response:
         return _list(kind)
 
     @blueprint.get("/<anything:entry_id>")
+    @describe_one(kind, SectionQuery)
     def get_one(entry_id: str) -> Response:
-        section = load_query(ItemsQuery, request.args)["section"]
+        section = load_query(SectionQuery, request.args)["section"]
         found = services().catalog(caller().catalog_key).get(kind, section, [entry_id])
         if not found:
             raise NotFound(f"{kind.one} {entry_id!r} not found")

@@ -6,6 +6,7 @@ import secrets
 
 from flask import Blueprint, Response, request
 
+from api.describing import Answer, Description, Tag, describe
 from api.errors import InvalidToken
 from api.services import services
 from shared import metrics
@@ -15,6 +16,16 @@ blueprint = Blueprint("metrics", __name__)
 
 
 @blueprint.get("/metrics")
+@describe(
+    Description(
+        "Read what is counted, for Prometheus",
+        Tag.SERVICE,
+        {200: Answer("Prometheus' text format.", {"type": "string"}, media_types=("text/plain",))},
+        text="Needs a Bearer token of its own, if the operator set one.",
+        errors=(401, 503),
+        public=True,
+    )
+)
 def get_metrics() -> Response:
     """Answer with what all processes of this machine counted, and how the store and the partitions look now."""
     tools = services()

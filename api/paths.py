@@ -20,6 +20,12 @@ class AnythingConverter(BaseConverter):
     weight = 1000
 
 
+class TaskIdConverter(AnythingConverter):
+    """What stands for a task's id, but for the names of what belongs to a task: those have routes of their own."""
+
+    regex = r"(?s:(?!.*/(?:entries|payload)\Z).+)"
+
+
 def read_task_id(text: str) -> int:
     """Read a task id from a path.
 

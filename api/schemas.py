@@ -59,10 +59,20 @@ class SyncQuery(WaitQuery):
     on_invalid = fields.Choice([OnInvalid.REJECT])
 
 
+def _section() -> fields.Text:
+    return fields.Text(load_default="Products", validate=length(1, 100))
+
+
+class SectionQuery(Query):
+    """What names one entry, beside its id."""
+
+    section = _section()
+
+
 class WriteQuery(WaitQuery):
     """What every write takes."""
 
-    section = fields.Text(load_default="Products", validate=length(1, 100))
+    section = _section()
     force = fields.QueryFlag(load_default=False)
     on_invalid = fields.Choice(list(OnInvalid), load_default=OnInvalid.REJECT)
     dry_run = fields.QueryFlag(load_default=False)
@@ -99,7 +109,7 @@ class PagedQuery(Query):
 class ItemsQuery(PagedQuery):
     """What a list of items takes."""
 
-    section = fields.Text(load_default="Products", validate=length(1, 100))
+    section = _section()
     ids = fields.ListOf(fields.Text(), data_key="id", load_default=list, validate=length(None, 1000, "items"))
     num_results_per_page = fields.QueryInteger(load_default=100, validate=between(1, 1000))
     next_page_cursor = fields.Text(load_default=None, allow_none=False, validate=length(1, 1000))
@@ -143,7 +153,7 @@ class EntriesQuery(PagedQuery):
     """What a report takes."""
 
     num_results_per_page = fields.QueryInteger(load_default=100, validate=between(1, 1000))
-    outcome = fields.Choice(list(EntryOutcome), load_default=None)
+    outcome = fields.Choice(list(EntryOutcome), load_default=None, allow_none=False)
 
 
 class ChangesQuery(Query):

@@ -7,8 +7,11 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from api import described_tasks
 from api.auth import authorize, caller
+from api.describing import describe
 from api.errors import NotFound
+from api.pages import offset_of
 from api.paths import read_task_id
 from api.schemas import EntriesQuery, load_query
 from api.services import services
@@ -24,11 +27,12 @@ _MEDIA_TYPES = {Form.JSON: "application/json", Form.NDJSON: "application/x-ndjso
 
 
 @blueprint.get("/<task_id>/entries")
+@describe(described_tasks.ENTRIES)
 def get_entries(task_id: str) -> Response:
     """Tell what became of each entry, page by page."""
     query = load_query(EntriesQuery, request.args)
     size = query["num_results_per_page"]
-    offset = (query["page"] - 1) * size if query["page"] is not None else query["offset"] or 0
+    offset = offset_of(query, size) or 0
     reports = services().reports(caller().catalog_key)
     page = reports.page(_task(task_id), only=query["outcome"], offset=offset, size=size)
     return jsonify(
@@ -39,6 +43,7 @@ def get_entries(task_id: str) -> Response:
 
 
 @blueprint.get("/<task_id>/payload")
+@describe(described_tasks.PAYLOAD)
 def get_payload(task_id: str) -> Response:
     """Send the body of the request that became the task, byte for byte, inflated."""
     task, catalog_key = _task(task_id), caller().catalog_key

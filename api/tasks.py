@@ -7,9 +7,11 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from api import described_tasks
 from api.auth import authorize, caller
 from api.bodies import read_json_body
 from api.changing import change_tasks
+from api.describing import describe
 from api.errors import Invalid, NotFound, Problem
 from api.json_bodies import parse_json
 from api.paths import read_task_id
@@ -27,6 +29,7 @@ _CHANGES = {Status.CANCELED: Change.CANCEL, Status.QUEUED: Change.RERUN}
 
 
 @blueprint.get("")
+@describe(described_tasks.LIST)
 def get_list() -> Response:
     query = load_query(TasksQuery, request.args)
     size = query["num_results_per_page"]
@@ -44,13 +47,15 @@ def get_list() -> Response:
     )
 
 
-@blueprint.get("/<anything:task_id>")
+@blueprint.get("/<task_id:task_id>")
+@describe(described_tasks.ONE)
 def get_one(task_id: str) -> Response:
     wait_s = load_query(WaitQuery, request.args)["wait"]
     return _one(read_task_id(task_id), wait_s=wait_s or 0)
 
 
-@blueprint.patch("/<anything:task_id>")
+@blueprint.patch("/<task_id:task_id>")
+@describe(described_tasks.CHANGE)
 def patch_one(task_id: str) -> Response:
     wish = load_body(TaskChange, parse_json(read_json_body()))["status"]
     [changed] = _change([(read_task_id(task_id), _CHANGES[wish])])
@@ -58,6 +63,7 @@ def patch_one(task_id: str) -> Response:
 
 
 @blueprint.patch("")
+@describe(described_tasks.CHANGE_MANY)
 def patch_many() -> Response:
     wishes = load_body(TaskChanges, parse_json(read_json_body()))["tasks"]
     ids = [wish["id"] for wish in wishes]

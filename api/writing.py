@@ -7,7 +7,8 @@ from flask import Blueprint, Response, jsonify, request
 from api.auth import caller
 from api.batches import CheckedBatch, check_batch
 from api.bodies import read_entries_body
-from api.idempotency import read_idempotency_key
+from api.described_writes import describe_write
+from api.idempotency import read_idempotency_key, sent_key
 from api.schemas import PatchQuery, WriteQuery, load_query
 from api.services import services
 from api.submitting import submit
@@ -20,14 +21,17 @@ def add_writes(blueprint: Blueprint, kind: Kind) -> None:
     """Make the routes that write entries of a kind."""
 
     @blueprint.put("")
+    @describe_write(kind, Operation.PUT)
     def put() -> Response:
         return write(kind, Operation.PUT)
 
     @blueprint.patch("")
+    @describe_write(kind, Operation.PATCH)
     def patch() -> Response:
         return write(kind, Operation.PATCH)
 
     @blueprint.delete("")
+    @describe_write(kind, Operation.DELETE)
     def delete() -> Response:
         return write(kind, Operation.DELETE)
 
@@ -42,6 +46,7 @@ def write(kind: Kind, operation: Operation) -> Response:
         body, kind=kind, operation=operation, on_missing=on_missing, form=form, max_entries=max_entries
     )
     if query["dry_run"]:
+        sent_key()  # a bad one is told, a good one means nothing here
         return _findings(checked)
     chunks = checked.chunks(query["on_invalid"])
     batch = Batch(

@@ -70,6 +70,8 @@ class Catalog:
 
     def get(self, kind: Kind, section: str, ids: Sequence[str]) -> list[Entry]:
         """Read entries by id, in the order of the ids; those that are not there are left out."""
+        if not ids:
+            return []
         generation = self._generation(section)
         [values] = scripts.run(self._client, ("HMGET", self._keys.entries(kind, section, generation), *ids))
         return [_entry(id_, value) for id_, value in zip(ids, values, strict=True) if value is not None]

@@ -1,0 +1,91 @@
+"""Whatever is sent, the answer is one that the OpenAPI document names, of the form that it says; never a 5xx.
+
+schemathesis makes up the requests from the document, good ones and bad ones; ``FUZZ_EXAMPLES`` says how many for each
+operation.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+
+from api.app import create_app
+from api.openapi import write_document
+from api.services import EXTENSION
+from shared.settings import Settings
+from tests.support.batches import items, variations
+from tests.support.ingress import TOKEN, Ingress
+from tests.support.key_checker import check_keys
+from tests.support.rig import ACME, Rig
+from tests.support.store_server import StoreServer
+
+#: Few, since schemathesis sends as many as are allowed, and one more.
+MAX_ENTRIES = 20
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
+
+
+@pytest.fixture(scope="module")
+def ingress(store_server: StoreServer) -> Iterator[Ingress]:
+    """An ingress with something to read, whose batches are applied as they come in."""
+    with store_server.connect() as client:
+        client.flushall()
+        ingress = Ingress(Rig(client).with_settings(max_entries=MAX_ENTRIES), store_server.url)
+        ingress.write("PUT", "/v2/items", {"items": items("sku-1", "0")})
+        ingress.write("PUT", "/v2/variations", {"variations": variations("sku-1", "sku-1-m", "0")})
+        ingress.write("PUT", "/v2/item_groups", {"item_groups": [{"id": "shirts", "name": "Shirts"}]})
+        with ingress.draining():
+            yield ingress
+        ingress.rig.drain()
+        check_keys(client)
+
+
+#: Its document needs no store, so the operations are known when tests are collected; its services come with the store.
+APP = create_app(replace(Settings(), redis_url="unix:///not-yet"))
+DOCUMENT = write_document(APP, max_entries=MAX_ENTRIES)
+# Of all the keys that there might be, this one is known.
+DOCUMENT["components"]["parameters"]["key"]["schema"] = {"type": "string", "enum": [ACME]}
+# Lines are another spelling of the same entries, which schemathesis cannot write.
+for operation in (one for path in DOCUMENT["paths"].values() for one in path.values() if "requestBody" in one):
+    operation["requestBody"]["content"].pop("application/x-ndjson", None)
+document = schemathesis.openapi.from_dict(DOCUMENT)
+document.app = APP
+
+
+@document.parametrize()
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
+def test_the_document_holds(case: Any, ingress: Ingress) -> None:
+    APP.extensions[EXTENSION] = ingress.app.extensions[EXTENSION]
+    case.call_and_validate(auth=(TOKEN, ""), excluded_checks=list(beyond_the_document(case)))
+
+
+def beyond_the_document(case: Any) -> Iterator[Any]:
+    """Name the checks that would misjudge a request, since it meets a rule that no document can express."""
+    query, body = case.query, case.body if isinstance(case.body, dict) else {}
+    known = {parameter.name for parameter in case.operation.query}
+    if (
+        set(query) - known  # parameters that nobody knows are ignored
+        or str(query.get("dry_run")).lower() not in ("none", "false")  # bad entries are reported, not refused
+        or query.get("on_invalid") == "SKIP"  # the same
+    ):
+        yield negative_data_rejection
+    if "wait" in query and case.operation.path.startswith("/v1/item"):
+        yield not_a_server_error  # 504 says that the time was up
+    changes = body.get("tasks")
+    ids = [str(change.get("id")) for change in changes if isinstance(change, dict)] if isinstance(changes, list) else []
+    if (
+        "next_page_cursor" in query  # made up, so none of ours
+        or {"page", "offset"} <= set(query)  # one of the two may be there
+        or query.get("on_missing") == "CREATE"  # then the rules of PUT hold
+        or "after" in query  # a task that there has been
+        or len(ids) > len(set(ids))  # each task once
+        or case.operation.path.startswith("/v1/item_groups")  # no group below itself, the id of the path in the body
+    ):
+        yield positive_data_acceptance
