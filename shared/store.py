@@ -21,6 +21,8 @@ ANSWER_TIMEOUT_S = 5.0
 #: A call is sent again so often when its connection broke.  Safe, since every script knows a repeat.  One that got no
 #: answer in time is not: a server that hangs would hold every thread for that much longer.
 RETRIES = 2
+#: Seconds after which a call has come to an end, one way or the other.
+LONGEST_CALL_S = (RETRIES + 1) * (CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S) + 1
 
 
 def connect(url: str) -> redis.Redis:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import os
 import socket
 import threading
@@ -21,13 +20,14 @@ from shared.heartbeats import Heartbeats
 from shared.logs import configure_logs
 from shared.partitions import Partition
 from shared.settings import Settings
-from shared.store import connect
+from shared.store import LONGEST_CALL_S, connect
 from shared.wakeups import DRAIN_JOB, QUEUE, Bell, broker_url_for, doorbell_app
 from workers import jobs
 from workers.drain import Drainer
 from workers.observed import ObservedPartition, SweptPartition
 from workers.pull import Puller
 from workers.sweep import Sweep
+from workers.watchdog import Watchdog
 
 
 def create_celery(settings: Settings) -> Celery:
@@ -54,6 +54,7 @@ def create_celery(settings: Settings) -> Celery:
             holder=holder,
             clock=now_ms,
             stopping=stopping,
+            watchdog=Watchdog(settings.lease_ttl_s + LONGEST_CALL_S),
         )
         return Puller(drainer, backlog, bell)
 
@@ -86,8 +87,7 @@ def create_celery(settings: Settings) -> Celery:
         def stop(self, parent: Any) -> None:
             self.sweep.stop(timeout_s=settings.lease_ttl_s)
 
-    hard_limit_s = math.ceil(settings.lease_ttl_s + jobs.JOB_S)
-    jobs.register(celery, lambda: puller_of(os.getpid()), hard_limit_s=hard_limit_s)
+    jobs.register(celery, lambda: puller_of(os.getpid()))
     celery.steps["worker"].add(SweepStep)
     return celery
 

@@ -19,6 +19,7 @@ from shared.settings import Settings
 from shared.steps import Step, last_commit
 from shared.wakeups import Bell
 from workers.plan import HeadChanged, LeaseLost, Planner
+from workers.watchdog import Watchdog
 
 log = structlog.get_logger()
 
@@ -55,6 +56,7 @@ class Drainer:
         holder: str,
         clock: Clock,
         stopping: Callable[[], bool] = lambda: False,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._open_partition = open_partition
         self._open_catalog = open_catalog
@@ -64,6 +66,7 @@ class Drainer:
         self._holder = holder
         self._clock = clock
         self._stopping = stopping
+        self._watchdog = watchdog or Watchdog(None)
         #: Partitions that were, or may have been, taken over when the store went away, and with which nonce.
         self._unexcused: list[tuple[Partition, str]] = []
         #: Catalogs whose partition is known to be stuck.
@@ -82,12 +85,15 @@ class Drainer:
         self._excuse()
         partition, nonce = self._open_partition(catalog_key), new_nonce()
         try:
+            self._watchdog.feed()
             drained = self._take_over(partition, nonce)
         except StoreUnavailable:
             self._unexcused.append((partition, nonce))
             with contextlib.suppress(StoreUnavailable):
                 self._excuse()
             raise
+        finally:
+            self._watchdog.rest()
         if drained is Drained.EMPTY:
             self._backlog.remove(catalog_key, self._clock())
         elif drained is Drained.YIELDED:
@@ -133,9 +139,11 @@ class Drainer:
 
     def _advance(self, partition: Partition, grant: Grant, nonce: str) -> Drained:
         """Take round after round of steps, from the head."""
-        planner = Planner(partition, self._open_catalog(partition.catalog_key), self._settings)
+        catalog = self._open_catalog(partition.catalog_key)
+        planner = Planner(partition, catalog, self._settings, progress=self._watchdog.feed)
         deadline = time.monotonic() + self._settings.slice_s
         while True:
+            self._watchdog.feed()
             steps, progress = self._take(planner, partition, grant, deadline)
             if progress.answer is Answer.FENCED:
                 return Drained.LOST

@@ -14,10 +14,10 @@ from workers.pull import Puller
 JOB_S = 1.0
 
 
-def register(celery: Celery, puller: Callable[[], Puller], *, hard_limit_s: int) -> None:
+def register(celery: Celery, puller: Callable[[], Puller]) -> None:
     """Declare the jobs.  The ``puller`` is made in the process that runs the job, when it runs its first."""
 
-    @celery.task(name=DRAIN_JOB, queue=QUEUE, ignore_result=True, acks_late=False, time_limit=hard_limit_s)
+    @celery.task(name=DRAIN_JOB, queue=QUEUE, ignore_result=True, acks_late=False)
     def drain_partition(catalog_key: str) -> str:
         """Drain one partition, then those that waited longest and nobody drains."""
         until = time.monotonic() + JOB_S

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import takewhile
 
 from shared.catalogs import Catalog
@@ -32,10 +32,19 @@ class HeadChanged(Exception):
 class Planner:
     """Plans the steps of the owner of one partition."""
 
-    def __init__(self, partition: Partition, catalog: Catalog, settings: Settings) -> None:
+    def __init__(
+        self,
+        partition: Partition,
+        catalog: Catalog,
+        settings: Settings,
+        *,
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Prepare; ``progress`` is called whenever a long plan has got on."""
         self._partition = partition
         self._catalog = catalog
         self._settings = settings
+        self._progress = progress
 
     def plan(self, grant: Grant, *, now_ms: int) -> list[Step]:
         """Decide the steps for the head, and for those tasks behind it that are alike and can share its reads.
@@ -72,6 +81,7 @@ class Planner:
             return self._catalog.view(batch.kind, batch.section, head.generation, wanted)
 
         def hold() -> bool:
+            self._progress()
             return self._partition.extend(token)
 
         try:

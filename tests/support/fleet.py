@@ -1,0 +1,218 @@
+"""A store, ingresses and workers as processes of their own, which come back when they are killed.
+
+Unlike `deploy.stack` it has several of each, and lets every single process be killed, stopped and slowed down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from deploy import embedded_store
+from deploy.ports import LOOPBACK, base_url, free_port
+from deploy.services import answers_ok
+from shared.clock import now_ms
+from shared.errors import StoreUnavailable
+from shared.heartbeats import Heartbeats
+from shared.store import connect
+from shared.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+#: Seconds for everything to be up, on a busy machine.
+READY_S = 60.0
+#: Seconds between two looks at who has ended.
+KEEP_S = 0.1
+
+
+class Member:
+    """One process with what it starts; whenever it ends it is started again, until it is let go."""
+
+    def __init__(self, name: str, command: Sequence[object], environ: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.starts = 0
+        self._command = [str(part) for part in command]
+        self._environ = dict(environ)
+        self._log = log
+        self._guard = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        #: Groups that may still have somebody in them.
+        self._groups: set[int] = set()
+        self._wanted = False
+
+    def keep(self) -> None:
+        """Start it if it is wanted and does not run."""
+        with self._guard:
+            if self._wanted and (self._process is None or self._process.poll() is not None):
+                with self._log.open("ab") as log:
+                    self._process = subprocess.Popen(
+                        self._command, env=self._environ, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log,
+                        stderr=subprocess.STDOUT, start_new_session=True,
+                    )  # fmt: skip
+                self._groups.add(self._process.pid)
+                self.starts += 1
+
+    def start(self) -> None:
+        """Have it run from now on."""
+        self._wanted = True
+        self.keep()
+
+    @property
+    def pid(self) -> int:
+        """Its process, the leader of its group; it may have ended by now."""
+        assert self._process, f"{self.name} was never started"
+        return self._process.pid
+
+    def children(self) -> list[int]:
+        """Name the processes that it has started."""
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        pairs = (line.split() for line in listed.splitlines())
+        return [int(child) for child, parent in pairs if int(parent) == self.pid]
+
+    def signal(self, number: int, *, group: bool = False) -> None:
+        """Send it a signal, and with ``group`` to all it has started; nobody there is no error."""
+        with contextlib.suppress(ProcessLookupError):
+            if group:
+                os.killpg(self.pid, number)
+            else:
+                os.kill(self.pid, number)
+
+    def stop(self, *, timeout_s: float = 20.0) -> None:
+        """End it in order, and let it go."""
+        self._wanted = False
+        self.signal(signal.SIGTERM)
+        if self._process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout_s)
+
+    def end(self) -> None:
+        """Kill it and everything it ever started, and let it go."""
+        self._wanted = False
+        with self._guard:
+            for group in self._groups:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, signal.SIGKILL)
+            if self._process:
+                self._process.wait()
+
+    def said(self) -> str:
+        """Everything it has written so far."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+
+class Fleet:
+    """One store, with ingresses and workers on it."""
+
+    def __init__(
+        self, folder: Path, *, ingresses: int = 1, workers: int = 1, children: int = 1,
+        worker_app: str = "workers.app:celery", store: Mapping[str, Any] | None = None,
+        store_urls: Mapping[str, str] | None = None, **settings: Any,
+    ) -> None:  # fmt: skip
+        """Prepare; ``settings`` as in shared/settings.py, ``store_urls`` for members that go another way."""
+        self.folder = folder
+        self.socket_path = folder / "s.sock"
+        self.store_url = embedded_store.store_url(self.socket_path)
+        config = embedded_store.write_config(folder / "store", self.socket_path, **(store or {}))
+        self._settings = settings
+        self._store_urls = store_urls or {}
+        self.store = self._member("store", [embedded_store.server_binary(), config])
+        self.ingresses = [self._ingress(f"ingress-{number}") for number in range(ingresses)]
+        self._children = children
+        self.workers = [self._worker(f"worker-{number}", worker_app) for number in range(workers)]
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    @property
+    def members(self) -> list[Member]:
+        return [self.store, *self.ingresses, *self.workers]
+
+    def start(self) -> None:
+        """Start everything and wait until it works."""
+        self.store.start()
+        wait_until(lambda: embedded_store.answers(self.socket_path), "the store answers", timeout_s=READY_S)
+        self._keeper.start()
+        for member in (*self.ingresses, *self.workers):
+            member.start()
+        self.wait_ready()
+
+    def wait_ready(self, *, timeout_s: float = READY_S) -> None:
+        """Wait until every member works."""
+        wait_until(lambda: embedded_store.answers(self.socket_path), "the store answers", timeout_s=timeout_s)
+        for url in self.urls:
+            wait_until(lambda url=url: answers_ok(url + "/health/live"), f"{url} answers", timeout_s=timeout_s)  # type: ignore[misc]
+        wait_until(self._workers_beat, "the workers work", timeout_s=timeout_s)
+
+    def replace_workers(self, worker_app: str) -> None:
+        """End the workers in order, and have others in their place."""
+        for worker in self.workers:
+            worker.stop()
+        self.workers = [self._worker(worker.name, worker_app) for worker in self.workers]
+        for worker in self.workers:
+            worker.start()
+        self.wait_ready()
+
+    def end(self) -> None:
+        """Kill everything."""
+        self._ended.set()
+        for member in reversed(self.members):
+            member.end()
+
+    @property
+    def urls(self) -> list[str]:
+        """Where the ingresses answer."""
+        return list(self._urls.values())
+
+    def connect(self) -> redis.Redis:
+        """Make a client of the store, straight to it."""
+        return connect(self.store_url)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _member(self, name: str, command: Sequence[object], **settings: Any) -> Member:
+        mine = {"redis_url": self._store_urls.get(name, self.store_url), **self._settings, **settings}
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
+        environ = clean | {f"SLUICE_{name.upper()}": str(value) for name, value in mine.items()}
+        return Member(name, command, environ, self.folder / f"{name}.log")
+
+    def _ingress(self, name: str) -> Member:
+        port = free_port(LOOPBACK, 0)
+        self._urls = {**getattr(self, "_urls", {}), name: base_url(LOOPBACK, port)}
+        config = ROOT / "deploy" / "gunicorn.conf.py"
+        return self._member(name, [sys.executable, "-m", "gunicorn", "--config", config, "api.wsgi:app"], port=port)
+
+    def _worker(self, name: str, app: str) -> Member:
+        command = [
+            sys.executable, "-m", "celery", "--app", app, "worker", "--concurrency", self._children, "--queues",
+            "ingest", "--hostname", f"{name}@%h", "--without-gossip", "--without-mingle",
+        ]  # fmt: skip
+        return self._member(name, command)
+
+    def _workers_beat(self) -> bool:
+        with contextlib.suppress(StoreUnavailable):
+            alive = {int(holder.rpartition(":")[2]) for holder in Heartbeats(self.connect()).alive(now_ms())}
+            return alive >= {worker.pid for worker in self.workers}
+        return False
+
+    def _keep(self) -> None:
+        while not self._ended.wait(KEEP_S):
+            for member in self.members:
+                member.keep()
+
+
+@contextlib.contextmanager
+def running_fleet(folder: Path, **how: Any) -> Iterator[Fleet]:
+    """Run a fleet for a while; its folder keeps the logs."""
+    fleet = Fleet(folder, **how)
+    try:
+        fleet.start()
+        yield fleet
+    finally:
+        fleet.end()
