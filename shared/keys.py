@@ -54,8 +54,9 @@ class CatalogKeys:
         self.fence = prefix + "fence"
         #: string with TTL: a wake-up for it is on its way, another is needless.
         self.rung = prefix + "rung"
-        #: hash, for ever: {applied, held, lost, reach, careful, stuck}: last commit, token of the owner since, tokens
-        #: of the owners lost there, last task handed out, up to where to be careful, left to an operator.
+        #: hash, for ever: {applied, held, run, lost, reach, careful, stuck}: last commit, token of its owner, run of
+        #: the server it was given by, tokens of owners lost there, last task handed out, up to which to be careful,
+        #: left to an operator.
         self.position = prefix + "position"
         #: hash, for ever: {tasks, bytes, entries, kept_bytes, last_ms, untold}: waiting, payloads kept for
         #: audit, last submission, the last task of which the change feed can no longer tell.

@@ -5,7 +5,7 @@
 local RESTART_JUMP = 10000
 
 local function next_task_id()
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+  local run = server_run()
   local before = redis.call('GET', STORE_RUN)
   if before ~= run then
     redis.call('SET', STORE_RUN, run)

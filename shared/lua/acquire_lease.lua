@@ -2,7 +2,7 @@
 -- acquire_lease: become the owner of a partition that has a backlog and no owner, and get its first work.
 --
 -- An owner that neither moved on nor gave the partition back must have died: that is a stall of the batch at hand, and
--- windows are careful up to where that owner had reached.
+-- windows are careful up to where that owner had reached.  If the server died meanwhile, that is no batch's fault.
 --
 -- KEYS     the partition, see _partition.lua
 -- ARGV[1]  nonce of this call; a repeat gets the same token
@@ -28,10 +28,11 @@ if token and not repeated then
   return {'OWNED'}
 end
 
-local applied, held, lost, reach, careful = unpack(redis.call('HMGET', POSITION, 'applied', 'held', 'lost', 'reach',
-  'careful'))
+local applied, held, run, lost, reach, careful = unpack(redis.call('HMGET', POSITION, 'applied', 'held', 'run', 'lost',
+  'reach', 'careful'))
 applied, lost = applied or '', lost or ''
-if held and not repeated then
+local run_now = repeated and run or server_run()
+if held and run == run_now and not repeated then
   lost = lost .. held .. ' '
   redis.call('HSET', POSITION, 'lost', lost, 'careful', math.max(tonumber(reach), tonumber(careful) or 0))
   redis.call('HDEL', POSITION, 'held')
@@ -47,7 +48,7 @@ if not repeated then
   end
   token = redis.call('INCR', FENCE) .. ':' .. nonce
   redis.call('HSET', LEASE, 'token', token, 'holder', holder)
-  redis.call('HSET', POSITION, 'held', token)
+  redis.call('HSET', POSITION, 'held', token, 'run', run_now)
   redis.call('HDEL', POSITION, 'stuck')
   redis.call('DEL', RUNG)
 end

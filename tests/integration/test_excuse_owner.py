@@ -95,3 +95,16 @@ def test_a_partition_that_was_stuck_for_that_alone_goes_on(rig: Rig) -> None:
     assert fragile.drainer().drain(ACME) is Drained.STUCK
     assert drainer.drain(ACME) is Drained.EMPTY
     rig.check_laws()
+
+
+def test_owners_lost_with_the_server_are_not_counted(rig: Rig) -> None:
+    """It died and came back, perhaps on another machine, and so may have all that were connected to it."""
+    rig.put(*items("a"))
+    rig.acquire()
+    rig.expire_lease()
+    rig.acquire()
+    rig.client.hset(rig.keys().position, "run", "of the server that died")
+    rig.expire_lease()
+    assert rig.acquire().stalls == 1
+    rig.expire_lease()
+    assert rig.acquire().stalls == 2
