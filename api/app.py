@@ -16,6 +16,7 @@ from api import (
     task_entries,
     tasks,
     tracing,
+    webhooks,
 )
 from api.paths import AnythingConverter, TaskIdConverter
 from api.services import EXTENSION, Services
@@ -64,6 +65,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     app.register_blueprint(tasks.blueprint)
     app.register_blueprint(task_entries.blueprint)
     app.register_blueprint(changes.blueprint)
+    app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(documents.blueprint)

@@ -9,6 +9,7 @@ import structlog
 from api.services import services
 from shared import metrics
 from shared.model import Status
+from shared.outbox import Outboxes
 from shared.partitions import new_nonce
 from shared.submissions import Change
 
@@ -22,14 +23,16 @@ def change_tasks(catalog_key: str, changes: Sequence[tuple[int, Change]], *, who
     """
     tools = services()
     now_ms = tools.clock()
+    # The batch that is run again may have been sent with addresses to be told if it fails.
+    outbox = [Outboxes.mark(catalog_key, now_ms)]
     reruns = any(change is Change.RERUN for _, change in changes)
     changed, ring = tools.partition(catalog_key).change_tasks(
         changes,
         who=who,
         now_ms=now_ms,
         nonce=new_nonce(),
-        before=tools.backlog.before_submit(catalog_key, now_ms) if reruns else (),
-        after=tools.backlog.after_submit(catalog_key, now_ms) if reruns else (),
+        before=tools.backlog.before_submit(catalog_key, now_ms) + outbox if reruns else (),
+        after=tools.backlog.after_submit(catalog_key, now_ms) + outbox if reruns else (),
     )
     if ring:
         tools.bell.ring(catalog_key)

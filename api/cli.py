@@ -9,7 +9,7 @@ import re
 import secrets
 import socket
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.metadata import version
 
 import click
@@ -17,6 +17,8 @@ from flask import Flask, current_app
 from flask.cli import FlaskGroup
 
 from api.app import create_app
+from api.cli_tables import table
+from api.cli_webhooks import webhooks
 from api.services import EXTENSION, Services
 from shared.backlog import PAGE
 from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of
@@ -77,7 +79,7 @@ def list_credentials() -> None:
         for credential in _services().credentials.all()
         for catalog_key, scope in sorted(credential.scopes.items())
     ]
-    _table(("NAME", "KEY", "SCOPE"), rows)
+    table(("NAME", "KEY", "SCOPE"), rows)
 
 
 @credentials.command("revoke")
@@ -111,7 +113,7 @@ def list_partitions(everything: bool) -> None:
         if everything or state.tasks:
             head = "-" if state.head is None else str(state.head)
             rows.append((catalog_key, str(state.tasks), str(state.bytes), head, waited_s, str(state.stalls), owner))
-    _table(("KEY", "TASKS", "BYTES", "HEAD", "OLDEST S", "STALLS", "OWNER"), rows)
+    table(("KEY", "TASKS", "BYTES", "HEAD", "OLDEST S", "STALLS", "OWNER"), rows)
 
 
 @partitions.command("retry")
@@ -143,10 +145,7 @@ def _catalog_keys(services: Services, *, everything: bool) -> Iterable[str]:
         skip += PAGE
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+sluice.add_command(webhooks)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ class Tag(StrEnum):
     ITEM_GROUPS = "Item groups"
     TASKS = "Tasks"
     CHANGES = "Changes"
+    WEBHOOKS = "Webhooks"
     SERVICE = "Service"
 
 

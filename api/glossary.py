@@ -34,6 +34,7 @@ PARAMETERS: dict[str, str] = {
     "outcome": "Only entries with this outcome.",
     "after": "Only what tasks behind this one changed.",
     "task_id": "A task's id.",
+    "webhook_id": "A webhook's id.",
     "entry_id": "An entry's id, percent-encoded; it may hold any character, `/` included.",
     "group_id": "An item group's id, percent-encoded; it may hold any character, `/` included.",
 }
@@ -109,6 +110,16 @@ FIELDS: dict[str, str] = {
     "outcome_counts": "Of all outcomes, whatever was asked for.",
     "status_counts": "Of all statuses, whatever was asked for.",
     "dry_run": "Nothing was stored.",
+    "NewWebhook.url": "`https://` or `http://`; private addresses are refused, unless a setting allows them.",
+    "secret": "What is signed with: `whsec_`, then base64.",
+    "Delivery.task_id": "The task that had ended.",
+    "Delivery.target": "A webhook's id, or `mail`.",
+    "Delivery.attempt": "From 1.",
+    "took_ms": "Milliseconds.",
+    "Delivery.outcome": "`failed` is tried again, `given_up` is not.",
+    "status_code": "Of the answer, if there was one.",
+    "Delivery.error": "Why it failed.",
+    "next_attempt": "When it is tried again.",
 }
 
 #: Headers of requests and answers.

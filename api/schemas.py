@@ -187,6 +187,21 @@ class TaskChanges(Strict):
     tasks = fields.ListOf(fields.Object(NamedTaskChange), required=True, validate=length(1, 1000, "items"))
 
 
+# --- webhooks --------------------------------------------------------------------------------------------------------
+
+
+class NewWebhook(Strict):
+    """Whom to tell when tasks end."""
+
+    url = fields.Text(required=True, validate=length(1, 2000))
+
+
+class DeliveriesQuery(Query):
+    """What the delivery log takes."""
+
+    num_results_per_page = fields.QueryInteger(load_default=100, validate=between(1, 1000))
+
+
 # --- loading ---------------------------------------------------------------------------------------------------------
 
 

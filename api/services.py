@@ -14,12 +14,14 @@ from shared.changes import ChangeFeed
 from shared.clock import Clock
 from shared.credentials import Credentials
 from shared.heartbeats import Heartbeats
+from shared.outbox import Outbox
 from shared.partitions import Partition
 from shared.payloads import Payloads
 from shared.reports import Reports
 from shared.settings import Settings
 from shared.tasks import Tasks
 from shared.wakeups import Bell
+from shared.webhooks import Webhooks
 
 EXTENSION = "sluice"
 
@@ -52,6 +54,12 @@ class Services:
 
     def changes(self, catalog_key: str) -> ChangeFeed:
         return ChangeFeed(self.client, catalog_key)
+
+    def webhooks(self, catalog_key: str) -> Webhooks:
+        return Webhooks(self.client, catalog_key)
+
+    def outbox(self, catalog_key: str) -> Outbox:
+        return Outbox(self.client, catalog_key)
 
     def tasks(self, catalog_key: str) -> Tasks:
         return Tasks(self.client, catalog_key)

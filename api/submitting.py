@@ -16,6 +16,7 @@ from api.task_views import show
 from shared import metrics
 from shared.errors import StoreUnavailable
 from shared.model import Batch
+from shared.outbox import Outboxes
 from shared.partitions import new_nonce
 from shared.submissions import IdempotencyKey, Submission, Submitted
 
@@ -67,6 +68,7 @@ def accept(batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | N
     """
     tools, catalog_key = services(), caller().catalog_key
     now_ms = tools.clock()
+    outbox = [Outboxes.mark(catalog_key, now_ms)] if batch.notification_emails else []
     with metrics.SUBMIT_SECONDS.time():
         submitted = tools.partition(catalog_key).submit(
             batch,
@@ -74,8 +76,8 @@ def accept(batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | N
             now_ms=now_ms,
             nonce=new_nonce(),
             idempotency=idempotency,
-            before=tools.backlog.before_submit(catalog_key, now_ms),
-            after=tools.backlog.after_submit(catalog_key, now_ms),
+            before=tools.backlog.before_submit(catalog_key, now_ms) + outbox,
+            after=tools.backlog.after_submit(catalog_key, now_ms) + outbox,
         )
     if submitted.ring:
         tools.bell.ring(catalog_key)

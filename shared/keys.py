@@ -22,6 +22,8 @@ AWAKE = "sluice:awake"
 CREDENTIALS = "sluice:credentials"
 #: string, for ever: counts the changes of CREDENTIALS.
 CREDENTIALS_VERSION = "sluice:credentials:version"
+#: zset, member removed when nothing waits in its outbox, nor can soon: catalogs to deliver for; score = since when, ms.
+OUTBOXES = "sluice:outboxes"
 #: zset, members removed a minute after they were last heard of: workers; score = last heard of, ms.
 WORKERS = "sluice:workers"
 
@@ -30,8 +32,8 @@ class CatalogKeys:
     """The keys of one catalog."""
 
     __slots__ = (
-        "ended", "fence", "item_group_ids", "item_groups", "lease", "partition", "payloads", "position", "prefix",
-        "rung", "sections", "seq", "store_run", "stream", "tasks", "waiting",
+        "deliveries", "ended", "fence", "item_group_ids", "item_groups", "lease", "outbox", "partition", "payloads",
+        "position", "prefix", "rung", "sections", "seq", "store_run", "stream", "tasks", "waiting", "webhooks",
     )  # fmt: skip
 
     def __init__(self, catalog_key: str) -> None:
@@ -67,10 +69,16 @@ class CatalogKeys:
         self.item_groups = prefix + "item_groups"
         #: zset, until deleted: the ids of ``item_groups``, all scores 0, so ordered by their bytes.
         self.item_group_ids = prefix + "item_groups:ids"
+        #: zset, until delivered or given up: what is to be told outside, see shared/outbox.py; score = due, ms.
+        self.outbox = prefix + "outbox"
+        #: hash, until removed: webhook id → JSON {id, url, secret, created_ms}.
+        self.webhooks = prefix + "webhooks"
+        #: stream, the last thousand: attempts to tell something outside.
+        self.deliveries = prefix + "deliveries"
         #: What every script of a partition gets as KEYS, in the order of lua/_partition.lua.
         self.partition = (
             self.seq, self.store_run, self.stream, self.tasks, self.ended, self.payloads, self.lease, self.fence,
-            self.rung, self.position, self.waiting, self.sections,
+            self.rung, self.position, self.waiting, self.sections, self.outbox, self.webhooks,
             self.task(""), self.payload(""), self.also_changed(""), self.report(""), self.by_status(""), self.nonce(""),
         )  # fmt: skip
 

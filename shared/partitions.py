@@ -93,7 +93,8 @@ class Partition:
     @staticmethod
     def _facts(batch: Batch) -> tuple[scripts.Argument, ...]:
         """List the fields of a task record that scripts need to see, and the batch for all others."""
-        return ("batch", encode_batch(batch), "section", batch.section, "chunks", batch.chunks)
+        notify = ("notify", 1) if batch.notification_emails else ()
+        return ("batch", encode_batch(batch), "section", batch.section, "chunks", batch.chunks, *notify)
 
     def change_tasks(
         self,

@@ -47,6 +47,7 @@ class Script:
 ACQUIRE_LEASE = Script("acquire_lease")
 BEGIN = Script("begin")
 CHANGE_TASKS = Script("change_tasks")
+CLAIM_ENTRY = Script("claim_entry")
 COMMIT_CHUNK = Script("commit_chunk")
 EXCUSE_OWNER = Script("excuse_owner")
 EXTEND_LEASE = Script("extend_lease")

@@ -61,6 +61,14 @@ class Settings:
     safeguard_ratio: float = _setting(0.5, "A task that deletes more of a section fails unless `force`.", at_least=0)
     safeguard_floor: int = _setting(100, "Sections with fewer items than this have no safeguard.", at_least=0)
     changes: str = _setting("on", "The change feed, `/v1/changes`.", one_of=("on", "off"))
+    webhook_private: str = _setting(
+        "refuse", "Whether webhooks may call private, loopback and link-local addresses.", one_of=("refuse", "allow")
+    )
+    smtp_url: str | None = _setting(
+        None,
+        "Where mail goes: `smtp://`, `starttls://` or `smtps://`, `user:password@host:port`; when absent, nowhere.",
+    )
+    mail_from: str = _setting("sluice@localhost", "Sender of mail.")
     flower_port: int = _setting(5555, "Port of Flower, on loopback.", at_least=1)
     flower_auth: str | None = _setting(None, "Flower's `user:password`; made and kept in the data folder when absent.")
     metrics_port: int | None = _setting(

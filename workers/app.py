@@ -18,13 +18,18 @@ from shared.clock import now_ms
 from shared.errors import Misconfigured
 from shared.heartbeats import Heartbeats
 from shared.logs import configure_logs
+from shared.outbox import Outbox, Outboxes
 from shared.partitions import Partition
 from shared.settings import Settings
 from shared.store import LONGEST_CALL_S, connect
 from shared.wakeups import DRAIN_JOB, QUEUE, Bell, broker_url_for, doorbell_app
+from shared.webhooks import Webhooks
 from workers import jobs
+from workers.delivering import Deliverer, Mailing
 from workers.drain import Drainer
+from workers.mail import MailServer
 from workers.observed import ObservedPartition, SweptPartition
+from workers.outbox import Postman
 from workers.pull import Puller
 from workers.sweep import Sweep
 from workers.watchdog import Watchdog
@@ -87,9 +92,33 @@ def create_celery(settings: Settings) -> Celery:
         def stop(self, parent: Any) -> None:
             self.sweep.stop(timeout_s=settings.lease_ttl_s)
 
+    postman = _build_postman(settings, redis_url)
+
+    class OutboxStep(bootsteps.StartStopStep):
+        """Tells outside what ended, as long as the worker runs."""
+
+        def start(self, parent: Any) -> None:
+            postman.start()
+
+        def stop(self, parent: Any) -> None:
+            postman.stop()
+
     jobs.register(celery, lambda: puller_of(os.getpid()))
-    celery.steps["worker"].add(SweepStep)
+    celery.steps["worker"].update((SweepStep, OutboxStep))
     return celery
+
+
+def _build_postman(settings: Settings, redis_url: str) -> Postman:
+    client = connect(redis_url)
+    server = None if settings.smtp_url is None else MailServer.parse(settings.smtp_url)
+    deliverer = Deliverer(
+        functools.partial(Outbox, client),
+        functools.partial(Webhooks, client),
+        Mailing(server, settings.mail_from),
+        private=settings.webhook_private == "allow",
+        clock=now_ms,
+    )
+    return Postman(deliverer, Outboxes(client), every_s=settings.sweep_s, clock=now_ms, stop=threading.Event())
 
 
 def _holder(pid: int) -> str:

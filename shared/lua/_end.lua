@@ -17,6 +17,14 @@ local function trim_payloads(kept_cap_bytes)
   end
 end
 
+-- Have it told outside, if anybody wants to know: webhooks of any end, mail of a failure.
+local function tell_outside(task_id, status, now_ms)
+  if redis.call('EXISTS', WEBHOOKS) == 1
+    or status == 'FAILED' and redis.call('HEXISTS', TASK .. task_id, 'notify') == 1 then
+    redis.call('ZADD', OUTBOX, now_ms, padded(task_id))
+  end
+end
+
 -- Take a task off the stream with its terminal status; its payload is kept for audit up to the cap.
 local function end_task(task_id, from, to, now_ms, kept_cap_bytes)
   local bytes, entries = unpack(redis.call('HMGET', TASK .. task_id, 'payload_bytes', 'entries'))
@@ -30,5 +38,6 @@ local function end_task(task_id, from, to, now_ms, kept_cap_bytes)
   redis.call('HINCRBY', WAITING, 'entries', -entries)
   redis.call('HINCRBY', WAITING, 'kept_bytes', bytes)
   redis.call('XDEL', STREAM, task_id .. '-0')
+  tell_outside(task_id, to, now_ms)
   trim_payloads(kept_cap_bytes)
 end

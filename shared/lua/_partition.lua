@@ -1,7 +1,7 @@
 -- The keys of one partition, the same in every script that includes this; shared/keys.py says what each holds.
 -- The last six are beginnings of names in the same slot, completed with a task id, a status or a nonce.
-local SEQ, STORE_RUN, STREAM, TASKS, ENDED, PAYLOADS, LEASE, FENCE, RUNG, POSITION, WAITING, SECTIONS, TASK, PAYLOAD,
-  ALSO_CHANGED, REPORT, BY_STATUS, NONCE = unpack(KEYS, 1, 18)
+local SEQ, STORE_RUN, STREAM, TASKS, ENDED, PAYLOADS, LEASE, FENCE, RUNG, POSITION, WAITING, SECTIONS, OUTBOX,
+  WEBHOOKS, TASK, PAYLOAD, ALSO_CHANGED, REPORT, BY_STATUS, NONCE = unpack(KEYS, 1, 20)
 
 -- Task ids as text, padded so that text order is number order.
 local function padded(task_id)

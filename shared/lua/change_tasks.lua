@@ -70,10 +70,13 @@ for i = 9, #ARGV, 2 do
   if ARGV[i + 1] == 'RERUN' then
     local task_id = next_task_id()
     redis.call('COPY', PAYLOAD .. old, PAYLOAD .. task_id)
-    local batch, section, entries, chunks, bytes = unpack(redis.call('HMGET', TASK .. old, 'batch', 'section',
-      'entries', 'chunks', 'payload_bytes'))
+    local batch, section, entries, chunks, bytes, notify = unpack(redis.call('HMGET', TASK .. old, 'batch', 'section',
+      'entries', 'chunks', 'payload_bytes', 'notify'))
     append_task(task_id, now_ms, bytes, entries, {'batch', batch, 'section', section, 'chunks', chunks,
       'retry_of', old, 'rerun_by', who})
+    if notify then
+      redis.call('HSET', TASK .. task_id, 'notify', notify)
+    end
     ids[(i - 7) / 2] = tonumber(task_id)
     ring = 1
   end

@@ -3,11 +3,11 @@
 -- The last page of the last chunk ends the task.
 --
 -- KEYS      the partition, see _partition.lua, then, for the section and generation written to, or the item groups
--- KEYS[19]  entries     hash  of the batch's kind
--- KEYS[20]  index       zset  of the batch's kind
--- KEYS[21]  variations  hash  those that go with their items
--- KEYS[22]  index of variations  zset
--- KEYS[23]  links       zset  item → variations
+-- KEYS[21]  entries     hash  of the batch's kind
+-- KEYS[22]  index       zset  of the batch's kind
+-- KEYS[23]  variations  hash  those that go with their items
+-- KEYS[24]  index of variations  zset
+-- KEYS[25]  links       zset  item → variations
 -- ARGV[1]   token
 -- ARGV[2]   task id
 -- ARGV[3]   chunk
@@ -41,7 +41,7 @@
 -- include: _kept
 -- include: _end
 
-local ENTRIES, INDEX, VARIATIONS, VARIATIONS_INDEX, LINKS = unpack(KEYS, 19, 23)
+local ENTRIES, INDEX, VARIATIONS, VARIATIONS_INDEX, LINKS = unpack(KEYS, 21, 25)
 local token, task_id, chunk, generation, base, name, now_ms, lease_ttl_ms, wants_more = unpack(ARGV, 1, 9)
 local chunk_ends, outcomes, warnings = ARGV[10] == '1', ARGV[11], ARGV[12]
 local record = TASK .. task_id

@@ -30,6 +30,7 @@ for _, member in ipairs(tasks) do
   end
   redis.call('ZREM', TASKS, member)
   redis.call('ZREM', ENDED, member)
+  redis.call('ZREM', OUTBOX, member)
   redis.call('UNLINK', TASK .. task_id, REPORT .. task_id)
 end
 return #payloads + #tasks

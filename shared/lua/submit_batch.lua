@@ -2,8 +2,8 @@
 -- submit_batch: append a staged batch to its catalog's stream and create its task, or refuse it whole.
 --
 -- KEYS      the partition, see _partition.lua, then
--- KEYS[19]  upload       list    the batch's chunk frames, staged by the caller; renamed to the payload
--- KEYS[20]  idempotency  string  "<digest> <task id>" of an earlier request with the same Idempotency-Key
+-- KEYS[21]  upload       list    the batch's chunk frames, staged by the caller; renamed to the payload
+-- KEYS[22]  idempotency  string  "<digest> <task id>" of an earlier request with the same Idempotency-Key
 -- ARGV[1]   nonce of this call; a repeat gets the first answer
 -- ARGV[2]   now, ms
 -- ARGV[3]   chunks that must be staged
@@ -22,7 +22,7 @@
 -- include: _partition
 -- include: _submission
 
-local UPLOAD, IDEMPOTENCY = KEYS[19], KEYS[20]
+local UPLOAD, IDEMPOTENCY = KEYS[21], KEYS[22]
 local nonce, now_ms, chunks, bytes = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local digest = ARGV[9]
 

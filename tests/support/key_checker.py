@@ -168,6 +168,8 @@ def _check_tasks(client: redis.Redis, catalog_key: str) -> None:
     also_changed = _numbered(client, of.also_changed(""))
     _expect(f"{catalog_key}: changes without a payload", also_changed - kept - set(waiting), set())
     _expect(f"{catalog_key}: reports without a task", _numbered(client, of.report("")) - set(records), set())
+    told = {int(member.split(b":")[0]) for member in client.zrange(of.outbox, 0, -1)}
+    _expect(f"{catalog_key}: told of tasks that have not ended", told & set(waiting), set())
     sizes = {task_id: int(record[b"payload_bytes"]) for task_id, record in records.items()}
     counters = {name.decode(): int(value) for name, value in client.hgetall(of.waiting).items()}
     _expect(f"{catalog_key}: waiting tasks", counters.get("tasks", 0), len(waiting))
