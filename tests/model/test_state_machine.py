@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -262,10 +263,11 @@ class Histories(RuleBasedStateMachine):
         check_keys(self.client)
 
 
+@pytest.mark.timeout(600)
 def test_the_laws_hold_after_any_history(client: redis.Redis) -> None:
     """Whatever is sent, canceled and run again, and whoever sleeps, dies or loses its lease meanwhile."""
     Histories.client = client
     run_state_machine_as_test(
         Histories,
-        settings=settings(max_examples=100, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=80, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )
