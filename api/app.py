@@ -12,6 +12,7 @@ from api import (
     item_groups,
     item_groups_v1,
     items,
+    items_v1,
     metrics,
     task_entries,
     tasks,
@@ -62,6 +63,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
         app.register_blueprint(items.create_blueprint(kind))
     app.register_blueprint(item_groups.blueprint)
     app.register_blueprint(item_groups_v1.blueprint)
+    app.register_blueprint(items_v1.blueprint)
     app.register_blueprint(tasks.blueprint)
     app.register_blueprint(task_entries.blueprint)
     app.register_blueprint(changes.blueprint)

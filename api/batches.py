@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from typing import Any
 
 from api.entries import Checked, rules_for, sent_id
@@ -98,20 +98,25 @@ def cut(
     ids: list[str],
     parents: list[str | None] | None,
     skipped: Sequence[Skipped] = (),
+    *,
+    weights: Sequence[int] | None = None,
 ) -> list[Chunk]:
     """Cut a text into chunks at the starts of entries, given where its entries lie and whose they are.
 
-    ``skipped`` are by their index in the whole; their ids are empty, which no other can be.
+    ``skipped`` are by their index in the whole; their ids are empty, which no other can be.  ``weights`` say how many
+    of CHUNK_ENTRIES an entry counts for, if not one.
     """
+    counted = range(1, len(ids) + 1) if weights is None else list(accumulate(weights))
     superseded = _superseded(ids)
-    if len(ids) <= CHUNK_ENTRIES and len(text) <= CHUNK_BYTES:
+    if (not ids or counted[-1] <= CHUNK_ENTRIES) and len(text) <= CHUNK_BYTES:
         return [Chunk(text, ids, bounds, parents, superseded, skipped=list(skipped))]
     chunks = []
     # A chunk reaches from its first entry, or the start of the text, to the first entry of the next, or the end.
     ends = [*bounds[2::2], len(text)]
     first = start = 0
     while first < len(ids):
-        fitting = bisect_right(ends, start + CHUNK_BYTES, first, min(first + CHUNK_ENTRIES, len(ids)))
+        most = bisect_right(counted, CHUNK_ENTRIES + (counted[first - 1] if first else 0), first)
+        fitting = bisect_right(ends, start + CHUNK_BYTES, first, most)
         stop = max(fitting, first + 1)
         here = slice(first, stop)
         chunks.append(

@@ -47,15 +47,21 @@ def _name(*, required: bool) -> fields.Text:
     return fields.Text(required=required, validate=[*length(1, 250), ONE_ALPHANUMERIC])
 
 
+def _score() -> fields.WholeNumber:
+    return fields.WholeNumber(allow_none=True, validate=between(-1, MAX_SCORE))
+
+
+def section() -> fields.Text:
+    """Declare the name of a section."""
+    return fields.Text(validate=length(1, 100))
+
+
 def _texts(**kwargs: Any) -> fields.ListOf:
     return fields.ListOf(fields.Text(), **kwargs)
 
 
-class Data(Strict):
-    """The known fields of ``data``, checked when present; any other passes."""
-
-    class Meta:
-        unknown = INCLUDE
+class Described(Strict):
+    """What describes items and variations, checked when present."""
 
     keywords = _texts(allow_none=True)
     url = fields.Text(allow_none=True)
@@ -67,6 +73,14 @@ class Data(Strict):
     )
     group_ids = _texts(allow_none=True)
     description = fields.Text(allow_none=True, validate=length(None, 4000))
+
+
+class Data(Described):
+    """The known fields of ``data``, checked when present; any other passes."""
+
+    class Meta:
+        unknown = INCLUDE
+
     active = fields.Flag(allow_none=True)
     deactivated = fields.Flag(allow_none=True)
     is_default = fields.Flag(allow_none=True)
@@ -91,7 +105,7 @@ class ItemPut(Strict):
 
     id = _id()
     name = _name(required=True)
-    suggested_score = fields.WholeNumber(allow_none=True, validate=between(-1, MAX_SCORE))
+    suggested_score = _score()
     data = _data(Data, NO_EDITS_IN_PUT)
 
 
@@ -125,6 +139,48 @@ class VariationPatchCreate(VariationPut):
     """What changes in a variation, or makes it."""
 
     data = _data(Data, NO_EDITS_IN_CREATE)
+
+
+class ItemV1(Described):
+    """An item of V1, without its ``variations``; its ``id`` is its ``item_name`` if it has none."""
+
+    id = _id(required=False)
+    item_name = _name(required=True)
+    section = section()
+    suggested_score = _score()
+    metadata = _data(Data, NO_EDITS_IN_V1)
+
+
+class ItemV1Change(ItemV1):
+    """An item of V1 that is there already, and may get another name."""
+
+    new_item_name = _name(required=False)
+
+
+class VariationV1(Described):
+    """A variation inside an item of V1."""
+
+    id = _id()
+    item_name = _name(required=False)
+    suggested_score = _score()
+    metadata = _data(Data, NO_EDITS_IN_V1)
+
+
+class ItemV1Delete(Strict):
+    """An item of V1 that goes; senders may name all that is in it."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    id = _id(required=False)
+    item_name = fields.Text(validate=length(1, 250))
+    section = section()
+
+
+class CallV1(Strict):
+    """What the body of a call of V1 may say beside its items."""
+
+    section = section()
 
 
 class EntryDelete(Strict):

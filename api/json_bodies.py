@@ -18,6 +18,8 @@ from api.fields import EXTRA, NOT_A_DICT, NOT_A_LIST, NULL, REQUIRED
 from api.schemas import problems
 from api.sent import Sent, count_problem
 
+_decode_text = msgspec.json.Decoder(str).decode
+
 #: Bytes of a body that is small whatever is in it: decoding it whole may cost some dozen times as much.
 SMALL_BODY_BYTES = 1_000_000
 
@@ -39,6 +41,19 @@ def parse_json(body: bytes) -> Any:
         return decode(msgspec.json.Decoder(), body)
     except msgspec.ValidationError:
         raise Invalid(Problem("body", "it holds a number that is out of range")) from None
+
+
+def text_of(sent: Raw) -> str | None:
+    """Decode a JSON string; None for any other value, also a number that Python cannot hold."""
+    return _decode_text(sent) if bytes(sent).startswith(b'"') else None
+
+
+def list_up_to(sent: bytes, most: int) -> Sequence[Raw] | None:
+    """Take a JSON list apart; None if it is longer than that, which is found out without holding all of it."""
+    try:
+        return _present(decode(msgspec.json.Decoder(_up_to(most)), sent))
+    except msgspec.ValidationError:
+        return None
 
 
 # --- where the entries lie --------------------------------------------------------------------------------------------
@@ -143,20 +158,19 @@ def _body_problems(body: bytes, name: str, max_entries: int) -> Iterator[Problem
     try:
         decode(_body_decoder(name, Raw), body)
     except msgspec.ValidationError as error:
-        unknown = _UNKNOWN_MEMBER.search(str(error))
+        unknown = UNKNOWN_MEMBER.search(str(error))
         yield from problems({unknown[1] if unknown else "body": [EXTRA]})
 
 
-_UNKNOWN_MEMBER = re.compile(r"unknown field `(.*)`", re.DOTALL)
+#: How the parser says that an object has a member that it must not have, and which.
+UNKNOWN_MEMBER = re.compile(r"unknown field `(.*)`", re.DOTALL)
 
 
 def _list_problem(sent: bytes, max_entries: int) -> str | None:
     if not sent.startswith(b"["):
         return {b"": REQUIRED, b"null": NULL}.get(sent, NOT_A_LIST)
-    try:
-        return count_problem(len(_present(decode(msgspec.json.Decoder(_up_to(max_entries)), sent))), max_entries)
-    except msgspec.ValidationError:
-        return count_problem(max_entries + 1, max_entries)
+    entries = list_up_to(sent, max_entries)
+    return count_problem(max_entries + 1 if entries is None else len(entries), max_entries)
 
 
 def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:

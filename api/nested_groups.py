@@ -7,7 +7,6 @@ parents in a PATCH, and has none otherwise.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -17,7 +16,7 @@ from api.entries import TOO_DEEP, EntryRules, is_too_deep
 from api.entry_schemas import GroupV1, GroupV1Change
 from api.errors import Invalid, Problem, TooLarge
 from api.fields import NOT_A_DICT, NOT_A_LIST
-from api.json_bodies import decode, read_json
+from api.json_bodies import decode, list_up_to, read_json, text_of
 from api.made_bodies import make_body
 from api.sent import count_problem
 from shared.model import Chunk, Kind
@@ -26,12 +25,13 @@ NAME = Kind.ITEM_GROUPS.value
 #: Groups of one call, those inside others too.  Both clients speak of this limit; and so they make one chunk.
 MAX_GROUPS = 1000
 
+#: Longest body: what makes one chunk, and as many blanks.
+MAX_BODY_BYTES = 2 * CHUNK_BYTES
+
 BELOW_ITSELF = "a group cannot lie below itself"
 
 _NULL = b"null"
 _members = msgspec.json.Decoder(dict[str, Raw])
-_list = msgspec.json.Decoder(list[Raw])
-_any = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
 
 _RULES = EntryRules(GroupV1(), Kind.ITEM_GROUPS)
@@ -40,6 +40,7 @@ _CHANGE_RULES = EntryRules(GroupV1Change(), Kind.ITEM_GROUPS)
 
 def read_nested(body: bytes) -> Chunk:
     """Read a body of nested groups, parents first.  Raises Invalid with all that is wrong, or TooLarge."""
+    _refuse_too_large(body)
     groups = read_json(body, NAME, MAX_GROUPS).entries
     problems = [Problem(f"{NAME}[{i}]", TOO_DEEP) for i, raw in enumerate(groups) if is_too_deep(raw)]
     flat = _Flat()
@@ -52,14 +53,15 @@ def read_nested(body: bytes) -> Chunk:
 
 
 def read_change(body: bytes, group_id: str) -> tuple[Chunk, bool]:
-    """Read what changes in one group, and whether it has a name, as a new group must.  Raises Invalid."""
+    """Read what changes in one group, and whether it has a name, as a new group must.  Raises Invalid or TooLarge."""
+    _refuse_too_large(body)
     try:
         members: dict[str, Raw] = decode(_members, body)
     except msgspec.ValidationError:
         raise Invalid(Problem("body", NOT_A_DICT)) from None
     problems = []
     sent_id = members.pop("id", None)
-    if sent_id is not None and _any.decode(sent_id) != group_id:
+    if sent_id is not None and text_of(sent_id) != group_id:
         problems.append(Problem("id", "it differs from the id in the path"))
     members = {"id": Raw(_encode(group_id)), **members}
     checked = _CHANGE_RULES.check([Raw(_encode(members))], "")
@@ -81,6 +83,15 @@ def make_chunk(entries: Sequence[bytes], ids: list[str]) -> Chunk:
     return chunk
 
 
+def _refuse_too_large(body: bytes) -> None:
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLarge(f"This request takes a body of at most {MAX_BODY_BYTES} bytes.")
+
+
+def _too_many() -> Invalid:
+    return Invalid(Problem(NAME, str(count_problem(MAX_GROUPS + 1, MAX_GROUPS))))
+
+
 class _Flat:
     """Groups of all levels in one list, and what is wrong with them."""
 
@@ -93,8 +104,8 @@ class _Flat:
     def add(self, siblings: Sequence[Raw], loc: str, above: tuple[str, ...]) -> None:
         """Take in groups and all below them; ``above`` are the groups they lie in, outermost first."""
         self._count += len(siblings)
-        if problem := count_problem(self._count, MAX_GROUPS):
-            raise Invalid(Problem(NAME, problem))
+        if self._count > MAX_GROUPS:
+            raise _too_many()
         opened = [_members.decode(raw) if bytes(raw).startswith(b"{") else None for raw in siblings]
         children = [None if members is None else members.pop("children", None) for members in opened]
         bare = [
@@ -122,13 +133,16 @@ class _Flat:
             return
         if not bytes(sent).startswith(b"["):
             self.problems.append(Problem(loc, NOT_A_LIST))
-        elif siblings := _list.decode(sent):
+            return
+        siblings = list_up_to(bytes(sent), MAX_GROUPS)
+        if siblings is None:
+            raise _too_many()
+        if siblings:
             self.add(siblings, loc, above)
 
 
 def _is_own_parent(members: dict[str, Raw], group_id: str) -> bool:
-    parent_id: Any = members.get("parent_id")
-    return parent_id is not None and bool(_any.decode(parent_id) == group_id)
+    return "parent_id" in members and text_of(members["parent_id"]) == group_id
 
 
 def _entry(members: dict[str, Raw], above: tuple[str, ...]) -> bytes:

@@ -69,6 +69,13 @@ class SectionQuery(Query):
     section = _section()
 
 
+class ItemsV1Query(SyncQuery):
+    """What a write of items takes in V1; the section may stand in the body instead."""
+
+    section = _section()
+    force = fields.QueryFlag(load_default=False)
+
+
 class WriteQuery(WaitQuery):
     """What every write takes."""
 
