@@ -34,6 +34,7 @@ class Answer:
     #: A schema, several of which it is one, or a plain JSON schema.
     schema: type[Schema] | tuple[type[Schema], ...] | Mapping[str, Any]
     example: Any = None
+    #: None at all: it has no body.
     media_types: tuple[str, ...] = ("application/json",)
     #: Names of headers that it has beside those of every answer.
     headers: tuple[str, ...] = ()

@@ -6,7 +6,8 @@ from __future__ import annotations
 PARAMETERS: dict[str, str] = {
     "key": "The catalog that is meant.",
     "section": "The part of the catalog that is meant.",
-    "force": "Waive the safeguard: without it, a task that would delete more than half of a section's items fails.",
+    "force": "Waive the safeguard: without it, a task that would delete more than half of a section's items fails. "
+    "With it, a PUT of V1 also makes items that are not there.",
     "notification_email": "Who gets a mail if the task fails. May be repeated.",
     "on_missing": (
         "What becomes of an id that is not there: `FAIL` fails the whole task and nothing changes, `IGNORE` leaves the "
@@ -47,6 +48,10 @@ FIELDS: dict[str, str] = {
     "ReportedEntry.id": "null once the payload is no longer kept, or if what was sent had none.",
     "item_id": "The item that it is a form of.",
     "name": "With one letter or digit at least.",
+    "item_name": "The name; of an item without an `id` it is the id too.",
+    "new_item_name": "The name it shall have; needs an `id`.",
+    "metadata": "Anything else; V2 shows it in `data`.",
+    "variations": "All forms of the item there shall be; those it has stay as they are if this is not sent.",
     "suggested_score": "A whole number; `1337.0` is one. Read back as sent.",
     "Warned.data": "The `id` of the entry, and its `index` if it is not clear without.",
     "TaskError.message": "Begins with `IngestionError: `.",

@@ -9,9 +9,11 @@ import msgspec
 from flask import Blueprint, Response, request
 from msgspec import Raw
 
+from api import described_items_v1
 from api.auth import authorize, caller
 from api.batches import CHUNK_BYTES, cut
 from api.bodies import read_json_body
+from api.describing import describe
 from api.entry_schemas import CallV1
 from api.errors import Invalid, Problem, TooLarge
 from api.fields import EXTRA, NOT_A_DICT, NOT_A_LIST, NULL, REQUIRED
@@ -45,36 +47,43 @@ _CALL = msgspec.json.Decoder(_Call)
 
 
 @blueprint.post("/item")
+@describe(described_items_v1.POST_ONE)
 def post_one() -> Response:
     return _write_one(Operation.CREATE)
 
 
 @blueprint.put("/item")
+@describe(described_items_v1.PUT_ONE)
 def put_one() -> Response:
     return _write_one(Operation.MODIFY)
 
 
 @blueprint.patch("/item")
+@describe(described_items_v1.PATCH_ONE)
 def patch_one() -> Response:
     return _write_one(Operation.AMEND)
 
 
 @blueprint.delete("/item")
+@describe(described_items_v1.DELETE_ONE)
 def delete_one() -> Response:
     return _write_one(Operation.DELETE)
 
 
 @blueprint.post("/batch_items")
+@describe(described_items_v1.POST_MANY)
 def post_many() -> Response:
     return _write_many(Operation.CREATE)
 
 
 @blueprint.put("/batch_items")
+@describe(described_items_v1.PUT_MANY)
 def put_many() -> Response:
     return _write_many(Operation.MODIFY)
 
 
 @blueprint.delete("/batch_items")
+@describe(described_items_v1.DELETE_MANY)
 def delete_many() -> Response:
     return _write_many(Operation.DELETE)
 

@@ -151,14 +151,13 @@ class _Writer:
         }
 
     def _answer(self, answer: Answer) -> dict[str, Any]:
+        written: dict[str, Any] = {"description": answer.text, "headers": _headers(answer.headers)}
+        if not answer.media_types:
+            return written
         content: dict[str, Any] = {"schema": self._answer_schema(answer)}
         if answer.example is not None:
             content["example"] = answer.example
-        return {
-            "description": answer.text,
-            "headers": _headers(answer.headers),
-            "content": dict.fromkeys(answer.media_types, content),
-        }
+        return written | {"content": dict.fromkeys(answer.media_types, content)}
 
     def _answer_schema(self, answer: Answer) -> dict[str, Any]:
         if isinstance(answer.schema, tuple):

@@ -47,6 +47,9 @@ def ingress(store_server: StoreServer) -> Iterator[Ingress]:
         check_keys(client)
 
 
+#: What is answered once it is applied.
+V1_WRITES = ("/v1/item", "/v1/batch_items")
+
 #: Its document needs no store, so the operations are known when tests are collected; its services come with the store.
 APP = create_app(replace(Settings(), redis_url="unix:///not-yet"))
 DOCUMENT = write_document(APP, max_entries=MAX_ENTRIES)
@@ -76,7 +79,7 @@ def beyond_the_document(case: Any) -> Iterator[Any]:
         or query.get("on_invalid") == "SKIP"  # the same
     ):
         yield negative_data_rejection
-    if "wait" in query and case.operation.path.startswith("/v1/item"):
+    if "wait" in query and case.operation.path.startswith(V1_WRITES):
         yield not_a_server_error  # 504 says that the time was up
     changes = body.get("tasks")
     ids = [str(change.get("id")) for change in changes if isinstance(change, dict)] if isinstance(changes, list) else []
@@ -86,6 +89,7 @@ def beyond_the_document(case: Any) -> Iterator[Any]:
         or query.get("on_missing") == "CREATE"  # then the rules of PUT hold
         or "after" in query  # a task that there has been
         or len(ids) > len(set(ids))  # each task once
-        or case.operation.path.startswith("/v1/item_groups")  # no group below itself, the id of the path in the body
+        # no group below itself, the id of the path in the body, items that must or must not be there, one section
+        or case.operation.path.startswith(V1_WRITES)
     ):
         yield positive_data_acceptance
