@@ -37,9 +37,9 @@ def raw_server(answer: Callable[[socket.socket, threading.Event], None]) -> Iter
 
 def drip(taken: socket.socket, over: threading.Event) -> None:
     """Send a little again and again: every single step is in time."""
-    taken.sendall(b"HTTP/1.1 200 ")
+    taken.sendall(b"HTTP/1.1")
     while not over.wait(0.05):
-        taken.sendall(b"O")
+        taken.sendall(b" ")
 
 
 def hold(taken: socket.socket, over: threading.Event) -> None:
