@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from api.waiting import Waiters
+from shared.errors import StoreUnavailable
 from shared.model import Kind
 from tests.support.batches import items, named, variations
 from tests.support.ingress import Ingress
@@ -211,6 +213,19 @@ def test_when_the_wait_runs_out_the_write_is_still_queued(rig: Rig, ingress: Ing
     answer = ingress.send("POST", ITEM, {"item_name": "a"}, wait="1")
     assert (answer.status_code, answer.json["task_id"]) == (504, 1)
     assert answer.json["message"].startswith("The write is still queued as task 1 ")
+    rig.drain()
+    assert list(stored(ingress)) == ["a"]
+
+
+def test_a_store_that_goes_away_meanwhile_does_not_hide_that_the_write_was_accepted(
+    rig: Rig, ingress: Ingress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(Waiters, "wait_for_end", away)
+    answer = ingress.send("POST", ITEM, {"item_name": "a"})
+    assert (answer.status_code, answer.json["task_id"]) == (504, 1)
     rig.drain()
     assert list(stored(ingress)) == ["a"]
 
