@@ -28,7 +28,7 @@ def read_idempotency_key(batch: Batch, body: bytes) -> IdempotencyKey | None:
     if key is None:
         return None
     # What follows from the body need not be said again; cut differently by a newer version, it is still the same.
-    said = replace(batch, entries=0, bytes=0, chunks=0, submitter=None, request_id="", traceparent="")
+    said = replace(batch, entries=0, bytes=0, chunks=0, submitter=None)
     return IdempotencyKey(
         scope_digest=_digest(request.method.encode(), request.path.encode(), key.encode()),
         request_digest=_digest(encode_batch(said), body),

@@ -16,9 +16,8 @@ from api.pages import answer_json
 from api.schemas import SyncQuery, load_query
 from api.services import services
 from api.synchronous import refuse_failed, submit_and_wait
-from api.tracing import request_id, traceparent
 from shared.catalogs import Catalog
-from shared.codec import encode_chunk, encode_json
+from shared.codec import encode_json
 from shared.model import NO_SECTION, Batch, Chunk, Kind, OnMissing, Operation, Status
 from shared.reports import EntryOutcome
 from shared.tasks import Task
@@ -110,11 +109,9 @@ def _apply(operation: Operation, chunk: Chunk, body: bytes, on_missing: OnMissin
         chunks=1,
         on_missing=on_missing,
         submitter=caller().as_submitter(),
-        request_id=request_id(),
-        traceparent=traceparent(),
     )
     idempotency = read_idempotency_key(batch, body)
-    return submit_and_wait(batch, [encode_chunk(chunk)], idempotency=idempotency, wait_s=query["wait"])
+    return submit_and_wait(batch, [chunk], idempotency=idempotency, wait_s=query["wait"])
 
 
 def _catalog() -> Catalog:

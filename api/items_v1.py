@@ -25,7 +25,6 @@ from api.sent import count_problem
 from api.services import services
 from api.synchronous import refuse_failed, submit_and_wait
 from api.whole_items import NAME, WholeItems, read_items
-from shared.codec import encode_chunk
 from shared.model import Batch, Kind, OnMissing, Operation
 
 blueprint = Blueprint("items_v1", __name__, url_prefix="/v1")
@@ -125,9 +124,8 @@ def _write(operation: Operation, whole: WholeItems, section: str, body: bytes, q
         force=query["force"],
         submitter=caller().as_submitter(),
     )
-    frames = [encode_chunk(chunk) for chunk in chunks]
     idempotency = read_idempotency_key(batch, body)
-    refuse_failed(submit_and_wait(batch, frames, idempotency=idempotency, wait_s=query["wait"]))
+    refuse_failed(submit_and_wait(batch, chunks, idempotency=idempotency, wait_s=query["wait"]))
     return Response(status=204)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -13,9 +13,11 @@ from api.auth import caller
 from api.errors import Conflict, TooManyTasks, Unavailable
 from api.services import services
 from api.task_views import show
+from api.tracing import request_id, traceparent
 from shared import metrics
+from shared.codec import digest_ids, encode_chunk
 from shared.errors import StoreUnavailable
-from shared.model import Batch
+from shared.model import Batch, Chunk
 from shared.outbox import Outboxes
 from shared.partitions import new_nonce
 from shared.submissions import IdempotencyKey, Submission, Submitted
@@ -42,13 +44,13 @@ class Accepted:
 
 
 def submit(
-    batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | None = None, wait_s: int | None = None
+    batch: Batch, chunks: list[Chunk], *, idempotency: IdempotencyKey | None = None, wait_s: int | None = None
 ) -> Response:
     """Submit a batch as `accept` does, and answer with the id of its task.
 
     The task itself comes along if it was to be waited for, ended or not.
     """
-    accepted = accept(batch, frames, idempotency=idempotency)
+    accepted = accept(batch, chunks, idempotency=idempotency)
     answer = jsonify(
         task_id=accepted.task_id,
         task_status_path=accepted.task_status_path,
@@ -60,7 +62,7 @@ def submit(
     return answer
 
 
-def accept(batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | None = None) -> Accepted:
+def accept(batch: Batch, chunks: list[Chunk], *, idempotency: IdempotencyKey | None = None) -> Accepted:
     """Submit a batch and ring if nobody drains.
 
     A repeat with the same Idempotency-Key is answered with the task of the first, also while the queue is full.  Raises
@@ -69,12 +71,15 @@ def accept(batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | N
     tools, catalog_key = services(), caller().catalog_key
     now_ms = tools.clock()
     outbox = [Outboxes.mark(catalog_key, now_ms)] if batch.notification_emails else []
+    batch = replace(batch, request_id=request_id(), traceparent=traceparent())
+    frames = [encode_chunk(chunk) for chunk in chunks]
     with metrics.SUBMIT_SECONDS.time():
         submitted = tools.partition(catalog_key).submit(
             batch,
             frames,
             now_ms=now_ms,
             nonce=new_nonce(),
+            touched=digest_ids([entry_id for chunk in chunks for entry_id in chunk.ids]),
             idempotency=idempotency,
             before=tools.backlog.before_submit(catalog_key, now_ms) + outbox,
             after=tools.backlog.after_submit(catalog_key, now_ms) + outbox,

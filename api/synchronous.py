@@ -8,7 +8,7 @@ from api.services import services
 from api.submitting import accept
 from api.waiting import MAX_WAIT_S
 from shared.errors import StoreUnavailable
-from shared.model import TERMINAL, Batch, Status
+from shared.model import TERMINAL, Batch, Chunk, Status
 from shared.submissions import IdempotencyKey
 from shared.tasks import Task
 
@@ -17,14 +17,14 @@ STANDING_S = 0.5
 
 
 def submit_and_wait(
-    batch: Batch, frames: list[bytes], *, idempotency: IdempotencyKey | None = None, wait_s: int | None = None
+    batch: Batch, chunks: list[Chunk], *, idempotency: IdempotencyKey | None = None, wait_s: int | None = None
 ) -> Task:
     """Submit a batch and return its task once that has ended, DONE or FAILED.
 
     It waits ``wait_s``, or MAX_WAIT_S.  Raises StillQueued if the time is up before, Conflict if the task was canceled,
     and what `accept` raises.
     """
-    tools, accepted = services(), accept(batch, frames, idempotency=idempotency)
+    tools, accepted = services(), accept(batch, chunks, idempotency=idempotency)
     seconds = MAX_WAIT_S if wait_s is None else wait_s
     try:
         tasks = tools.tasks(caller().catalog_key)

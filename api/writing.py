@@ -12,8 +12,6 @@ from api.idempotency import read_idempotency_key, sent_key
 from api.schemas import PatchQuery, WriteQuery, load_query
 from api.services import services
 from api.submitting import submit
-from api.tracing import request_id, traceparent
-from shared.codec import encode_chunk
 from shared.model import NO_SECTION, Batch, Kind, OnMissing, Operation
 
 
@@ -62,11 +60,8 @@ def write(kind: Kind, operation: Operation) -> Response:
         force=query["force"],
         notification_emails=tuple(query["notification_emails"]),
         submitter=caller().as_submitter(),
-        request_id=request_id(),
-        traceparent=traceparent(),
     )
-    frames = [encode_chunk(chunk) for chunk in chunks]
-    return submit(batch, frames, idempotency=read_idempotency_key(batch, body), wait_s=query["wait"])
+    return submit(batch, chunks, idempotency=read_idempotency_key(batch, body), wait_s=query["wait"])
 
 
 def _findings(checked: CheckedBatch) -> Response:

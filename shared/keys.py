@@ -32,8 +32,9 @@ class CatalogKeys:
     """The keys of one catalog."""
 
     __slots__ = (
-        "deliveries", "ended", "fence", "item_group_ids", "item_groups", "lease", "outbox", "partition", "payloads",
-        "position", "prefix", "rung", "sections", "seq", "store_run", "stream", "tasks", "waiting", "webhooks",
+        "deliveries", "ended", "fence", "history", "item_group_ids", "item_groups", "lease", "outbox", "partition",
+        "payloads", "position", "prefix", "rung", "sections", "seq", "store_run", "stream", "tasks", "waiting",
+        "webhooks",
     )  # fmt: skip
 
     def __init__(self, catalog_key: str) -> None:
@@ -60,8 +61,8 @@ class CatalogKeys:
         #: the server it was given by, tokens of owners lost there, last task handed out, up to which to be careful,
         #: left to an operator.
         self.position = prefix + "position"
-        #: hash, for ever: {tasks, bytes, entries, kept_bytes, last_ms, untold}: waiting, payloads kept for
-        #: audit, last submission, the last task of which the change feed can no longer tell.
+        #: hash, for ever: {tasks, bytes, entries, kept_bytes, history_bytes, last_ms, untold}: waiting, payloads and
+        #: history kept, last submission, the last task of which the change feed can no longer tell.
         self.waiting = prefix + "waiting"
         #: hash, for ever: section → generation its readers and writers use.
         self.sections = prefix + "sections"
@@ -75,6 +76,8 @@ class CatalogKeys:
         self.webhooks = prefix + "webhooks"
         #: stream, the last thousand: attempts to tell something outside.
         self.deliveries = prefix + "deliveries"
+        #: list, lines removed with their tasks or beyond a cap: which tasks touched which entries; shared/history.py.
+        self.history = prefix + "history"
         #: What every script of a partition gets as KEYS, in the order of lua/_partition.lua.
         self.partition = (
             self.seq, self.store_run, self.stream, self.tasks, self.ended, self.payloads, self.lease, self.fence,
@@ -113,6 +116,10 @@ class CatalogKeys:
     def by_status(self, status: Status | str) -> str:
         """Zset, members removed with the task: as ``tasks``, those of one status."""
         return f"{self.prefix}tasks:{status}"
+
+    def minutes(self, hour: int | str) -> str:
+        """String with TTL: entries accepted, then entries applied, in each minute of an hour (ms // 3,600,000)."""
+        return f"{self.prefix}minutes:{hour}"
 
     def entries(self, kind: Kind, section: str, generation: int) -> str:
         """Hash, as long as its generation: id → 13 digits of update time in ms, then the entry's JSON.

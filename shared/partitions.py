@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from shared import scripts
-from shared.codec import decode_batch, encode_batch, encode_changed, pack, stamp
+from shared.codec import decode_batch, digest_ids, encode_batch, encode_changed, pack, stamp
 from shared.errors import TaskConflict, TaskNotFound
 from shared.keys import CatalogKeys
 from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal, Work
@@ -29,6 +29,8 @@ IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000
 PAUSE_MS = 1_000
 #: How long a wake-up may be under way before the sweep takes it for lost.
 RUNG_TTL_MS = 2_000
+
+HOUR_MS = 3_600_000
 
 
 def new_nonce() -> str:
@@ -57,38 +59,38 @@ class Partition:
         *,
         now_ms: int,
         nonce: str,
+        touched: bytes = b"",
         idempotency: IdempotencyKey | None = None,
         before: Sequence[scripts.Command] = (),
         after: Sequence[scripts.Command] = (),
     ) -> Submitted:
         """Append a batch and create its task, or refuse it whole.
 
-        A repeat with the same nonce gets the first answer.  ``before`` and ``after`` are sent along, in this order.
-        Raises StoreFull if Redis has no memory left.
+        A repeat with the same nonce gets the first answer.  ``touched`` has a digest of each entry's id, for the
+        history.  ``before`` and ``after`` are sent along, in this order.  Raises StoreFull if Redis has no memory
+        left.
         """
         keys, settings = self.keys, self._settings
-        upload = keys.upload(nonce)
+        upload, digest = keys.upload(nonce), idempotency.request_digest if idempotency else ""
         submit = scripts.SUBMIT_BATCH.command(
-            (*keys.partition, upload, keys.idempotency(idempotency.scope_digest if idempotency else "")),
             (
-                nonce,
-                now_ms,
-                len(frames),
-                sum(map(len, frames)),
-                settings.queue_tasks,
-                settings.queue_bytes,
-                NONCE_TTL_MS,
-                RUNG_TTL_MS,
-                idempotency.request_digest if idempotency else "",
-                IDEMPOTENCY_TTL_MS,
-                batch.entries,
-                *self._facts(batch),
+                *keys.partition, upload, keys.idempotency(idempotency.scope_digest if idempotency else ""),
+                *self._told(now_ms),
             ),
-        )
+            (
+                nonce, now_ms, len(frames), sum(map(len, frames)), settings.queue_tasks, settings.queue_bytes,
+                NONCE_TTL_MS, RUNG_TTL_MS, digest, IDEMPOTENCY_TTL_MS,
+                batch.entries, touched, settings.history_bytes, *self._facts(batch),
+            ),
+        )  # fmt: skip
         stage = _staged(upload, frames)
         replies = scripts.run(self._client, *before, *stage, submit, *after)
         code, task_id, waiting, ring = replies[len(before) + len(stage)]
         return Submitted(Submission(code.decode()), task_id, max(0, settings.queue_tasks - waiting), bool(ring))
+
+    def _told(self, now_ms: int) -> tuple[str, str]:
+        """Name the keys in which scripts note what happens, for people."""
+        return self.keys.minutes(now_ms // HOUR_MS), self.keys.history
 
     @staticmethod
     def _facts(batch: Batch) -> tuple[scripts.Argument, ...]:
@@ -117,7 +119,7 @@ class Partition:
             nonce, now_ms, who, settings.queue_tasks, settings.queue_bytes, settings.payload_bytes, NONCE_TTL_MS,
             RUNG_TTL_MS, *pairs,
         )  # fmt: skip
-        command = scripts.CHANGE_TASKS.command(self.keys.partition, args)
+        command = scripts.CHANGE_TASKS.command((*self.keys.partition, *self._told(now_ms)), args)
         code, second, *ids = scripts.run(self._client, *before, command, *after)[len(before)]
         match code.decode():
             case "CHANGED":
@@ -183,6 +185,7 @@ class Partition:
                 keys.entries(Kind.VARIATIONS, section, generation),
                 keys.index(Kind.VARIATIONS, section, generation),
                 keys.links(section, generation),
+                *self._told(now_ms),
             ),
             (
                 token, work.task_id, step.chunk, generation, base, step.name, now_ms, self._lease_ttl_ms, more,
@@ -197,7 +200,7 @@ class Partition:
                         list(effects.variations), [value.decode() for value in effects.variations.values()],
                     )
                 ),
-                self._for_change_feed(step),
+                self._for_change_feed(step), digest_ids(step.also_touched), self._settings.history_bytes,
             ),
         )  # fmt: skip
 
@@ -236,7 +239,10 @@ class Partition:
         settings = self._settings
         tasks_before = now_ms - settings.task_retention_s * 1000
         payloads_before = now_ms - settings.payload_retention_s * 1000
-        return int(self._call(scripts.RETIRE_TASKS, (tasks_before, payloads_before, limit)))
+        command = scripts.RETIRE_TASKS.command(
+            (*self.keys.partition, self.keys.history), (tasks_before, payloads_before, limit)
+        )
+        return int(scripts.run(self._client, command)[0])
 
     def state(self) -> PartitionState:
         """Look at the partition from outside, for people."""

@@ -54,6 +54,9 @@ class Settings:
     task_retention_s: int = _setting(30 * DAY_S, "How long a task is kept after it ended.", at_least=1)
     payload_retention_s: int = _setting(7 * DAY_S, "How long a payload is kept after its task ended.", at_least=0)
     payload_bytes: int = _setting(256 * MIB, "Payload bytes of ended tasks kept per catalog.", at_least=0)
+    history_bytes: int = _setting(
+        8 * MIB, "Bytes kept per catalog to find the tasks that touched an entry, 4 for each; 0: none.", at_least=0
+    )
     lease_ttl_s: float = _setting(10.0, "A partition's owner that is silent so long loses it.", at_least=0.5)
     slice_s: float = _setting(0.2, "How long one partition is drained before the others get their turn.", at_least=0.01)
     sweep_s: float = _setting(1.0, "How often a worker looks for partitions that nobody drains.", at_least=0.05)

@@ -40,6 +40,11 @@ class Commit:
             found[batch.kind] = {Outcome.DELETED: effects.deletes}
         return {kind: changed for kind, changed in found.items() if changed}
 
+    @property
+    def also_touched(self) -> list[str]:
+        """The ids of all these."""
+        return [entry_id for changed in self.also_changed.values() for ids in changed.values() for entry_id in ids]
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

@@ -38,6 +38,8 @@ class Task:
     #: A JSON list.
     warnings: bytes
     retry_of: int | None
+    #: The last task that ran this one again.
+    rerun_as: int | None
     rerun_by: str | None
     canceled_by: str | None
     #: Who decided when its partition was stuck, see shared/stuck.py.
@@ -153,6 +155,7 @@ def _task(task_id: int, reply: dict[bytes, bytes] | list[bytes]) -> Task | None:
         error=text(b"error"),
         warnings=b"[" + record.get(b"warnings", b"") + b"]",
         retry_of=number(b"retry_of"),
+        rerun_as=number(b"rerun_as"),
         rerun_by=text(b"rerun_by"),
         canceled_by=text(b"canceled_by"),
         retried_by=text(b"retried_by"),

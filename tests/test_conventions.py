@@ -26,6 +26,7 @@ MOST_FUNCTION_LINES = 45
 LONG_FILES: dict[str, str] = {}
 #: Functions that are longer, and why.
 LONG_FUNCTIONS: dict[str, str] = {
+    "shared/keys.py:__init__": "a list: every key of a catalog, and what it holds",
     "workers/app.py:create_celery": "the composition root: small functions, inside it because of what they share",
 }
 

@@ -3,7 +3,9 @@
 --
 -- A re-run is a new task at the tail with a copy of the payload; the old one keeps its status.
 --
--- KEYS      the partition, see _partition.lua
+-- KEYS      the partition, see _partition.lua, then
+-- KEYS[21]  minutes  string  entries accepted and applied in each minute of this hour
+-- KEYS[22]  history  list    which tasks touched which entries
 -- ARGV[1]   nonce of this call; a repeat gets the first answer
 -- ARGV[2]   now, ms
 -- ARGV[3]   who asks
@@ -21,6 +23,11 @@
 -- include: _submission
 -- include: _kept
 -- include: _end
+
+local MINUTES, HISTORY = KEYS[21], KEYS[22]
+
+-- include: _minutes
+-- include: _history
 
 local nonce, now_ms, who = ARGV[1], ARGV[2], ARGV[3]
 
@@ -77,6 +84,9 @@ for i = 9, #ARGV, 2 do
     if notify then
       redis.call('HSET', TASK .. task_id, 'notify', notify)
     end
+    redis.call('HSET', TASK .. old, 'rerun_as', task_id)
+    remember(task_id, old, '', math.huge)
+    count_minute(ACCEPTED, now_ms, entries)
     ids[(i - 7) / 2] = tonumber(task_id)
     ring = 1
   end

@@ -8,6 +8,8 @@
 -- KEYS[23]  variations  hash  those that go with their items
 -- KEYS[24]  index of variations  zset
 -- KEYS[25]  links       zset  item → variations
+-- KEYS[26]  minutes     string  entries accepted and applied in each minute of this hour
+-- KEYS[27]  history     list  which tasks touched which entries
 -- ARGV[1]   token
 -- ARGV[2]   task id
 -- ARGV[3]   chunk
@@ -31,6 +33,8 @@
 --           each of these lists, and that of the puts, has 1,000 members at most: unpack fails near 8,000
 -- ARGV[25]  what is changed here that is no entry of the batch, as it is kept for the change feed; '' if nothing is;
 --           '-' if something is, but there is no change feed, which can then never tell of it
+-- ARGV[26]  a digest, 4 bytes, of the id of each entry that is touched here although the batch does not name it
+-- ARGV[27]  cap of the bytes of the history
 --
 -- Returns {code, HELD | RELEASED, next window if wanted}, code OK or ALREADY_DONE;
 -- or {FENCED | CANCELED | NOT_HEAD | WRONG_CHUNK | STALE}.
@@ -41,7 +45,11 @@
 -- include: _kept
 -- include: _end
 
-local ENTRIES, INDEX, VARIATIONS, VARIATIONS_INDEX, LINKS = unpack(KEYS, 21, 25)
+local ENTRIES, INDEX, VARIATIONS, VARIATIONS_INDEX, LINKS, MINUTES, HISTORY = unpack(KEYS, 21, 27)
+
+-- include: _minutes
+-- include: _history
+
 local token, task_id, chunk, generation, base, name, now_ms, lease_ttl_ms, wants_more = unpack(ARGV, 1, 9)
 local chunk_ends, outcomes, warnings = ARGV[10] == '1', ARGV[11], ARGV[12]
 local record = TASK .. task_id
@@ -153,6 +161,12 @@ outcomes = string.gsub(outcomes, '?', function()
 end)
 redis.call('APPEND', REPORT .. task_id, outcomes)
 redis.call('HINCRBY', record, 'entries_done', #outcomes)
+if #outcomes > 0 then
+  count_minute(APPLIED, now_ms, #outcomes)
+end
+if ARGV[26] ~= '' then
+  remember(task_id, ALSO, ARGV[26], tonumber(ARGV[27]))
+end
 for i, count in ipairs({'items_updated', 'items_deleted', 'variations_updated', 'variations_deleted',
   'item_groups_updated', 'item_groups_deleted'}) do
   if ARGV[12 + i] ~= '0' then

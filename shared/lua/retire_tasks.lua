@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- retire_tasks: let go of payloads and of ended tasks whose time is up, a few at a time.
 --
--- KEYS     the partition, see _partition.lua
+-- KEYS      the partition, see _partition.lua, then
+-- KEYS[21]  history  list  which tasks touched which entries
 -- ARGV[1]  tasks that ended before this, ms, are removed
 -- ARGV[2]  payloads of tasks that ended before this, ms, are removed
 -- ARGV[3]  how many of each at most
@@ -10,6 +11,10 @@
 
 -- include: _partition
 -- include: _kept
+
+local HISTORY = KEYS[21]
+
+-- include: _history
 
 local limit = tonumber(ARGV[3])
 
@@ -33,4 +38,5 @@ for _, member in ipairs(tasks) do
   redis.call('ZREM', OUTBOX, member)
   redis.call('UNLINK', TASK .. task_id, REPORT .. task_id)
 end
+forget_lines(limit)
 return #payloads + #tasks

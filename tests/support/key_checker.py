@@ -30,6 +30,7 @@ ARGUMENTS = {
     "digest": r"[A-Za-z0-9-]+",
     "status": "|".join(Status),
     "kind": "|".join(Kind),
+    "hour": r"[1-9][0-9]*",
     "generation": r"0|[1-9][0-9]*",
     "section": r"(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})+",
 }
@@ -176,6 +177,9 @@ def _check_tasks(client: redis.Redis, catalog_key: str) -> None:
     _expect(f"{catalog_key}: waiting bytes", counters.get("bytes", 0), sum(sizes[task_id] for task_id in waiting))
     entries = sum(int(records[task_id][b"entries"]) for task_id in waiting)
     _expect(f"{catalog_key}: waiting entries", counters.get("entries", 0), entries)
+    history = client.lrange(of.history, 0, -1)
+    # A line is kept in a list, which costs some bytes beside its text.
+    _expect(f"{catalog_key}: history", counters.get("history_bytes", 0), sum(len(line) + 16 for line in history))
     _expect(f"{catalog_key}: bytes kept", counters.get("kept_bytes", 0), sum(sizes[task_id] for task_id in kept))
 
 

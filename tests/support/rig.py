@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ import redis
 
 from shared.backlog import Backlog
 from shared.catalogs import Catalog
+from shared.codec import digest_ids
 from shared.heartbeats import Heartbeats
 from shared.keys import CatalogKeys
 from shared.leases import Grant, Progress
@@ -73,6 +75,7 @@ class Rig:
     def submit_batch(
         self, made: tuple[Batch, list[bytes]], *, catalog_key: str = ACME, nonce: str = "",
         idempotency: IdempotencyKey | None = None, marked: bool = True, partition: Partition | None = None,
+        touched: bytes = b"",
     ) -> Submitted:  # fmt: skip
         """Submit a batch as the ingress does; ``marked`` False leaves it out of the backlog."""
         batch, frames = made
@@ -81,6 +84,7 @@ class Rig:
             frames,
             now_ms=self.clock(),
             nonce=nonce or new_nonce(),
+            touched=touched,
             idempotency=idempotency,
             before=self.backlog.before_submit(catalog_key, self.clock()) if marked else (),
             after=self.backlog.after_submit(catalog_key, self.clock()) if marked else (),
@@ -98,7 +102,8 @@ class Rig:
             chunk_entries=chunk_entries,
         )  # fmt: skip
         sent = self._tick()
-        submitted = self.submit_batch(made, catalog_key=catalog_key, **how)
+        touched = digest_ids([str(json.loads(entry_bytes(entry))["id"]) for entry in entries])
+        submitted = self.submit_batch(made, catalog_key=catalog_key, touched=touched, **how)
         assert submitted.outcome is Submission.ACCEPTED, submitted
         batch = Accepted(
             submitted.task_id, kind, operation, list(map(entry_bytes, entries)), section, on_missing, force,

@@ -30,6 +30,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "by_status": (st.sampled_from(Status),),
     "entries": (_SECTIONED, generated.TEXTS, st.integers(0, 2**31 - 1)),
     "index": (_SECTIONED, generated.TEXTS, st.integers(0, 2**31 - 1)),
+    "minutes": (st.integers(1, 10**6),),
     "links": (generated.TEXTS, st.integers(0, 2**31 - 1)),
 }
 
