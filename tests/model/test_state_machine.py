@@ -167,7 +167,9 @@ class Histories(RuleBasedStateMachine):
     @rule(catalog_key=CATALOGS)
     def fall_asleep(self, catalog_key: str) -> None:
         """Somebody becomes the owner, plans its steps, and hears nothing for a while."""
+        owned = self.client.exists(self.rig.keys(catalog_key).lease)
         grant = self.rig.partition(catalog_key).acquire("sleeper", nonce=new_nonce())
+        assert not owned or grant in (Refusal.OWNED, Refusal.EMPTY)
         if isinstance(grant, Refusal):
             return
         self._plan(catalog_key, grant)
@@ -198,8 +200,11 @@ class Histories(RuleBasedStateMachine):
         if how == "begin":
             answer = partition.begin(owner.grant.token, owner.steps[0].work.task_id, now_ms=self.rig.clock())
             assert (answer is Answer.FENCED) != was_owner
+        elif how == "release":
+            is_empty = not self.client.xlen(partition.keys.stream)
+            assert partition.release(owner.grant.token) == (was_owner and is_empty)
         else:
-            assert getattr(partition, how)(owner.grant.token) <= was_owner
+            assert getattr(partition, how)(owner.grant.token) == was_owner
         assert was_owner or self.rig.dump() == before
 
     def _take(self, owner: Paused, steps: list[Step], *, wants_more: bool) -> Progress:
