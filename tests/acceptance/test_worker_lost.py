@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -139,5 +140,6 @@ def _freeze_in_the_middle(site: Site, shop: Customer, ids: list[str]) -> tuple[i
 
 
 def _fenced(site: Site, shop: Customer) -> list[str]:
-    lines = site.log(Name.WORKER).splitlines()
-    return [line for line in lines if '"action": "fenced"' in line and f'"{shop.catalog_key}"' in line]
+    lines = [line for line in site.log(Name.WORKER).splitlines() if line.startswith('{"action":')]
+    told = {"action": "fenced", "catalog_key": shop.catalog_key}
+    return [line for line in lines if told.items() <= json.loads(line).items()]
