@@ -51,7 +51,7 @@ def run(rows: Sequence[Row], plan: Plan, say: Say) -> tuple[Results, dict[str, A
 
 def _measure(row: Row, systems: dict[str, Any], plan: Plan, results: Results, say: Say) -> None:
     """Measure the systems of a row, interleaved, another one first each time."""
-    names = [name for name in row.systems if name in systems]
+    names = [name for name in row.systems if name in systems and (row.name, name) not in plan.without]
     for number in range(row.rounds(plan)):
         first = number % len(names)
         for name in names[first:] + names[:first]:

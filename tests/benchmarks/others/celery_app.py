@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from celery import Celery
 
@@ -17,8 +16,8 @@ client = store()
 
 
 @celery.task(name="apply_batch")
-def apply_batch(catalog_key: str, task_id: int, method: str, items: list[dict[str, Any]]) -> None:
-    apply(client, catalog_key, task_id, method, items)
+def apply_batch(catalog_key: str, task_id: int, method: str, body: str) -> None:
+    apply(client, catalog_key, task_id, method, body)
 
 
 app = create_app(client, apply_batch.delay)

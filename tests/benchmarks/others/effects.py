@@ -21,8 +21,9 @@ def task_key(catalog_key: str, task_id: int | str) -> str:
     return f"{catalog_key}:task:{task_id}"
 
 
-def apply(client: redis.Redis, catalog_key: str, task_id: int, method: str, items: list[Item]) -> None:
-    """Apply a batch of items."""
+def apply(client: redis.Redis, catalog_key: str, task_id: int, method: str, body: str) -> None:
+    """Apply a batch."""
+    items: list[Item] = json.loads(body)["items"]
     values: dict[str, str | bytes] = {}
     if method == "PUT":
         values = {item["id"]: _dump(item) for item in items}

@@ -6,7 +6,6 @@ import asyncio
 import os
 import threading
 from functools import cache
-from typing import Any
 
 import msgspec
 import redis.asyncio
@@ -66,12 +65,11 @@ def _merged(old: bytes, new: msgspec.Raw) -> bytes:
     return _encode({**before, **sent, "data": data})
 
 
-def _check(_: str, body: bytes) -> str:
+def _check(_: str, body: str) -> None:
     try:
         check_fast(body)
     except msgspec.DecodeError as refused:
         raise ValueError(str(refused)) from None
-    return body.decode()
 
 
 @cache
@@ -82,7 +80,7 @@ def _loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def _enqueue(catalog_key: str, task_id: int, method: str, body: Any) -> None:
+def _enqueue(catalog_key: str, task_id: int, method: str, body: str) -> None:
     asyncio.run_coroutine_threadsafe(apply_batch.kiq(catalog_key, task_id, method, body), _loop()).result()
 
 
