@@ -114,7 +114,7 @@ def test_whatever_is_killed_comes_back_and_nothing_accepted_is_lost(environ: dic
     for number, name in enumerate(STOP_ORDER):
         batch = Batch("PUT", "items", [{"id": str(number), "name": f"before {name}"}])
         # The process of an ingress killed before may answer for another second, and then nobody for a moment.
-        wait_until(partial(_sent, Client(url, *found.groups()), batch), "the batch is taken", timeout_s=30)
+        wait_until(partial(_sent, url, found, batch), "the batch is taken", timeout_s=30)
         before = control.processes()[name].pid
         os.kill(before, signal.SIGKILL)
         assert f"{name} ended and was started again" in up.read_until(str(name))[-1]
@@ -123,9 +123,9 @@ def test_whatever_is_killed_comes_back_and_nothing_accepted_is_lost(environ: dic
         assert control.processes()[name].pid != before
 
 
-def _sent(client: Client, batch: Batch) -> bool:
+def _sent(url: str, credential: re.Match[str], batch: Batch) -> bool:
     try:
-        client.send(batch)
+        Client(url, *credential.groups()).send(batch)
     except ConnectionRefusedError:
         return False
     return True
