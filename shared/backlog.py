@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import redis
 
 from shared import keys
+from shared.memory import even_if_full
 from shared.scripts import Command, run
 
 #: How many catalogs one look at the backlog takes in.
@@ -33,14 +34,14 @@ class Backlog:
 
     def move_back(self, catalog_key: str, now_ms: int) -> None:
         """Put a catalog behind all that waited while it was served."""
-        run(self._client, ("ZADD", keys.BACKLOG, "XX", now_ms, catalog_key))
+        run(self._client, even_if_full("ZADD", keys.BACKLOG, "XX", now_ms, catalog_key))
 
     def remove(self, catalog_key: str, now_ms: int) -> None:
         """Take a catalog out that was seen empty, unless a batch arrived meanwhile."""
         stream = keys.CatalogKeys(catalog_key).stream
         _, waiting = run(self._client, ("ZREM", keys.BACKLOG, catalog_key), ("XLEN", stream))
         if waiting:
-            run(self._client, _mark(catalog_key, now_ms))
+            run(self._client, _mark_again(catalog_key, now_ms))
 
     def unowned(self, *, skip: int = 0) -> tuple[list[str], int]:
         """Look at a page of the backlog: those that nobody drains, longest-waiting first.
@@ -53,7 +54,7 @@ class Backlog:
 
     def stay_awake(self) -> None:
         """Say that a worker goes through the backlog and will look at it again: nobody needs to ring."""
-        run(self._client, ("SET", keys.AWAKE, 1, "PX", AWAKE_MS))
+        run(self._client, even_if_full("SET", keys.AWAKE, 1, "PX", AWAKE_MS))
 
     def fall_asleep(self) -> None:
         """Stop saying so.  Look at the backlog once more afterwards: somebody may have believed it just now."""
@@ -82,7 +83,7 @@ class Backlog:
         if catalog_keys:
             waiting = run(self._client, *(("XLEN", keys.CatalogKeys(key).stream) for key in catalog_keys))
             forgotten = [key for key, length in zip(catalog_keys, waiting, strict=True) if length]
-            run(self._client, *(_mark(key, now_ms) for key in forgotten))
+            run(self._client, *(_mark_again(key, now_ms) for key in forgotten))
         return len(catalog_keys)
 
     def known(self, *, skip: int) -> Sequence[str]:
@@ -97,3 +98,8 @@ class Backlog:
 def _mark(catalog_key: str, now_ms: int) -> Command:
     """Add a catalog to the backlog; one already there keeps its place."""
     return ("ZADD", keys.BACKLOG, "NX", now_ms, catalog_key)
+
+
+def _mark_again(catalog_key: str, now_ms: int) -> Command:
+    """Add a catalog whose batches are stored already."""
+    return even_if_full("ZADD", keys.BACKLOG, "NX", now_ms, catalog_key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import redis
 
 from shared import keys
+from shared.memory import even_if_full
 from shared.scripts import run
 
 #: A worker not heard of for so long is not there.
@@ -23,7 +24,7 @@ class Heartbeats:
         """Say that a worker is alive."""
         run(
             self._client,
-            ("ZADD", keys.WORKERS, now_ms, holder),
+            even_if_full("ZADD", keys.WORKERS, now_ms, holder),
             ("ZREMRANGEBYSCORE", keys.WORKERS, "-inf", now_ms - FORGOTTEN_MS),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,6 +37,10 @@ def connect(url: str) -> redis.Redis:
     )
 
 
+#: Answers that say nothing about the request: the disk is full, a script of somebody's never ends.
+_REFUSES_ALL = re.compile(r"(^|caused error: )(MISCONF|BUSY) ")
+
+
 @contextmanager
 def store_errors() -> Iterator[None]:
     """Turn the client's errors into ours: StoreUnavailable, StoreFull; others are bugs and pass."""
@@ -45,6 +50,10 @@ def store_errors() -> Iterator[None]:
         raise StoreUnavailable(f"the store does not answer: {error}") from error
     except redis.exceptions.OutOfMemoryError as error:
         raise StoreFull("the store has no memory left") from error
+    except redis.ResponseError as error:
+        if not _REFUSES_ALL.search(str(error)):
+            raise
+        raise StoreUnavailable(f"the store does not work: {error}") from error
 
 
 def check_server(client: redis.Redis) -> str:

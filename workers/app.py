@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, bootsteps
+from kombu import Exchange, Queue
 
 from shared import metrics
 from shared.backlog import Backlog
@@ -139,6 +140,8 @@ def _configuration(broker_url: str) -> dict[str, Any]:
         "worker_send_task_events": True,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # The broker refuses writes while its memory or disk is full: wait for it, as if it were away.
+        "broker_channel_error_retry": True,
         "broker_connection_timeout": 2,
         "worker_hijack_root_logger": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
@@ -146,6 +149,9 @@ def _configuration(broker_url: str) -> dict[str, Any]:
     }
     if broker_url.startswith("redis"):
         configuration["worker_disable_prefetch"] = True
+        # What is not acknowledged need not be noted in the broker: half its work, and none when its memory is full,
+        # which would end the worker.
+        configuration["task_queues"] = [Queue(QUEUE, Exchange(QUEUE), routing_key=QUEUE, no_ack=True)]
     return configuration
 
 

@@ -60,14 +60,12 @@ def test_an_ended_task_cannot_be_run_again(full: Rig) -> None:
     assert full.dump() == before
 
 
-@pytest.mark.xfail(reason="the sign of life cannot be written, and the round ends there", strict=True)
 def test_the_sweep_goes_on(full: Rig) -> None:
     full.client.delete(full.keys().rung)
     full.sweep().once()
     assert full.statuses() == {1: "DONE", 2: "DONE"}
 
 
-@pytest.mark.xfail(reason="the place in the backlog cannot be written, and that is raised", strict=True)
 def test_a_spent_slice_is_yielded_and_rung_for(full: Rig) -> None:
     assert full.with_settings(slice_s=0.0).drainer().drain(ACME) is Drained.YIELDED
     assert full.bell.rung == [ACME]

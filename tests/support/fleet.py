@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,18 +49,28 @@ class Member:
         #: Groups that may still have somebody in them.
         self._groups: set[int] = set()
         self._wanted = False
+        self._not_before = 0.0
 
     def keep(self) -> None:
         """Start it if it is wanted and does not run."""
         with self._guard:
-            if self._wanted and (self._process is None or self._process.poll() is not None):
+            if self._wanted and self._is_gone() and time.monotonic() >= self._not_before:
                 with self._log.open("ab") as log:
                     self._process = subprocess.Popen(
                         self._command, env=self._environ, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log,
                         stderr=subprocess.STDOUT, start_new_session=True,
+                        # Python ignores SIGXFSZ: so will it, and a file that may not grow is an error, not death.
+                        restore_signals=False,
                     )  # fmt: skip
                 self._groups.add(self._process.pid)
                 self.starts += 1
+
+    def _is_gone(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def hold_back(self, seconds: float) -> None:
+        """Do not start it again for so long."""
+        self._not_before = time.monotonic() + seconds
 
     def start(self) -> None:
         """Have it run from now on."""
@@ -114,7 +126,8 @@ class Fleet:
     def __init__(
         self, folder: Path, *, ingresses: int = 1, workers: int = 1, children: int = 1,
         worker_app: str = "workers.app:celery", store: Mapping[str, Any] | None = None,
-        store_urls: Mapping[str, str] | None = None, **settings: Any,
+        store_environ: Mapping[str, str] | None = None, store_urls: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] | None = None, **settings: Any,
     ) -> None:  # fmt: skip
         """Prepare; ``settings`` as in shared/settings.py, ``store_urls`` for members that go another way."""
         self.folder = folder
@@ -123,7 +136,11 @@ class Fleet:
         config = embedded_store.write_config(folder / "store", self.socket_path, **(store or {}))
         self._settings = settings
         self._store_urls = store_urls or {}
-        self.store = self._member("store", [embedded_store.server_binary(), config])
+        self._environ = environ or {}
+        self.store = Member(
+            "store", [embedded_store.server_binary(), config], {**os.environ, **(store_environ or {})},
+            folder / "store.log",
+        )  # fmt: skip
         self.ingresses = [self._ingress(f"ingress-{number}") for number in range(ingresses)]
         self._children = children
         self.workers = [self._worker(f"worker-{number}", worker_app) for number in range(workers)]
@@ -149,6 +166,15 @@ class Fleet:
         for url in self.urls:
             wait_until(lambda url=url: answers_ok(url + "/health/live"), f"{url} answers", timeout_s=timeout_s)  # type: ignore[misc]
         wait_until(self._workers_beat, "the workers work", timeout_s=timeout_s)
+
+    def limit_log(self, room_bytes: int | None) -> None:
+        """Fill the store's disk: its log grows by so much at most; or, with None, as it likes."""
+        most = resource.RLIM_INFINITY
+        if room_bytes is not None:
+            log = self.folder / "store" / "appendonlydir"
+            most = max(file.stat().st_size for file in log.iterdir()) + room_bytes
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(self.store.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
     def replace_workers(self, worker_app: str) -> None:
         """End the workers in order, and have others in their place."""
@@ -179,8 +205,8 @@ class Fleet:
     def _member(self, name: str, command: Sequence[object], **settings: Any) -> Member:
         mine = {"redis_url": self._store_urls.get(name, self.store_url), **self._settings, **settings}
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
-        environ = clean | {f"SLUICE_{name.upper()}": str(value) for name, value in mine.items()}
-        return Member(name, command, environ, self.folder / f"{name}.log")
+        named = {f"SLUICE_{name.upper()}": str(value) for name, value in mine.items()}
+        return Member(name, command, {**clean, **self._environ, **named}, self.folder / f"{name}.log")
 
     def _ingress(self, name: str) -> Member:
         port = free_port(LOOPBACK, 0)

@@ -73,7 +73,7 @@ def check_keys(client: redis.Redis) -> None:
         if kind != declared[0].type:
             raise Leak(f"{key!r} is a {kind}, declared as {declared[0].type}")
         ttl_ms = client.pttl(key)
-        if ttl_ms != -2 and (ttl_ms > 0) != declared[0].expires:
+        if ttl_ms != -2 and (ttl_ms >= 0) != declared[0].expires:
             raise Leak(f"{key!r} has the TTL {ttl_ms} ms, declared {'with' if declared[0].expires else 'without'} one")
         if tag := re.match(rf"sluice:\{{({CATALOG_KEY})\}}:", key):
             catalogs.add(tag[1])

@@ -1,0 +1,81 @@
+"""A store that fails for a while is nobody's fault, and ends nobody."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy import embedded_store
+from shared.waiting import wait_until
+from tests.acceptance.customer import Customer
+from tests.support.batches import items
+from tests.support.fleet import Fleet, running_fleet
+
+pytestmark = pytest.mark.timeout(180)
+
+BATCHES = 30
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    """With the least patience: one owner may be counted for as long as it takes to excuse itself."""
+    with running_fleet(
+        tmp_path, children=2, credentials="acme:token", lease_ttl_s=1.0, sweep_s=0.2, max_stalls=2
+    ) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def customer(fleet: Fleet) -> Customer:
+    return Customer(fleet.urls[0], "acme", "token")
+
+
+def send(customer: Customer) -> None:
+    for number in range(BATCHES):
+        customer.put(*items(*(f"{number}-{entry}" for entry in range(100))))
+
+
+def test_a_full_disk_refuses_and_is_waited_for(fleet: Fleet, customer: Customer) -> None:
+    """With 503; what was accepted before is applied when there is room again, and no worker has ended."""
+    send(customer)
+    fleet.limit_log(1000)
+    wait_until(lambda: customer.send("PUT", items("x")).status == 503, "the disk is full", timeout_s=20)
+    fleet.limit_log(None)
+    wait_until(lambda: customer.send("PUT", items("x")).status == 200, "there is room again", timeout_s=20)
+    customer.wait_all_ended()
+    customer.check_laws()
+    assert [member.starts for member in fleet.members] == [1, 1, 1]
+
+
+def test_full_memory_refuses_and_is_worked_off(fleet: Fleet, customer: Customer) -> None:
+    """Also by workers that are started only then."""
+    fleet.workers[0].signal(signal.SIGSTOP, group=True)
+    send(customer)
+    fleet.connect().config_set("maxmemory", 1)
+    assert customer.send("PUT", items("x")).status == 503
+    fleet.workers[0].signal(signal.SIGCONT, group=True)
+    customer.wait_all_ended()
+    assert fleet.workers[0].starts == 1
+    fleet.connect().config_set("maxmemory", 10**9)
+    fleet.workers[0].signal(signal.SIGSTOP, group=True)
+    send(customer)
+    fleet.connect().config_set("maxmemory", 1)
+    fleet.workers[0].signal(signal.SIGKILL, group=True)
+    customer.wait_all_ended()
+    assert fleet.workers[0].starts == 2
+    customer.check_laws()
+
+
+@pytest.mark.parametrize("gone_s", [0.0, 2.5], ids=["for a moment", "for longer than a lease"])
+def test_a_store_that_dies_under_its_owners_is_waited_for(fleet: Fleet, customer: Customer, gone_s: float) -> None:
+    """Again and again, in the middle of everything: nothing is given up for that."""
+    for _ in range(3):
+        send(customer)
+        fleet.store.hold_back(gone_s)
+        fleet.store.signal(signal.SIGKILL)
+        wait_until(lambda: embedded_store.answers(fleet.socket_path), "the store is back", timeout_s=20)
+    customer.wait_all_ended()
+    assert customer.counts()["FAILED"] == 0
