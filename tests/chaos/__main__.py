@@ -1,0 +1,41 @@
+"""``python -m tests.chaos``: a long run, and its report."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from pathlib import Path
+
+from tests.chaos.report import report
+from tests.chaos.run import run_chaos
+
+REPORTS = Path(__file__).parent / "reports"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--durability", choices=["fsync", "everysec"], default="fsync")
+    parser.add_argument("--folder", type=Path, help="keep all logs there")
+    parser.add_argument("--keep-report", action="store_true", help=f"write it to {REPORTS.name}/")
+    arguments = parser.parse_args()
+    sys.stdout.write(f"seed {arguments.seed}, {arguments.seconds:g} s, durability {arguments.durability}\n")
+    sys.stdout.flush()
+    if arguments.folder:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+    result = run_chaos(
+        seconds=arguments.seconds, seed=arguments.seed, durability=arguments.durability, folder=arguments.folder
+    )
+    page = report(result)
+    sys.stdout.write(page)
+    if arguments.keep_report:
+        REPORTS.mkdir(exist_ok=True)
+        name = f"seed-{result.seed}-{result.durability}-{result.seconds:g}s.md"
+        (REPORTS / name).write_text(page, encoding="utf-8")
+    return bool(result.wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""What a run saw, as a page."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+
+from tests.chaos.run import Result
+
+
+def report(result: Result) -> str:
+    """Write the page."""
+    verdict = "The laws held." if not result.wrong else "BROKEN:\n\n" + "\n".join(f"* {line}" for line in result.wrong)
+    stall = f"{result.longest_stall_s:.1f} s" + "".join(f"\n  * {line}" for line in result.before_stall)
+    restarts = ", ".join(f"{name} {starts - 1}" for name, starts in result.starts.items())
+    lines = [
+        f"# Chaos, seed {result.seed}, {result.seconds:g} s, durability {result.durability}",
+        "",
+        verdict,
+        "",
+        f"* {result.faults.total()} faults of {len(result.faults)} kinds, on {os.cpu_count()} cores"
+        f" ({platform.system()} {platform.machine()}, Python {platform.python_version()})",
+        f"* accepted: {result.accepted} batches with {result.entries} entries; they ended as"
+        f" {_listed(result.statuses)}",
+        f"* requests sent again: {result.retries.total()} ({_listed(result.retries)})",
+        f"* accepted and lost with the last second of a killed store: {result.lost}",
+        f"* longest time in which a catalog with a backlog did not move: {stall}",
+        f"* after the last fault: {result.ready_s:.1f} s until all processes were back,"
+        f" {result.settled_s:.1f} s until everything had ended",
+        f"* started again: {restarts}",
+        "",
+        "| fault | times |",
+        "|---|---|",
+        *(f"| {name} | {count} |" for name, count in sorted(result.faults.items())),
+        "",
+        f"Again: `make chaos SEED={result.seed} SECONDS={result.seconds:g} DURABILITY={result.durability}`",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if count)

@@ -1,0 +1,129 @@
+"""One run: producers and faults for a while, then peace, and everything is looked at."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from shared.waiting import wait_until
+from tests.chaos.producers import Patient, Producer
+from tests.chaos.schedule import Schedule
+from tests.chaos.stage import TOKEN, Stage, open_stage
+from tests.chaos.watcher import Watcher
+from tests.support.key_checker import check_keys
+from tests.support.laws import LawBroken, StatusWatch, check_laws
+
+CATALOGS = [f"catalog-{number}" for number in range(10)]
+PRODUCERS = 6
+#: Seconds in which everything accepted must have ended, once there is peace.
+PEACE_S = 180.0
+#: Seconds of answers that a store with `everysec` may lose when it is killed.
+LOSS_S = 2.5
+
+
+@dataclasses.dataclass
+class Result:
+    """What a run saw."""
+
+    seed: int
+    seconds: float
+    durability: str
+    faults: Counter[str] = dataclasses.field(default_factory=Counter)
+    starts: dict[str, int] = dataclasses.field(default_factory=dict)
+    accepted: int = 0
+    entries: int = 0
+    statuses: Counter[str] = dataclasses.field(default_factory=Counter)
+    retries: Counter[str] = dataclasses.field(default_factory=Counter)
+    lost: int = 0
+    longest_stall_s: float = 0.0
+    before_stall: list[str] = dataclasses.field(default_factory=list)
+    ready_s: float = 0.0
+    settled_s: float = 0.0
+    #: What was wrong; empty if the laws held.
+    wrong: list[str] = dataclasses.field(default_factory=list)
+
+
+def run_chaos(*, seconds: float, seed: int, durability: str, folder: Path | None = None) -> Result:
+    """Run once; what is wrong is in the result.  The folder, with all logs, is kept if it was given."""
+    result = Result(seed, seconds, durability)
+    with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
+        where = folder or Path(temporary)
+        with open_stage(where, CATALOGS, seed=seed, durability=durability) as stage:
+            customers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in CATALOGS]
+            schedule = _cause_trouble(stage, customers, result)
+            _look_at_everything(stage, customers, schedule, result)
+    return result
+
+
+def _cause_trouble(stage: Stage, customers: list[Patient], result: Result) -> Schedule:
+    # What was lost with the store's last second is done again: that does not look like law 3 from outside.
+    watch = StatusWatch() if result.durability == "fsync" else None
+    schedule, watcher = Schedule(stage, stage.random), Watcher(stage, CATALOGS)
+    producers = [Producer(number, customers, result.seed, watch=watch) for number in range(PRODUCERS)]
+    for runner in (watcher, *producers):
+        runner.start()
+    schedule.run(result.seconds)
+    for producer in producers:
+        producer.stop()
+        if producer.wrong:
+            result.wrong.append(f"a producer: {producer.wrong!r}")
+    _wait_for_peace(stage, customers, result)
+    watcher.stop()
+    result.faults = schedule.inflicted
+    seconds, _, ended = watcher.longest
+    result.longest_stall_s = seconds
+    result.before_stall = [
+        f"{at - ended:+.1f} s {name}" for at, name in schedule.history if ended - seconds - 3 < at < ended
+    ]
+    return schedule
+
+
+def _wait_for_peace(stage: Stage, customers: list[Patient], result: Result) -> None:
+    start = time.monotonic()
+    stage.fleet.wait_ready()
+    result.ready_s = time.monotonic() - start
+    wait_until(
+        lambda: all(customer.all_ended() for customer in customers), "all tasks end", timeout_s=PEACE_S, every_s=0.2
+    )
+    result.settled_s = time.monotonic() - start
+
+
+def _look_at_everything(stage: Stage, customers: list[Patient], schedule: Schedule, result: Result) -> None:
+    kills = [at for at, name in schedule.history if name.startswith(("store: kill", "store: disk"))]
+    for customer in customers:
+        customer.settle_unsure()
+        try:
+            if result.durability == "everysec":
+                result.lost += _take_out_lost(customer, kills)
+            check_laws(customer.accepted, customer)
+        except LawBroken as broken:
+            result.wrong.append(f"{customer.catalog_key}: {broken}")
+        result.accepted += len(customer.accepted)
+        result.entries += sum(len(batch.entries) for batch in customer.accepted)
+        result.statuses.update(customer.counts())
+        result.retries.update(customer.retries)
+    try:
+        check_keys(stage.store())
+    except AssertionError as leak:
+        result.wrong.append(f"no leaks: {leak}")
+    if strange := {status: count for status, count in result.retries.items() if status[0] in "5" and status != "503"}:
+        result.wrong.append(f"answers that are no answers: {strange}")
+    result.starts = {member.name: member.starts for member in stage.fleet.members}
+
+
+def _take_out_lost(customer: Patient, kills: list[float]) -> int:
+    """Take out of the journal what a killed store may lose; returns how much was lost."""
+    there = {task.id for task in customer.tasks()}
+    near = [
+        batch for batch in customer.accepted if any(kill - LOSS_S < batch.answered < kill + LOSS_S for kill in kills)
+    ]
+    gone = [batch for batch in near if batch.task_id not in there]
+    for batch in gone:
+        customer.accepted.remove(batch)
+    for batch in customer.accepted:
+        # A cancel may have been lost too.
+        batch.canceled = None if batch.canceled else batch.canceled
+    return len(gone)

@@ -1,0 +1,93 @@
+"""Where the chaos takes place: a fleet, links to its store, its workers' clock and its store's disk."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from shared.store import connect
+from tests.chaos import CLOCK_FILE
+from tests.chaos.links import Link
+from tests.support.fleet import Fleet, Member
+
+HERE = Path(__file__).parent
+TOKEN = "chaos-token"
+
+#: Short, so that many leases run out in a run; long enough that a busy machine keeps them.
+LEASE_TTL_S = 2.0
+#: Owners die here for other reasons than their batch.
+MAX_STALLS = 50
+
+
+@dataclass
+class Stage:
+    """What faults are done to."""
+
+    fleet: Fleet
+    links: list[Link]
+    clock_file: Path
+    #: None without a C compiler: then fsync is as fast as it is.
+    slow_disk_file: Path | None
+    random: random.Random
+
+    def store(self) -> redis.Redis:
+        """A client of the data, straight to the store."""
+        return self.fleet.connect()
+
+    def broker(self) -> redis.Redis:
+        """A client of the broker, straight to it."""
+        return connect(self.fleet.store_url.replace("db=0", "db=1"))
+
+    def worker(self) -> Member:
+        """Any worker."""
+        return self.random.choice(self.fleet.workers)
+
+    def ingress(self) -> Member:
+        """Any ingress."""
+        return self.random.choice(self.fleet.ingresses)
+
+    def link(self) -> Link:
+        """Any link."""
+        return self.random.choice(self.links)
+
+
+@contextlib.contextmanager
+def open_stage(folder: Path, catalog_keys: list[str], *, seed: int, durability: str) -> Iterator[Stage]:
+    """Run two ingresses and two workers, one of each over links, on a store that writes its log."""
+    socket_path = folder / "s.sock"
+    links = [Link(socket_path), Link(socket_path)]
+    clock_file = folder / "clock"
+    slow_disk = _compile_slow_disk(folder)
+    slow_disk_file = folder / "slow-disk" if slow_disk else None
+    fleet = Fleet(
+        folder, ingresses=2, workers=2, children=2, worker_app="tests.chaos.worker:celery",
+        store={"durability": durability, "maxmemory": 1024**3},
+        store_environ={"LD_PRELOAD": str(slow_disk), "SLOW_DISK_FILE": str(slow_disk_file)} if slow_disk else {},
+        store_urls={"ingress-1": links[0].url, "worker-1": links[1].url},
+        environ={CLOCK_FILE: str(clock_file)},
+        credentials=",".join(f"{key}:{TOKEN}" for key in catalog_keys), lease_ttl_s=LEASE_TTL_S, sweep_s=0.3,
+        max_stalls=MAX_STALLS, durability=durability, log_level="WARNING",
+    )  # fmt: skip
+    try:
+        fleet.start()
+        yield Stage(fleet, links, clock_file, slow_disk_file, random.Random(seed))
+    finally:
+        for link in links:
+            link.close()
+        fleet.end()
+
+
+def _compile_slow_disk(folder: Path) -> Path | None:
+    compiler, library = shutil.which("cc"), folder / "slow_disk.so"
+    if compiler is None:
+        return None
+    command: list[Any] = [compiler, "-shared", "-fPIC", "-o", library, HERE / "slow_disk.c", "-ldl"]
+    return library if subprocess.run(command, capture_output=True).returncode == 0 else None
