@@ -5,6 +5,7 @@
 #   make test             all tests                                                (ARGS="-k order -x": passed to pytest)
 #   make fuzz             many requests made up from the OpenAPI document          (FUZZ_EXAMPLES=1000: for each operation)
 #   make check            linter, types, import rules
+#   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
 #   make bench            Sluice beside what one would use otherwise, in 12 minutes        (ARGS=--quick: in two)
 #   make clean            what these targets made; never the data folder
 
@@ -17,10 +18,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test fuzz check bench clean
+.PHONY: help demo up test chaos fuzz check bench clean
 
 help:
-	@sed -n '3,9s/^# *//p' Makefile
+	@sed -n '3,10s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -39,6 +40,9 @@ check: $(VENV)/ready-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+chaos: $(VENV)/ready-dev
+	@$(BIN)/python -m tests.chaos --keep-report $(ARGS)
 
 bench: $(VENV)/ready-bench
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

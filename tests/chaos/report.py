@@ -34,7 +34,7 @@ def report(result: Result) -> str:
         "|---|---|",
         *(f"| {name} | {count} |" for name, count in sorted(result.faults.items())),
         "",
-        f"Again: `make chaos SEED={result.seed} SECONDS={result.seconds:g} DURABILITY={result.durability}`",
+        f'Again: `make chaos ARGS="--seed {result.seed} --seconds {result.seconds:g} --durability {result.durability}"`',
         "",
     ]
     return "\n".join(lines)
