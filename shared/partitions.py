@@ -10,7 +10,7 @@ import redis
 
 from shared import scripts
 from shared.codec import decode_batch, digest_ids, encode_batch, encode_changed, pack, stamp
-from shared.errors import TaskConflict, TaskNotFound
+from shared.errors import StoreFull, TaskConflict, TaskNotFound
 from shared.keys import CatalogKeys
 from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal, Work
 from shared.model import Batch, Kind
@@ -132,6 +132,8 @@ class Partition:
                 raise TaskConflict(f"task {second} has not ended, so it cannot be re-run")
             case "PAYLOAD_GONE":
                 raise TaskConflict(f"the payload of task {second} is no longer kept, so it cannot be re-run")
+            case "STORE_FULL":
+                raise StoreFull("the store has no memory left")
             case _:
                 raise TaskConflict("too many tasks are queued; try again when some have ended")
 

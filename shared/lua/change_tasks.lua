@@ -1,7 +1,8 @@
-#!lua
+#!lua flags=allow-oom
 -- change_tasks: cancel waiting tasks and re-run ended ones, all or none.
 --
--- A re-run is a new task at the tail with a copy of the payload; the old one keeps its status.
+-- A re-run is a new task at the tail with a copy of the payload; the old one keeps its status.  Where memory is full
+-- tasks can be canceled, which makes room, and not run again.
 --
 -- KEYS      the partition, see _partition.lua, then
 -- KEYS[21]  minutes  string  entries accepted and applied in each minute of this hour
@@ -17,7 +18,8 @@
 -- ARGV[9…]  task id and CANCEL or RERUN, in turn; no id twice
 --
 -- Returns {CHANGED, ring, ids of the canceled and of the new tasks, in the order asked for…}
--- or {NOT_FOUND | NOT_QUEUED | NOT_ENDED | PAYLOAD_GONE, task id} | {TASKS_FULL, 0} | {BYTES_FULL, 0}.
+-- or {NOT_FOUND | NOT_QUEUED | NOT_ENDED | PAYLOAD_GONE, task id} | {TASKS_FULL, 0} | {BYTES_FULL, 0}
+-- | {STORE_FULL, 0}.
 
 -- include: _partition
 -- include: _submission
@@ -60,6 +62,17 @@ for i = 9, #ARGV, 2 do
       return {'PAYLOAD_GONE', tonumber(task_id)}
     end
     more_tasks, more_bytes = more_tasks + 1, more_bytes + bytes
+  end
+end
+local reruns = false
+for i = 10, #ARGV, 2 do
+  reruns = reruns or ARGV[i] == 'RERUN'
+end
+if reruns then
+  local memory = redis.call('INFO', 'memory')
+  local used, most = string.match(memory, 'used_memory:(%d+)'), string.match(memory, 'maxmemory:(%d+)')
+  if most ~= '0' and tonumber(used) > tonumber(most) then
+    return {'STORE_FULL', 0}
   end
 end
 local waiting, waiting_bytes = unpack(redis.call('HMGET', WAITING, 'tasks', 'bytes'))

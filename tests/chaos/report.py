@@ -34,7 +34,8 @@ def report(result: Result) -> str:
         "|---|---|",
         *(f"| {name} | {count} |" for name, count in sorted(result.faults.items())),
         "",
-        f'Again: `make chaos ARGS="--seed {result.seed} --seconds {result.seconds:g} --durability {result.durability}"`',
+        f"Again: `make chaos ARGS='--seed {result.seed} --seconds {result.seconds:g}"
+        f" --durability {result.durability}'`",
         "",
     ]
     return "\n".join(lines)

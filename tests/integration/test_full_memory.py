@@ -44,7 +44,6 @@ def test_retention_goes_on(full: Rig) -> None:
     assert full.partition().retire(now_ms=full.clock(), limit=10) > 0
 
 
-@pytest.mark.xfail(reason="change_tasks is not flagged allow-oom", strict=True)
 def test_a_waiting_task_can_be_canceled(full: Rig) -> None:
     """Which is what somebody would do who filled it."""
     full.cancel(2)
