@@ -1,4 +1,4 @@
-"""The official Node client works unchanged with items, variations, tasks; groups and V1 items have their own modules."""
+"""The official Node client works unchanged: items, variations, tasks; groups and V1 items have their own modules."""
 
 from __future__ import annotations
 
