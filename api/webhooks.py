@@ -44,7 +44,8 @@ def post() -> Response:
     return jsonify(_shown(webhook) | {"secret": webhook.secret})
 
 
-@blueprint.delete("/<webhook_id>")
+# Ids are longer than any other word that stands in their place in a path.
+@blueprint.delete("/<string(minlength=11):webhook_id>")
 @describe(described_webhooks.REMOVE)
 def delete(webhook_id: str) -> Response:
     if not services().webhooks(caller().catalog_key).remove(webhook_id):
