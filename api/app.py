@@ -19,6 +19,7 @@ from api import (
     tracing,
     webhooks,
 )
+from api.dashboard import site as dashboard
 from api.paths import AnythingConverter, TaskIdConverter
 from api.services import EXTENSION, Services
 from api.waiting import Waiters
@@ -71,6 +72,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(documents.blueprint)
+    dashboard.register(app, settings)
     return app
 
 

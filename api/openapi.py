@@ -49,8 +49,10 @@ def write_document(app: Flask, *, max_entries: int) -> dict[str, Any]:
 
 
 def described_routes(app: Flask) -> Iterator[tuple[str, str, Rule, Description | None]]:
-    """List path, method, route and description of everything that can be asked for."""
+    """List path, method, route and description of everything that programs can ask for; pages are for people."""
     for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("dashboard."):
+            continue
         for method in sorted((rule.methods or set()) - _INVISIBLE):
             yield _path(rule), method.lower(), rule, description_of(app.view_functions[rule.endpoint])
 

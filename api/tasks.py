@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
-
 from flask import Blueprint, Response, jsonify, request
 
 from api import described_tasks
 from api.auth import authorize, caller
 from api.bodies import read_json_body
 from api.changing import change_tasks
+from api.days import between_days
 from api.describing import describe
 from api.errors import Invalid, NotFound, Problem
 from api.json_bodies import parse_json
@@ -20,7 +18,7 @@ from api.services import services
 from api.task_views import show
 from shared.model import Status
 from shared.submissions import Change
-from shared.tasks import TaskFilter, TaskPage
+from shared.tasks import TaskPage
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks")
 blueprint.before_request(authorize)
@@ -39,7 +37,15 @@ def get_list() -> Response:
     # All our tasks are of one type: whoever asks for others only, finds none.
     page = TaskPage()
     if not query["types"] or TaskType.INGESTION in query["types"]:
-        page = services().tasks(caller().catalog_key).page(_filter(query), offset=offset, size=size)
+        page = (
+            services()
+            .tasks(caller().catalog_key)
+            .page(
+                between_days(query["start_date"], query["end_date"], frozenset(query["statuses"])),
+                offset=offset,
+                size=size,
+            )
+        )
     return jsonify(
         tasks=show(*page.tasks),
         total_count=page.total,
@@ -86,19 +92,3 @@ def _one(task_id: int, *, wait_s: int = 0) -> Response:
         raise NotFound(f"task {task_id} not found")
     [shown] = show(task)
     return jsonify(shown)
-
-
-def _filter(query: dict[str, Any]) -> TaskFilter:
-    start, end = query["start_date"], query["end_date"]
-    return TaskFilter(
-        statuses=frozenset(query["statuses"]) or None,
-        from_ms=_midnight_ms(start) if start else None,
-        before_ms=_midnight_ms(end) + _DAY_MS if end else None,
-    )
-
-
-_DAY_MS = int(timedelta(days=1).total_seconds()) * 1000
-
-
-def _midnight_ms(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.credentials import parse_credentials
 from shared.errors import BadSetting
 from shared.settings import Settings
+
+#: The operator's password is at least so long: it opens every catalog.
+PASSWORD_LENGTH = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +29,20 @@ def new_credential() -> NewCredential:
     return NewCredential(f"key_{secrets.token_hex(6)}", f"tok_{secrets.token_hex(16)}")
 
 
-def new_flower_auth() -> str:
-    """Make Flower's ``user:password``."""
-    return f"sluice:{secrets.token_hex(12)}"
+#: Settings that are made when they are absent, and kept in the data folder under their names.
+SECRETS: dict[str, Callable[[], str]] = {
+    "flower_auth": lambda: f"sluice:{secrets.token_hex(12)}",
+    "operator_password": lambda: f"op_{secrets.token_hex(12)}",
+    "secret_key": lambda: secrets.token_hex(32),
+}
 
 
 def check_credentials(settings: Settings) -> None:
-    """Raise BadSetting, naming the variable, if the credentials or Flower's password given in settings do not parse."""
+    """Raise BadSetting, naming the variable, if the credentials or passwords given in settings are not usable."""
     if settings.flower_auth and ":" not in settings.flower_auth:
         raise BadSetting("SLUICE_FLOWER_AUTH: not of the form user:password")
+    if settings.operator_password and len(settings.operator_password) < PASSWORD_LENGTH:
+        raise BadSetting(f"SLUICE_OPERATOR_PASSWORD: shorter than {PASSWORD_LENGTH} characters")
     for variable, read in (
         ("SLUICE_CREDENTIALS", lambda: settings.credentials or ""),
         ("SLUICE_CREDENTIALS_FILE", lambda: settings.credentials_file and settings.credentials_file.read_text("utf-8")),

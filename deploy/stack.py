@@ -14,7 +14,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from deploy import embedded_store
-from deploy.credentials import NewCredential, check_credentials, new_credential, new_flower_auth
+from deploy.credentials import SECRETS, NewCredential, check_credentials, new_credential
 from deploy.data_folder import DataFolder, open_folder, write_private
 from deploy.ports import LOOPBACK, base_url, check_port
 from deploy.services import STOP_ORDER, Name, Service, answers_ok
@@ -216,7 +216,8 @@ class Stack:
             if not file.exists():
                 write_private(file, "")
             environ["SLUICE_CREDENTIALS_FILE"] = str(file)
-        environ["SLUICE_FLOWER_AUTH"] = settings.flower_auth or folder.secret("flower_auth", new_flower_auth)[0]
+        for name, make in SECRETS.items():
+            environ[f"SLUICE_{name.upper()}"] = getattr(settings, name) or folder.secret(name, make)[0]
 
     def _check_given_store(self) -> None:
         try:
@@ -269,12 +270,15 @@ class Stack:
             case Name.STORE:
                 return Service(name, _without_password(self._store_url()), self._store_note())
             case Name.INGRESS:
-                return Service(name, self.api_url, f"processes: {settings.ingress}, threads each: {settings.threads}")
+                where = self._where_is("operator_password")
+                return Service(name, self.api_url, f"page: {self.api_url}/integration, operator's password: {where}")
             case Name.WORKER:
                 return Service(name, "", f"processes: {settings.workers}, log: {self.folder.log(name)}")
             case Name.FLOWER:
-                where = "SLUICE_FLOWER_AUTH" if settings.flower_auth else self.folder.path / "flower_auth"
-                return Service(name, self.flower_url, f"user and password: {where}")
+                return Service(name, self.flower_url, f"user and password: {self._where_is('flower_auth')}")
+
+    def _where_is(self, secret: str) -> str:
+        return f"SLUICE_{secret.upper()}" if getattr(self.settings, secret) else str(self.folder.path / secret)
 
 
 def _end_leftover(folder: DataFolder) -> None:

@@ -90,8 +90,16 @@ class Backlog:
         """List a page of all catalogs that ever got a batch."""
         return self._page(keys.CATALOGS, skip)
 
-    def _page(self, key: str, skip: int) -> list[str]:
-        [members] = run(self._client, ("ZRANGE", key, skip, skip + PAGE - 1))
+    def all_waiting(self, *, most: int) -> list[str]:
+        """List the catalogs with a backlog, longest-waiting first, for people and metrics."""
+        return self._page(keys.BACKLOG, 0, most)
+
+    def all_known(self, *, most: int) -> list[str]:
+        """List the catalogs that ever got a batch, first come first, for people."""
+        return self._page(keys.CATALOGS, 0, most)
+
+    def _page(self, key: str, skip: int, size: int = PAGE) -> list[str]:
+        [members] = run(self._client, ("ZRANGE", key, skip, skip + size - 1))
         return [member.decode() for member in members]
 
 

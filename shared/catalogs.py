@@ -91,6 +91,21 @@ class Catalog:
         [ids] = scripts.run(self._client, ("ZRANGE", index, start, "+", "BYLEX", "LIMIT", 0, size))
         return self._entries(kind, section, generation, ids)
 
+    def page_of_prefix(self, kind: Kind, section: str, *, prefix: str, after: str | None, size: int) -> list[Entry]:
+        """Read the entries whose ids begin with a text, in the order of `page`; if an id is given, those after it."""
+        generation = self._generation(section)
+        start = "-" if not prefix else f"[{prefix}"
+        end = "+" if not prefix else b"(%s\xff" % prefix.encode()
+        index = self._keys.index(kind, section, generation)
+        command = ("ZRANGE", index, start if after is None else f"({after}", end, "BYLEX", "LIMIT", 0, size)
+        [ids] = scripts.run(self._client, command)
+        return self._entries(kind, section, generation, ids)
+
+    def sections(self) -> list[str]:
+        """List the sections that hold, or held, anything."""
+        [names] = scripts.run(self._client, ("HKEYS", self._keys.sections))
+        return sorted(name.decode() for name in names)
+
     def item_groups(self) -> dict[str, bytes]:
         """Read the JSON of all item groups as of one moment, by id, in no order."""
         [reply] = scripts.run(self._client, ("HGETALL", self._keys.item_groups))

@@ -83,8 +83,11 @@ class Credentials:
 
     def find(self, token: str) -> Credential | None:
         """Find what a token allows; at most STALE_MS old."""
+        return self.find_digest(digest_of(token))
+
+    def find_digest(self, digest: str) -> Credential | None:
+        """Find what the token of this digest allows."""
         self._refresh()
-        digest = digest_of(token)
         return self._fixed.get(digest) or self._stored.get(digest)
 
     def knows(self, catalog_key: str) -> bool:

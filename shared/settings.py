@@ -74,6 +74,12 @@ class Settings:
     mail_from: str = _setting("sluice@localhost", "Sender of mail.")
     flower_port: int = _setting(5555, "Port of Flower, on loopback.", at_least=1)
     flower_auth: str | None = _setting(None, "Flower's `user:password`; made and kept in the data folder when absent.")
+    secret_key: str | None = _setting(
+        None, "Signs the sessions of the Integration page; made and kept in the data folder when absent."
+    )
+    operator_password: str | None = _setting(
+        None, "Shows every catalog on the Integration page; made and kept in the data folder when absent."
+    )
     metrics_port: int | None = _setting(
         None,
         "Port of the worker's own `/metrics`, for a worker that shares no data folder with the ingress.",

@@ -8,7 +8,7 @@ import redis
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from shared import metrics
-from shared.backlog import PAGE, Backlog
+from shared.backlog import Backlog
 from shared.errors import TryAgain
 from shared.heartbeats import Heartbeats
 from shared.metrics import Gauge
@@ -24,16 +24,6 @@ def look(client: redis.Redis, now_ms: int) -> Iterable[Metric]:
         return [_one(metrics.STORE_UP, 0)]
 
 
-def longest_waiting(backlog: Backlog, most: int) -> list[str]:
-    """List the partitions with a backlog, longest-waiting first."""
-    found: list[str] = []
-    while len(found) < most and (page := backlog.waiting(skip=len(found))):
-        found += page
-        if len(page) < PAGE:
-            break
-    return found[:most]
-
-
 def _store(client: redis.Redis, now_ms: int) -> Iterator[Metric]:
     [memory] = run(client, ("INFO", "memory"))
     yield _one(metrics.STORE_MEMORY, memory["used_memory"])
@@ -43,7 +33,7 @@ def _store(client: redis.Redis, now_ms: int) -> Iterator[Metric]:
 
 
 def _partitions(client: redis.Redis, now_ms: int) -> Iterator[Metric]:
-    catalog_keys = longest_waiting(Backlog(client), metrics.LABELLED_PARTITIONS)
+    catalog_keys = Backlog(client).all_waiting(most=metrics.LABELLED_PARTITIONS)
     states = read_states(client, catalog_keys)
     for gauge, value in _values(now_ms).items():
         yield _each(gauge, catalog_keys, map(value, states))

@@ -114,6 +114,7 @@ def test_a_made_credential_is_one_the_ingress_can_read() -> None:
         (Settings(credentials="only-a-key"), "SLUICE_CREDENTIALS: credential 1 is not of the form"),
         (Settings(credentials_file=Path("/nowhere/at-all")), "SLUICE_CREDENTIALS_FILE: .*No such file"),
         (Settings(flower_auth="nocolon"), "SLUICE_FLOWER_AUTH: not of the form user:password"),
+        (Settings(operator_password="short"), "SLUICE_OPERATOR_PASSWORD: shorter than 12 characters"),
     ],
 )
 def test_bad_credentials_are_named_before_anything_starts(settings: Settings, words: str) -> None:

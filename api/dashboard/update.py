@@ -1,0 +1,157 @@
+"""*One update*: a task, what was sent, and what became of each entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from api.changing import change_tasks
+from api.dashboard.guard import readable, writable
+from api.dashboard.queries import EntriesForm, read_form
+from api.dashboard.sent_entries import SentEntries, SentEntry
+from api.dashboard.visitors import visitor
+from api.errors import NotFound
+from api.paths import read_task_id
+from api.services import services
+from shared.model import TERMINAL, Form, Status
+from shared.payloads import PayloadGone
+from shared.reports import EntryOutcome, ReportedEntry
+from shared.submissions import Change
+from shared.tasks import Task
+
+#: Entries on a page.
+PAGE = 25
+#: Warnings that are shown; the rest is a number.
+WARNINGS = 50
+
+_MEDIA_TYPES = {Form.JSON: "application/json", Form.NDJSON: "application/x-ndjson"}
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLine:
+    """An entry: what was sent, as far as that is kept, and what became of it, as far as that is known."""
+
+    sent: SentEntry | None
+    reported: ReportedEntry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """A page of a task's entries."""
+
+    lines: list[EntryLine]
+    total: int
+    by_outcome: dict[EntryOutcome, int]
+    #: A search goes on from this chunk.
+    next_chunk: int | None = None
+    gone: bool = False
+
+
+def register(blueprint: Blueprint) -> None:
+    task = "/c/<catalog_key>/updates/<task_id>"
+    blueprint.add_url_rule(task, "get_update", get_update, methods=["GET"])
+    blueprint.add_url_rule(f"{task}/payload", "get_payload", get_payload, methods=["GET"])
+    blueprint.add_url_rule(f"{task}/cancel", "post_cancel", post_cancel, methods=["POST"])
+    blueprint.add_url_rule(f"{task}/rerun", "post_rerun", post_rerun, methods=["POST"])
+
+
+def get_update(catalog_key: str, task_id: str) -> str:
+    task = _task(catalog_key, task_id)
+    form = read_form(EntriesForm)
+    tools = services()
+    place = None
+    if task.status is Status.QUEUED:
+        place = tools.tasks(catalog_key).places([task.id]).get(task.id)
+    warnings: list[dict[str, Any]] = msgspec.json.decode(task.warnings)
+    entries = _entries(catalog_key, task, form)
+    return render_template(
+        "update.html",
+        catalog_key=catalog_key,
+        page="updates",
+        task=task,
+        place=place,
+        workers=len(tools.heartbeats.alive(tools.clock())) if place else None,
+        warnings=warnings[:WARNINGS],
+        more_warnings=max(0, len(warnings) - WARNINGS),
+        form=form,
+        entries=entries,
+        ended=task.status in TERMINAL,
+        may_write=visitor().may_write(catalog_key),
+        page_size=PAGE,
+        live="ended" if task.status in TERMINAL else "busy",
+    )
+
+
+def get_payload(catalog_key: str, task_id: str) -> Response:
+    """Send what was sent, byte for byte."""
+    task = _task(catalog_key, task_id)
+    try:
+        texts = services().payloads(catalog_key).texts(task)
+    except PayloadGone:
+        raise NotFound(f"What task {task.id} sent is no longer kept.") from None
+    answer = Response(texts, mimetype=_MEDIA_TYPES[task.batch.form])
+    filename = f"{catalog_key}-task-{task.id}.{task.batch.form}"
+    answer.headers.set("Content-Disposition", "attachment", filename=filename)
+    return answer
+
+
+def post_cancel(catalog_key: str, task_id: str) -> AnyResponse:
+    return _change(catalog_key, task_id, Change.CANCEL)
+
+
+def post_rerun(catalog_key: str, task_id: str) -> AnyResponse:
+    return _change(catalog_key, task_id, Change.RERUN)
+
+
+def _change(catalog_key: str, task_id: str, change: Change) -> AnyResponse:
+    number = read_task_id(task_id)
+    [now_id] = change_tasks(writable(catalog_key), [(number, change)], who=visitor().name)
+    return redirect(url_for("dashboard.get_update", catalog_key=catalog_key, task_id=now_id), 303)
+
+
+def _task(catalog_key: str, task_id: str) -> Task:
+    number = read_task_id(task_id)
+    task = services().tasks(readable(catalog_key)).get(number)
+    if task is None:
+        raise NotFound(f"There is no update {number} in this catalog, or no longer.")
+    return task
+
+
+def _entries(catalog_key: str, task: Task, form: dict[str, Any]) -> Entries:
+    sent = SentEntries(services().payloads(catalog_key), task)
+    if form["text"]:
+        return _found(catalog_key, task, sent, form)
+    report = services().reports(catalog_key).page(task, only=form["outcome"], offset=form["offset"], size=PAGE)
+    if form["outcome"] is not None or report.total == task.batch.entries:
+        lines = [EntryLine(_one(sent, entry.index), entry) for entry in report.entries]
+        return Entries(lines, report.total, report.by_outcome, gone=any(line.sent is None for line in lines))
+    # Not all have an outcome yet: show them all, with those that are known.
+    known = {entry.index: entry for entry in report.entries}
+    indexes = range(task.batch.entries)[form["offset"] : form["offset"] + PAGE]
+    lines = [EntryLine(_one(sent, index), known.get(index)) for index in indexes]
+    return Entries(lines, task.batch.entries, report.by_outcome, gone=any(line.sent is None for line in lines))
+
+
+def _found(catalog_key: str, task: Task, sent: SentEntries, form: dict[str, Any]) -> Entries:
+    reports = services().reports(catalog_key)
+    by_outcome = reports.page(task, only=None, offset=0, size=0).by_outcome
+    try:
+        found, next_chunk = sent.search(form["text"], chunk=form["chunk"], most=PAGE)
+    except PayloadGone:
+        return Entries([], 0, by_outcome, gone=True)
+    lines = []
+    for entry in found:
+        reported = reports.page(task, only=None, offset=entry.index, size=1).entries
+        lines.append(EntryLine(entry, reported[0] if reported else None))
+    return Entries(lines, len(lines), by_outcome, next_chunk)
+
+
+def _one(sent: SentEntries, index: int) -> SentEntry | None:
+    try:
+        return sent.one(index)
+    except PayloadGone:
+        return None
