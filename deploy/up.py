@@ -13,10 +13,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from deploy.log_keeper import LogKeeper
 from deploy.services import Name, Service
 from deploy.stack import NotStarted, Stack
 from shared.errors import SluiceError
 from shared.settings import unknown_variables
+from shared.store import connect
 from shared.waiting import wait_until
 
 #: Seconds between two looks at the services.
@@ -51,6 +53,7 @@ class Watch:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._seen = stack.pids()
+        self._log_keeper = LogKeeper(connect(stack.environ["SLUICE_REDIS_URL"])) if stack.embedded else None
 
     def look(self) -> bool:
         """Look once; never true, so that it can be waited for.  Raises NotStarted when supervisord itself ended."""
@@ -66,6 +69,8 @@ class Watch:
                 say(f"{name} ended and was started again (process {process.pid})")
             if process.pid:
                 self._seen[name] = process.pid
+        if self._log_keeper:
+            self._log_keeper.look()
         return False
 
 

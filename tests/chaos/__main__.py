@@ -18,13 +18,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--durability", choices=["fsync", "everysec"], default="fsync")
-    parser.add_argument("--folder", type=Path, help="keep all logs there")
+    parser.add_argument("--folder", type=Path, help="a new folder, to keep all logs in")
     parser.add_argument("--keep-report", action="store_true", help=f"write it to {REPORTS.name}/")
     arguments = parser.parse_args()
     sys.stdout.write(f"seed {arguments.seed}, {arguments.seconds:g} s, durability {arguments.durability}\n")
     sys.stdout.flush()
     if arguments.folder:
-        arguments.folder.mkdir(parents=True, exist_ok=True)
+        arguments.folder.mkdir(parents=True)
     result = run_chaos(
         seconds=arguments.seconds, seed=arguments.seed, durability=arguments.durability, folder=arguments.folder
     )

@@ -161,7 +161,7 @@ def fill_memory(stage: Stage) -> Heal:
 @fault("store: disk full", lasts_s=(1, 3), seizes="store")
 def fill_disk(stage: Stage) -> Heal:
     stage.fleet.limit_log(stage.random.randrange(0, 5_000))
-    return functools.partial(stage.fleet.limit_log, None)
+    return stage.mend_disk
 
 
 @fault("store: slow fsync", lasts_s=(1, 5), seizes="disk")

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from shared.store import connect
+from deploy.log_keeper import LogKeeper
+from shared.waiting import WaitedInVain, wait_until
 from tests.chaos import CLOCK_FILE
 from tests.chaos.links import Link
 from tests.support.fleet import Fleet, Member
@@ -40,11 +43,11 @@ class Stage:
 
     def store(self) -> redis.Redis:
         """A client of the data, straight to the store."""
-        return self.fleet.connect()
+        return _impatient(self.fleet.store_url)
 
     def broker(self) -> redis.Redis:
         """A client of the broker, straight to it."""
-        return connect(self.fleet.store_url.replace("db=0", "db=1"))
+        return _impatient(self.fleet.store_url.replace("db=0", "db=1"))
 
     def worker(self) -> Member:
         """Any worker."""
@@ -53,6 +56,14 @@ class Stage:
     def ingress(self) -> Member:
         """Any ingress."""
         return self.random.choice(self.fleet.ingresses)
+
+    def mend_disk(self) -> None:
+        """Make room on the store's disk, and have its log mended, as `make up` does."""
+        keeper = LogKeeper(self.store())
+        keeper.look()
+        self.fleet.limit_log(None)
+        with contextlib.suppress(WaitedInVain):
+            wait_until(keeper.look, "the log is whole", timeout_s=5)
 
     def link(self) -> Link:
         """Any link."""
@@ -83,6 +94,11 @@ def open_stage(folder: Path, catalog_keys: list[str], *, seed: int, durability: 
         for link in links:
             link.close()
         fleet.end()
+
+
+def _impatient(url: str) -> redis.Redis:
+    """Make a client that does not wait for a store which an earlier fault has stopped."""
+    return redis.Redis.from_url(url, socket_timeout=0.5, retry=Retry(NoBackoff(), 0))
 
 
 def _compile_slow_disk(folder: Path) -> Path | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from deploy import embedded_store
+from deploy.log_keeper import LogKeeper
 from shared.waiting import wait_until
 from tests.acceptance.customer import Customer
 from tests.support.batches import items
@@ -79,3 +82,35 @@ def test_a_store_that_dies_under_its_owners_is_waited_for(fleet: Fleet, customer
         wait_until(lambda: embedded_store.answers(fleet.socket_path), "the store is back", timeout_s=20)
     customer.wait_all_ended()
     assert customer.counts()["FAILED"] == 0
+
+
+def test_the_log_of_a_store_whose_disk_was_full_is_mended(tmp_path: Path) -> None:
+    """The server leaves a hole in it, and would not start on it again."""
+    fleet = Fleet(tmp_path, ingresses=0, workers=0)
+    try:
+        fleet.start()
+        client = fleet.connect()
+        client.set("before", 1)
+        # Only a log that was opened for a rewrite is torn.
+        client.bgrewriteaof()
+        wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "a new log", timeout_s=10)
+        keeper = LogKeeper(client)
+        fleet.limit_log(100)
+        wait_until(lambda: not keeper.look() or not write(client), "the disk is full", timeout_s=10, every_s=0.01)
+        fleet.limit_log(None)
+        wait_until(keeper.look, "the log is mended", timeout_s=10)
+        wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "a new log", timeout_s=10)
+        client.set("after", 1)
+        fleet.store.signal(signal.SIGKILL)
+        wait_until(lambda: fleet.store.starts == 2, "the store is started again", timeout_s=10)
+        wait_until(lambda: embedded_store.answers(fleet.socket_path), "the store answers", timeout_s=10)
+        assert client.mget("before", "after") == [b"1", b"1"]
+    finally:
+        fleet.end()
+
+
+def write(client: redis.Redis) -> bool:
+    """Write something longer than the room that is left; say whether it was taken."""
+    with contextlib.suppress(redis.ResponseError):
+        return bool(client.set("filler", "x" * 1000))
+    return False

@@ -141,6 +141,8 @@ class Fleet:
             "store", [embedded_store.server_binary(), config], {**os.environ, **(store_environ or {})},
             folder / "store.log",
         )  # fmt: skip
+        #: Where the ingresses answer.
+        self.urls: list[str] = []
         self.ingresses = [self._ingress(f"ingress-{number}") for number in range(ingresses)]
         self._children = children
         self.workers = [self._worker(f"worker-{number}", worker_app) for number in range(workers)]
@@ -191,11 +193,6 @@ class Fleet:
         for member in reversed(self.members):
             member.end()
 
-    @property
-    def urls(self) -> list[str]:
-        """Where the ingresses answer."""
-        return list(self._urls.values())
-
     def connect(self) -> redis.Redis:
         """Make a client of the store, straight to it."""
         return connect(self.store_url)
@@ -210,7 +207,7 @@ class Fleet:
 
     def _ingress(self, name: str) -> Member:
         port = free_port(LOOPBACK, 0)
-        self._urls = {**getattr(self, "_urls", {}), name: base_url(LOOPBACK, port)}
+        self.urls.append(base_url(LOOPBACK, port))
         config = ROOT / "deploy" / "gunicorn.conf.py"
         return self._member(name, [sys.executable, "-m", "gunicorn", "--config", config, "api.wsgi:app"], port=port)
 
