@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.acceptance.customer import Customer
+from tests.support.npm import install_package
 
 PACKAGE = "@constructor-io/constructorio-node"
 SCRIPT = Path(__file__).with_suffix(".js")
@@ -22,7 +19,6 @@ CURRENT = "5.4.1"
 #: The last one that speaks the synchronous Items API.
 WITH_V1_ITEMS = "3.10.1"
 
-INSTALL_TIMEOUT_S = 120
 CALLS_TIMEOUT_S = 60
 
 
@@ -72,17 +68,4 @@ class NodeClient:
 
 def install_node_client(folder: Path, version: str) -> None:
     """Install a version of the client in a folder.  Without node or its registry: skip at home, fail in CI."""
-    problem = ""
-    if not (shutil.which("node") and shutil.which("npm")):
-        problem = "node and npm are not there"
-    else:
-        command = ["npm", "install", "--silent", "--no-save", "--no-audit", "--no-fund", "--prefix", str(folder)]
-        ran = subprocess.run(
-            [*command, f"{PACKAGE}@{version}"], capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
-        )
-        if ran.returncode:
-            problem = f"{PACKAGE} {version} cannot be installed: {ran.stderr or ran.stdout}"
-    if problem and os.environ.get("CI") == "true":
-        pytest.fail(problem)
-    if problem:
-        pytest.skip(problem)
+    install_package(folder, PACKAGE, version)

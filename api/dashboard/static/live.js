@@ -6,7 +6,7 @@ const page = document.body;
 const note = document.getElementById("live-note");
 
 // Milliseconds between two looks: while something runs, while nothing does, and the most when nothing ever changes.
-const BUSY_MS = 1000, IDLE_MS = 5000, MOST_MS = 30000;
+const BUSY_MS = 1000, IDLE_MS = 3000, MOST_MS = 30000;
 let delay = page.dataset.live === "busy" ? BUSY_MS : IDLE_MS;
 let timer = 0;
 
