@@ -2,7 +2,9 @@
 #
 #   make demo             start everything, send a catalogue, follow it, stay up   (ARGS=--exit: stop and say if all was right)
 #   make up               the stack in the foreground; settings from SLUICE_* variables
+#   make restart          replace the processes of a running stack, without a failed request
 #   make test             all tests                                                (ARGS="-k order -x": passed to pytest)
+#   make test-restart     the same under a minute of load, and the laws checked
 #   make fuzz             many requests made up from the OpenAPI document          (FUZZ_EXAMPLES=1000: for each operation)
 #   make check            linter, types, import rules
 #   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
@@ -18,10 +20,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test chaos fuzz check bench clean
+.PHONY: help demo up restart test test-restart chaos fuzz check bench clean
 
 help:
-	@sed -n '3,10s/^# *//p' Makefile
+	@sed -n '3,12s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -29,8 +31,14 @@ demo: $(VENV)/ready
 up: $(VENV)/ready
 	@exec $(BIN)/python -m deploy.up $(ARGS)
 
+restart: $(VENV)/ready
+	@$(BIN)/python -m deploy.restart
+
 test: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-restart: $(VENV)/ready-dev
+	@RESTART_SECONDS=60 $(BIN)/python -m pytest tests/acceptance/test_rolling_restart.py $(ARGS)
 
 fuzz: $(VENV)/ready-dev
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest --timeout=0 tests/fuzz $(ARGS)

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 from http import HTTPStatus
 from pathlib import Path
 
@@ -41,8 +42,9 @@ gunicorn.util.write_error = _answer_in_json
 
 # Clients keep their connection between batches.
 keepalive = 30
-# Seconds that requests at hand have when we are told to stop.
-graceful_timeout = 5
+# Seconds that requests at hand have when their process is replaced: one may wait 30 s for the end of its task.  When
+# all is stopped, supervisor waits no longer than 8.
+graceful_timeout = 35
 
 # The sign of life of each process: a file in memory, so that a slow disk is not taken for a dead process.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -54,3 +56,7 @@ accesslog = None
 
 # supervisor controls it; a second way in is not wanted.
 control_socket_disable = True
+
+# A reload (HUP) reads new code: what this file has imported would be handed down to the new processes as it was.
+for _name in [name for name in sys.modules if name.partition(".")[0] == "shared"]:
+    del sys.modules[_name]

@@ -112,6 +112,11 @@ class Supervisor:
             self._call("stopProcess", str(name), False)
         wait_until(lambda: self._ended(name), f"{name} stops", timeout_s=timeout_s)
 
+    def signal_service(self, name: str, signal_name: str) -> None:
+        """Send a signal, ``HUP`` for example, to the process of a service; one that does not run is no error."""
+        with contextlib.suppress(xmlrpc.client.Fault):
+            self._call("signalProcess", str(name), signal_name)
+
     def stop(self, *, timeout_s: float) -> None:
         """Stop what still runs, in order, then supervisord; what does not end in time is killed."""
         if self._process is None:

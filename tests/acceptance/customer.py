@@ -60,17 +60,29 @@ def send_request(
     url: str, method: str, target: str, *, body: bytes | Iterable[bytes] | None = None, headers: Mapping[str, str]
 ) -> Answer:
     """Send one request on a connection of its own; an iterable goes out in chunks."""
-    address = urlsplit(url)
-    assert address.hostname
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=ANSWER_TIMEOUT_S)
-    start = time.monotonic()
+    connection = open_connection(url)
     try:
-        connection.request(method, target, body, dict(headers), encode_chunked=True)
-        answer = connection.getresponse()
-        text = answer.read()
+        return send_over(connection, method, target, body=body, headers=headers)
     finally:
         connection.close()
-    return Answer(answer.status, answer.headers, text, time.monotonic() - start)
+
+
+def open_connection(url: str) -> http.client.HTTPConnection:
+    """Make a connection for any number of requests, one after the other."""
+    address = urlsplit(url)
+    assert address.hostname
+    return http.client.HTTPConnection(address.hostname, address.port, timeout=ANSWER_TIMEOUT_S)
+
+
+def send_over(
+    connection: http.client.HTTPConnection, method: str, target: str, *, body: bytes | Iterable[bytes] | None,
+    headers: Mapping[str, str],
+) -> Answer:  # fmt: skip
+    """Send one request on a connection, made again if the last answer closed it."""
+    start = time.monotonic()
+    connection.request(method, target, body, dict(headers), encode_chunked=True)
+    answer = connection.getresponse()
+    return Answer(answer.status, answer.headers, answer.read(), time.monotonic() - start)
 
 
 @dataclass
@@ -97,7 +109,11 @@ class Customer:
             headers = {"Transfer-Encoding": "chunked", **(headers or {})}
         target = f"{path}?{urlencode({'key': self.catalog_key, **query}, doseq=True)}"
         own = {"Authorization": self.authorization, "Content-Type": "application/json"}
-        return send_request(self.url, method, target, body=body, headers={**own, **(headers or {})})
+        return self.exchange(method, target, body, {**own, **(headers or {})})
+
+    def exchange(self, method: str, target: str, body: Any, headers: Mapping[str, str]) -> Answer:
+        """Send one request and read its answer."""
+        return send_request(self.url, method, target, body=body, headers=headers)
 
     # -- writes ---------------------------------------------------------------------------------------------------
 

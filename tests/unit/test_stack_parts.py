@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import configparser
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,15 @@ def test_a_made_credential_is_one_the_ingress_can_read() -> None:
 def test_bad_credentials_are_named_before_anything_starts(settings: Settings, words: str) -> None:
     with pytest.raises(Misconfigured, match=words):
         check_credentials(settings)
+
+
+def test_gunicorn_hands_down_nothing_of_our_code_so_that_a_reload_reads_the_new() -> None:
+    """What its parent process keeps in memory would still be the old code in every process to come."""
+    look = "import runpy, sys; runpy.run_path('deploy/gunicorn.conf.py'); print(sorted(sys.modules))"
+    root = Path(embedded_store.__file__).parents[1]
+    kept = subprocess.run([sys.executable, "-c", look], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert "'gunicorn.util'" in kept
+    assert "'shared" not in kept
 
 
 def test_a_taken_port_is_named_with_the_setting_to_change() -> None:

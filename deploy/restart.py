@@ -1,0 +1,65 @@
+"""Replace every ingress and worker process of a running `make up`: ``python -m deploy.restart``, or ``make restart``.
+
+No request fails: new processes of the ingress listen before the old ones end, on the same socket, and those let the
+requests at hand end.  While the workers are replaced, a few seconds, batches are accepted and wait.  The new processes
+run the code that is there now; settings and the libraries that gunicorn itself uses stay until `make up` ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from deploy.data_folder import short_socket
+from deploy.processes import children
+from deploy.services import Name
+from deploy.supervising import Supervisor
+from shared.errors import Misconfigured, SluiceError
+from shared.settings import Settings
+from shared.waiting import WaitedInVain, wait_until
+
+#: Seconds that the processes of one service have to be replaced: the longest request, and a busy machine.
+REPLACE_TIMEOUT_S = 60.0
+
+
+def main() -> int:
+    """Replace the processes of the data folder's stack: 0; 1 if that cannot be done, in one line."""
+    folder = Settings.from_env(os.environ).data_dir.absolute()
+    try:
+        supervisor = Supervisor(folder / "supervisor.conf", short_socket(folder / "supervisor.sock"))
+        if not supervisor.processes():
+            raise Misconfigured(f"no Sluice runs on the data folder {folder}: set SLUICE_DATA_DIR as for `make up`")
+        replace_ingress(supervisor)
+        print("ingress  replaced", flush=True)
+        replace_worker(supervisor)
+        print("worker   replaced", flush=True)
+    except (SluiceError, WaitedInVain) as problem:
+        print(f"sluice: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def replace_ingress(supervisor: Supervisor) -> None:
+    """Have gunicorn put new processes in the place of those that serve; returns when the old ones have ended."""
+    parent = supervisor.processes()[Name.INGRESS].pid
+    before = set(children(parent))
+    supervisor.signal_service(Name.INGRESS, "HUP")
+
+    def replaced() -> bool:
+        now = set(children(parent))
+        return len(now) == len(before) and not now & before
+
+    wait_until(replaced, "the ingress is replaced", timeout_s=REPLACE_TIMEOUT_S, every_s=0.1)
+
+
+def replace_worker(supervisor: Supervisor) -> None:
+    """Stop the worker, which gives its partitions back, and start another."""
+    supervisor.stop_service(Name.WORKER, timeout_s=REPLACE_TIMEOUT_S)
+    supervisor.start_service(Name.WORKER)
+    wait_until(
+        lambda: supervisor.processes()[Name.WORKER].state == "RUNNING", "the worker runs", timeout_s=REPLACE_TIMEOUT_S
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
