@@ -42,7 +42,6 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     configure_logs(settings.log_level)
     client = connect(settings.redis_url)
     broker_url = settings.broker_url or broker_url_for(settings.redis_url)
-    backlog = Backlog(client)
     app = Flask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
@@ -52,9 +51,9 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
         client=client,
         settings=settings,
         credentials=Credentials(client, parse_credentials(_credentials(settings)), clock=clock),
-        backlog=backlog,
+        backlog=Backlog(client),
         heartbeats=Heartbeats(client),
-        bell=Bell(doorbell_app(broker_url), broker_url, needless=backlog.is_watched),
+        bell=Bell(doorbell_app(broker_url), broker_url),
         clock=clock,
         waiters=Waiters(settings.threads),
     )

@@ -11,7 +11,7 @@ import redis
 from shared import scripts
 from shared.codec import decode_batch, digest_ids, encode_batch, encode_changed, pack, stamp
 from shared.errors import StoreFull, TaskConflict, TaskNotFound
-from shared.keys import CatalogKeys
+from shared.keys import AWAKE, CatalogKeys
 from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal, Work
 from shared.model import Batch, Kind
 from shared.settings import Settings
@@ -67,8 +67,8 @@ class Partition:
         """Append a batch and create its task, or refuse it whole.
 
         A repeat with the same nonce gets the first answer.  ``touched`` has a digest of each entry's id, for the
-        history.  ``before`` and ``after`` are sent along, in this order.  Raises StoreFull if Redis has no memory
-        left.
+        history.  ``before`` and ``after`` are sent along, in this order; after them it is looked whether some worker
+        is awake, who need not be rung for.  Raises StoreFull if Redis has no memory left.
         """
         keys, settings = self.keys, self._settings
         upload, digest = keys.upload(nonce), idempotency.request_digest if idempotency else ""
@@ -84,9 +84,10 @@ class Partition:
             ),
         )  # fmt: skip
         stage = _staged(upload, frames)
-        replies = scripts.run(self._client, *before, *stage, submit, *after)
+        replies = scripts.run(self._client, *before, *stage, submit, *after, ("EXISTS", AWAKE))
         code, task_id, waiting, ring = replies[len(before) + len(stage)]
-        return Submitted(Submission(code.decode()), task_id, max(0, settings.queue_tasks - waiting), bool(ring))
+        ring = bool(ring) and not replies[-1]
+        return Submitted(Submission(code.decode()), task_id, max(0, settings.queue_tasks - waiting), ring)
 
     def _told(self, now_ms: int) -> tuple[str, str]:
         """Name the keys in which scripts note what happens, for people."""

@@ -11,14 +11,14 @@ from importlib.resources import files
 from typing import Any
 
 import redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
+from shared.round_trips import Argument as Argument
+from shared.round_trips import Command as Command
+from shared.round_trips import exchange
 from shared.store import store_errors
 
 _INCLUDE = re.compile(r"^-- include: (_\w+)\n", re.MULTILINE)
-
-Argument = str | bytes | int
-Command = Sequence[Argument]
 
 
 def _read(name: str) -> str:
@@ -86,11 +86,8 @@ def run(client: redis.Redis, *commands: Command) -> list[Any]:
 
 
 def _send(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
-    if not commands:
-        return []
-    if len(commands) == 1:
-        return [client.execute_command(*commands[0])]  # type: ignore[no-untyped-call]
-    pipeline = client.pipeline(transaction=False)
-    for command in commands:
-        pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
-    return pipeline.execute()
+    replies = exchange(client, commands) if commands else []
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            raise reply
+    return replies

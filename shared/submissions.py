@@ -27,7 +27,7 @@ class Submitted:
     task_id: int
     #: How many more tasks may wait.
     tasks_remaining: int
-    #: Nobody drains and nobody rang lately: the caller should.
+    #: Nobody drains, goes through the backlog or rang lately: the caller should.
     ring: bool
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from shared.backlog import AWAKE_MS, Backlog
 from shared.errors import StoreUnavailable
+from shared.model import Operation
 from shared.partitions import Partition
 from shared.wakeups import Bell
-from tests.support.batches import items
+from tests.support.batches import items, make_batch
 from tests.support.interposed import interposed
 from tests.support.rig import ACME, Rig
 from workers.drain import Drained, Drainer
@@ -68,6 +69,15 @@ def test_whoever_pulls_says_so(rig: Rig) -> None:
 
     puller(rig, rig.drainer(open_partition=open_partition), Watched(rig.client)).pull(until=soon())
     assert seen[:3] == ["drain", "awake", "drain"]
+
+
+def test_nobody_rings_for_a_worker_that_is_awake(rig: Rig) -> None:
+    """Whoever sends learns of it with the answer of the store, for any catalog; later, rings are wanted again."""
+    made = make_batch(Operation.PUT, items("a"))
+    rig.backlog.stay_awake()
+    assert not rig.submit_batch(made).ring
+    rig.backlog.fall_asleep()
+    assert rig.submit_batch(made, catalog_key="other").ring
 
 
 def test_what_comes_while_another_is_drained_is_found(rig: Rig) -> None:
