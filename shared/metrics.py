@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from shared.leases import DONE_ANSWERS, Answer
 from shared.model import TERMINAL, Kind, Operation
+from shared.outbox import Told
 from shared.submissions import Change
 
 #: Partitions with a backlog that get gauges of their own, longest-waiting first.
@@ -43,6 +44,9 @@ REASONS = (
     "unauthorized",
     "unsupported",
 )
+
+#: How what ended is told outside.
+CHANNELS = ("mail", "webhook")
 
 _counted = CollectorRegistry()
 # The moment each series was made: nobody asks for it, and files do not have it.
@@ -89,6 +93,12 @@ DRAIN_SECONDS = _histogram("sluice_drain_seconds", "Time a worker owned a partit
 LEASES_LOST = _counter("sluice_leases_lost", "Partitions that became somebody else's while they were drained.")
 DRAINS_FAILED = _counter("sluice_drains_failed", "Drains that an unforeseen error ended; they are tried again.")
 SWEEPS_FOUND = _counter("sluice_sweeps_found", "Partitions with work that the sweep found by itself.")
+DELIVERIES = _counter(
+    "sluice_deliveries",
+    "Attempts to send a mail or to call a webhook; failed: it is tried again.",
+    channel=CHANNELS,
+    outcome=Told,
+)
 
 
 # -- read from the store when asked -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from shared import metrics
 from shared.clock import Clock
 from shared.model import Status
 from shared.outbox import MAIL, Attempt, Entry, Outbox, Told
@@ -135,6 +136,7 @@ class Deliverer:
             outcome = Told.GIVEN_UP if next_ms is None else Told.FAILED
         attempt = Attempt(task.id, entry.target, number, at_ms, took_ms, outcome, status, error, next_ms)
         outbox.settle(entry, attempt)
+        metrics.DELIVERIES.labels("mail" if entry.target == MAIL else "webhook", outcome).inc()
         say = {Told.DELIVERED: log.info, Told.FAILED: log.warning, Told.GIVEN_UP: log.error}[outcome]
         say(
             f"delivery {outcome}", action="deliver", catalog_key=catalog_key, task_id=task.id, target=entry.target,

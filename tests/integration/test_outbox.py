@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared import keys
+from shared import keys, metrics
 from shared.errors import StoreUnavailable
 from shared.model import Operation
 from shared.outbox import CLAIM_MS, MAIL, Attempt, Entry, Outbox, Outboxes, Told
@@ -360,6 +361,28 @@ def test_mail_that_nobody_takes_is_sent_again(office: Office) -> None:
     office.rig.clock.advance(5_000)
     office.deliver()
     assert len(office.mailbox.mails) == 1
+
+
+def test_attempts_are_counted_by_what_came_of_them(office: Office) -> None:
+    office.add()
+    office.endpoint.answers[:] = [500]
+    office.fail("one@shop.example")
+    office.rig.drain()
+    before = counted()
+    office.deliver()
+    office.rig.clock.advance(5_000)
+    office.deliver()
+    assert {series: number - before[series] for series, number in counted().items()} == {
+        ("mail", "delivered"): 1, ("mail", "failed"): 0, ("mail", "given_up"): 0,
+        ("webhook", "delivered"): 1, ("webhook", "failed"): 1, ("webhook", "given_up"): 0,
+    }  # fmt: skip
+
+
+def counted() -> dict[tuple[str, str], float]:
+    """The attempts of this process so far, by channel and outcome."""
+    text = metrics.exposition()[0].decode()
+    found = re.findall(r'^sluice_deliveries_total\{channel="(\w+)",outcome="(\w+)"\} (.+)$', text, re.M)
+    return {(channel, outcome): float(number) for channel, outcome, number in found}
 
 
 def test_without_a_mail_server_it_is_logged_once(office: Office, capfd: pytest.CaptureFixture[str]) -> None:
