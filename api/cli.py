@@ -18,6 +18,7 @@ from flask.cli import FlaskGroup
 
 from api.app import create_app
 from api.cli_tables import table
+from api.cli_top import top
 from api.cli_webhooks import webhooks
 from api.services import EXTENSION, Services
 from shared.backlog import PAGE
@@ -145,6 +146,7 @@ def _catalog_keys(services: Services, *, everything: bool) -> Iterable[str]:
         skip += PAGE
 
 
+sluice.add_command(top)
 sluice.add_command(webhooks)
 
 

@@ -34,6 +34,11 @@ def read_rates(client: redis.Redis, catalog_keys: Sequence[str], *, now_ms: int)
     return [_rates(before, now, minute) for before, now in zip(hours[::2], hours[1::2], strict=True)]
 
 
+def per_second(minutes: Sequence[int], now_ms: int) -> float:
+    """Average the last one to two minutes: the one that is over, and what there is of the present one."""
+    return sum(minutes[-2:]) / (MINUTE_MS + now_ms % MINUTE_MS) * 1000
+
+
 def add_up(rates: Sequence[Rates]) -> Rates:
     """Sum the rates of several catalogs."""
     zeros = [0] * MINUTES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.model import Operation
-from shared.rates import MINUTES, Rates, add_up, read_rates
+from shared.rates import MINUTES, Rates, add_up, per_second, read_rates
 from tests.support.batches import items, make_batch
 from tests.support.rig import ACME, Rig
 
@@ -43,6 +43,18 @@ def test_the_hour_may_change_meanwhile(rig: Rig) -> None:
     assert rates(rig).accepted[:2] == [1, 2]
     at(rig, 60 + 59)
     assert rates(rig).accepted[:2] == [2, 0]
+
+
+def test_a_rate_is_that_of_the_last_minute_or_two(rig: Rig) -> None:
+    """So that it neither waits for the minute to be over nor falls when one begins."""
+    at(rig, 10)
+    rig.put(*items(*(f"a{number}" for number in range(90))))
+    rig.clock.now_ms = HOUR + 10 * MINUTE_MS + 30_000
+    assert per_second(rates(rig).accepted, rig.clock()) == 1
+    rig.clock.advance(MINUTE_MS)
+    assert per_second(rates(rig).accepted, rig.clock()) == 1
+    rig.clock.advance(MINUTE_MS)
+    assert per_second(rates(rig).accepted, rig.clock()) == 0
 
 
 def test_after_an_hour_nothing_is_left(rig: Rig) -> None:

@@ -1,0 +1,121 @@
+"""``sluice top``: the partitions in a terminal, for those without a browser."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from api.dashboard.visitors import MOST_CATALOGS
+from api.dashboard.words import brief, count, moment, size, span
+from api.overview import Overview, Row, overlook
+from api.services import EXTENSION, Services
+from shared.errors import TryAgain
+from shared.states import PartitionState
+
+#: Lines that are not partitions.
+HEAD_LINES = 8
+#: Columns of a script's output, which nobody looks at through a window.
+WIDE = 200
+
+_BARS = " ▁▂▃▄▅▆▇█"
+_COLOURS = {"stuck": "bold red", "draining": "blue", "waiting": "yellow", "idle": "dim"}
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Print it once, all partitions, and end: for scripts.")
+@click.option("--every", "every_s", default=2.0, show_default=True, type=click.FloatRange(0.2), help="Seconds.")
+@with_appcontext
+def top(once: bool, every_s: float) -> None:
+    """Watch partitions, rates and workers; Ctrl-C ends."""
+    services: Services = current_app.extensions[EXTENSION]
+    console = Console(highlight=False)
+    if once:
+        shown = console if console.is_terminal else Console(highlight=False, width=WIDE)
+        shown.print(screen(_look(services), width=shown.width, fill=console.is_terminal))
+        return
+    stop = threading.Event()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        try:
+            while not stop.wait(0):
+                live.update(_now(services, console), refresh=True)
+                stop.wait(every_s)
+        except KeyboardInterrupt:
+            # How it is meant to end.
+            stop.set()
+
+
+def screen(now: Overview, *, width: int, fill: bool = True, rows: int | None = None) -> RenderableType:
+    """Draw everything, so many partitions of it, for so many columns; ``fill`` uses them all."""
+    shown = now.rows[:rows]
+    parts = [_head(now), Text(), _hour(now, width), Text(), _table(shown, fill=fill)]
+    if len(shown) < len(now.rows):
+        parts.append(Text(f"and {count(len(now.rows) - len(shown))} more that are less urgent", style="dim"))
+    return Group(*parts)
+
+
+def _now(services: Services, console: Console) -> RenderableType:
+    try:
+        return screen(_look(services), width=console.width, rows=max(1, console.height - HEAD_LINES - 1))
+    except TryAgain:
+        return Text("The store does not answer just now. What it holds is safe.", style="bold red")
+
+
+def _look(services: Services) -> Overview:
+    backlog = services.backlog
+    known = [*backlog.all_waiting(most=MOST_CATALOGS), *backlog.all_known(most=MOST_CATALOGS)]
+    return overlook(services, list(dict.fromkeys(known)), failures=0)
+
+
+def _head(now: Overview) -> RenderableType:
+    """Three lines: what comes and goes, and whether anybody should worry."""
+    wait = "batch waits" if now.tasks == 1 else "batches wait"
+    first = (
+        ("sluice", "bold"), f"  {moment(now.now_ms)[11:]}   accepted ", (f"{brief(now.accepted_per_s)}/s", "bold"),
+        "   applied ", (f"{brief(now.applied_per_s)}/s", "bold"), f"   {brief(now.tasks)} {wait}",
+    )  # fmt: skip
+    oldest = span(now.oldest_s * 1000) if now.tasks else "none"
+    second = (
+        f"{brief(now.entries)} entries, {size(now.bytes)}   oldest {oldest}   ",
+        (f"failed in a day {brief(now.failures.total)}", "red" if now.failures.total else ""),
+    )
+    workers = (f"workers {len(now.workers)}", "" if now.workers else "bold red"), f"   {' '.join(now.workers)}"
+    return Group(*(Text.assemble(*line, no_wrap=True, overflow="ellipsis") for line in (first, second, workers)))
+
+
+def _hour(now: Overview, width: int) -> RenderableType:
+    """Entries applied in each minute of the last hour, as bars; the peak beside them."""
+    minutes = now.rates.applied[-max(1, min(60, width - 20)) :]
+    peak = max(minutes)
+    bars = "".join(_BARS[-(-each * (len(_BARS) - 1) // peak)] if peak else " " for each in minutes)
+    return Text.assemble("applied ", (bars, "blue"), f" ≤ {brief(peak / 60)}/s", no_wrap=True, overflow="crop")
+
+
+def _table(rows: Iterable[Row], *, fill: bool) -> Table:
+    table = Table(box=None, expand=fill, padding=(0, 1, 0, 0), header_style="reverse")
+    table.add_column("CATALOG", ratio=1, no_wrap=True, min_width=8)
+    table.add_column("STATE", no_wrap=True, min_width=8)
+    for name in ("BATCHES", "ENTRIES", "BYTES", "OLDEST", "RATE"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("OWNER", ratio=1, no_wrap=True, min_width=13)
+    for row in rows:
+        state = row.state
+        table.add_row(
+            row.catalog_key, Text(row.mood, _COLOURS[row.mood]), brief(state.tasks), brief(state.entries),
+            size(state.bytes), span(row.oldest_s * 1000) if state.tasks else "-", brief(row.per_s),
+            _owner(state),
+        )  # fmt: skip
+    return table
+
+
+def _owner(state: PartitionState) -> str:
+    if state.stuck:
+        return f"stuck at #{state.head}"
+    return state.holder or (f"{state.stalls} lost" if state.stalls else "-")
