@@ -51,9 +51,8 @@ def post_logout() -> View:
 
 
 def get_start() -> View:
-    catalog_keys = visitor().catalog_keys()
-    if len(catalog_keys) == 1:
-        return redirect(url_for("dashboard.get_updates", catalog_key=catalog_keys[0]))
+    if only := visitor().only_catalog():
+        return redirect(url_for("dashboard.get_updates", catalog_key=only))
     return redirect(url_for("dashboard.get_now"))
 
 

@@ -41,6 +41,11 @@ class Visitor:
             return sorted(self.credential.scopes)[:MOST_CATALOGS]
         return sorted(services().backlog.all_known(most=MOST_CATALOGS))
 
+    def only_catalog(self) -> str | None:
+        """Name the one catalog of a token that is good for no other."""
+        only = [] if self.credential is None else list(self.credential.scopes)
+        return only[0] if len(only) == 1 else None
+
 
 def sign_in(secret: str) -> bool:
     """Remember the bearer of a token, or the operator; False if the secret is nobody's."""

@@ -94,11 +94,16 @@ def where(batch: Batch) -> str:
 
 
 def took(task: Task) -> str:
-    """Say how long a task has run, or did."""
+    """Say how long it was from its submission to its end; nothing while it is open, or if it was taken back."""
+    return span(task.updated_ms - task.submitted_ms) if task.status in (Status.DONE, Status.FAILED) else ""
+
+
+def ran(task: Task) -> str:
+    """Say how long an ended task was at work: a small one begins and ends in one step, which is one moment."""
     if task.started_ms is None:
         return ""
-    end = services().clock() if task.status is Status.IN_PROGRESS else task.updated_ms
-    return span(end - task.started_ms)
+    ms = task.updated_ms - task.started_ms
+    return f"after running {span(ms)}" if ms else "in the same step"
 
 
 def pretty(entry: bytes) -> str:
@@ -144,8 +149,8 @@ def is_destructive(batch: Batch) -> bool:
 def register(blueprint: Blueprint) -> None:
     """Make the words known to the templates."""
     for word in (
-        status_word, span, ago, moment, clock_time, count, brief, size, what, where, took, pretty, preview, name_of,
-        item_of, iso,
+        status_word, span, ago, moment, clock_time, count, brief, size, what, where, took, ran, pretty, preview,
+        name_of, item_of, iso,
     ):  # fmt: skip
         blueprint.add_app_template_filter(word)
     blueprint.add_app_template_test(is_destructive, "destructive")

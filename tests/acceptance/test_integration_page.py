@@ -105,7 +105,7 @@ def test_a_batch_goes_from_queued_to_done_before_ones_eyes(site: Site, customer:
         expect(row).to_contain_text("Done")
         expect(listing.locator("#statuses")).to_contain_text("Done 1")
         expect(single.get_by_role("heading", level=1)).to_contain_text("Done")
-        expect(single.locator("#timeline")).to_contain_text("after running")
+        expect(single.locator("#timeline")).to_contain_text("in the same step")
         expect(single.locator("#entries .tag.created")).to_have_count(2)
         assert is_marked(listing)
         assert is_marked(single)
