@@ -8,6 +8,7 @@ from api import (
     changes,
     documents,
     errors,
+    exports,
     health,
     item_groups,
     item_groups_v1,
@@ -27,6 +28,7 @@ from shared.backlog import Backlog
 from shared.clock import Clock, now_ms
 from shared.credentials import Credentials, parse_credentials
 from shared.errors import Misconfigured
+from shared.export_files import ExportFiles
 from shared.heartbeats import Heartbeats
 from shared.logs import configure_logs
 from shared.model import Kind
@@ -49,6 +51,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     app.url_map.converters.update(anything=AnythingConverter, task_id=TaskIdConverter)
     app.extensions[EXTENSION] = Services(
         client=client,
+        export_files=ExportFiles(settings),
         settings=settings,
         credentials=Credentials(client, parse_credentials(_credentials(settings)), clock=clock),
         backlog=Backlog(client),
@@ -66,6 +69,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     app.register_blueprint(items_v1.blueprint)
     app.register_blueprint(tasks.blueprint)
     app.register_blueprint(task_entries.blueprint)
+    app.register_blueprint(exports.create_blueprint(settings))
     app.register_blueprint(changes.blueprint)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(health.blueprint)

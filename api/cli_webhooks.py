@@ -18,7 +18,7 @@ def _key(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
-_catalog_key = click.argument("catalog_key", metavar="KEY", callback=_key)
+key_argument = click.argument("catalog_key", metavar="KEY", callback=_key)
 
 
 def _services() -> Services:
@@ -32,7 +32,7 @@ def webhooks() -> None:
 
 
 @webhooks.command("add")
-@_catalog_key
+@key_argument
 @click.argument("url")
 def add_webhook(catalog_key: str, url: str) -> None:
     """Make a webhook and print its secret, once."""
@@ -43,7 +43,7 @@ def add_webhook(catalog_key: str, url: str) -> None:
 
 
 @webhooks.command("list")
-@_catalog_key
+@key_argument
 def list_webhooks(catalog_key: str) -> None:
     """List the webhooks of a catalog, without their secrets."""
     found = _services().webhooks(catalog_key).all()
@@ -51,7 +51,7 @@ def list_webhooks(catalog_key: str) -> None:
 
 
 @webhooks.command("remove")
-@_catalog_key
+@key_argument
 @click.argument("webhook_id", metavar="ID")
 def remove_webhook(catalog_key: str, webhook_id: str) -> None:
     """Remove a webhook; what it was still to be told is dropped."""
@@ -61,7 +61,7 @@ def remove_webhook(catalog_key: str, webhook_id: str) -> None:
 
 
 @webhooks.command("deliveries")
-@_catalog_key
+@key_argument
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
 def list_deliveries(catalog_key: str, limit: int) -> None:
     """List the last attempts to deliver, newest first."""

@@ -9,12 +9,15 @@ from shared.tasks import TaskFilter
 _DAY_MS = int(timedelta(days=1).total_seconds()) * 1000
 
 
-def between_days(first: date | None, last: date | None, statuses: frozenset[str] | None = None) -> TaskFilter:
+def between_days(
+    first: date | None, last: date | None, statuses: frozenset[str] | None = None, *, exports: bool | None = None
+) -> TaskFilter:
     """Make a filter for tasks submitted from one day on, up to another, both included."""
     return TaskFilter(
         statuses=statuses or None,  # type: ignore[arg-type]  # a Status is a str
         from_ms=_midnight_ms(first) if first else None,
         before_ms=_midnight_ms(last) + _DAY_MS if last else None,
+        exports=exports,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from api import task_answers
 from api.describing import Answer, Description, JsonBody, Tag
-from api.schemas import EntriesQuery, TaskChange, TaskChanges, TasksQuery, WaitQuery
+from api.schemas import EntriesQuery, NewTask, TaskChange, TaskChanges, TasksQuery, WaitQuery
 
 _TIME = "2026-01-31T12:00:00Z"
 _TASK: dict[str, Any] = {
@@ -40,6 +40,34 @@ LIST = Description(
     Tag.TASKS,
     {200: Answer("A page.", task_answers.TaskList, {"tasks": [_TASK], "total_count": 1, "status_counts": _COUNTS})},
     query=TasksQuery,
+)
+_EXPORTING = {"task_id": 7, "task_status_path": "/v1/tasks/7?key=acme"}
+NEW = Description(
+    "Export the catalogue",
+    Tag.TASKS,
+    {
+        200: Answer(
+            "The export was accepted and became a task.",
+            task_answers.Accepted,
+            _EXPORTING,
+            headers=("X-RateLimit-Tasks-Remaining",),
+        ),
+        303: Answer(
+            "An export of this catalog has not ended yet: this is its task.",
+            task_answers.Exporting,
+            {"message": "An export of this catalog has not ended yet: task 7.", **_EXPORTING},
+            headers=("Location",),
+        ),
+    },
+    text=(
+        "It is written in its turn: it has what all tasks before it left, and nothing of those behind it. What comes "
+        "of it is a gzip file of JSON lines, in the form of an upload, to be fetched from `result.url` for three days. "
+        "Of `items_with_variations` all items come first, then all variations; these are the lines with an `item_id`. "
+        "With `from_timestamp` only what was changed at that moment or since is written; what was deleted does not "
+        "show."
+    ),
+    body=JsonBody(NewTask, {"type": "catalog_export", "section": "Products", "catalog_part": "items"}),
+    errors=(429,),
 )
 ONE = Description(
     "Read one task",

@@ -17,7 +17,7 @@ from api.entry_schemas import Strict
 from api.errors import Invalid, Problem
 from api.fields import between, length
 from api.waiting import MAX_WAIT_S
-from shared.model import OnInvalid, OnMissing, Status
+from shared.model import CatalogPart, OnInvalid, OnMissing, Status
 from shared.reports import EntryOutcome
 
 #: Task ids, pages and offsets are int32 in the public contract.
@@ -192,6 +192,15 @@ class TaskChanges(Strict):
     """Changes of many tasks, all or none."""
 
     tasks = fields.ListOf(fields.Object(NamedTaskChange), required=True, validate=length(1, 1000, "items"))
+
+
+class NewTask(Strict):
+    """A task that brings nothing: an export."""
+
+    type = fields.Choice([TaskType.CATALOG_EXPORT], required=True)
+    section = _section()
+    catalog_part = fields.Choice(list(CatalogPart), required=True)
+    from_timestamp = fields.Moment(load_default=None)
 
 
 # --- webhooks --------------------------------------------------------------------------------------------------------

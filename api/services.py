@@ -13,6 +13,8 @@ from shared.catalogs import Catalog
 from shared.changes import ChangeFeed
 from shared.clock import Clock
 from shared.credentials import Credentials
+from shared.export_files import ExportFiles
+from shared.exports import Exports
 from shared.heartbeats import Heartbeats
 from shared.outbox import Outbox
 from shared.partitions import Partition
@@ -32,6 +34,7 @@ class Services:
 
     #: A client of the store.
     client: Any
+    export_files: ExportFiles
     settings: Settings
     credentials: Credentials
     backlog: Backlog
@@ -54,6 +57,9 @@ class Services:
 
     def changes(self, catalog_key: str) -> ChangeFeed:
         return ChangeFeed(self.client, catalog_key)
+
+    def exports(self, catalog_key: str) -> Exports:
+        return Exports(self.client, self.settings, catalog_key)
 
     def webhooks(self, catalog_key: str) -> Webhooks:
         return Webhooks(self.client, catalog_key)

@@ -38,11 +38,13 @@ class Changelog(Strict):
 
 
 class Result(Strict):
-    """What came of a task that is DONE."""
+    """What came of a task that is DONE: `url` and `count` of an export, the others of an ingestion."""
 
-    changelog = fields.Object(Changelog, required=True)
-    index_built = fields.Flag(required=True)
-    ingestion_warnings = fields.ListOf(fields.Object(Warned), required=True)
+    changelog = fields.Object(Changelog)
+    index_built = fields.Flag()
+    ingestion_warnings = fields.ListOf(fields.Object(Warned))
+    url = fields.Text()
+    count = ma.Integer(metadata={"minimum": 0})
 
 
 class TaskError(Strict):
@@ -149,6 +151,14 @@ class Accepted(Strict):
     task_id = positive(required=True)
     task_status_path = fields.Text(required=True)
     task = fields.Object(Task)
+
+
+class Exporting(Strict):
+    """Another export of the catalog has not ended."""
+
+    message = fields.Text(required=True)
+    task_id = positive(required=True)
+    task_status_path = fields.Text(required=True)
 
 
 class Findings(Strict):

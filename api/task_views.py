@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from api.auth import caller
+from api.export_links import export_filename, export_url
 from api.schemas import TaskType
 from api.services import services
 from shared.clock import iso
@@ -46,15 +47,15 @@ def _shown(task: Task) -> dict[str, Any]:
         "submission_time": iso(task.submitted_ms),
         "start_time": None if task.started_ms is None else iso(task.started_ms),
         "last_update": iso(task.updated_ms) if has_run else None,
-        "type": TaskType.INGESTION,
+        "type": TaskType.INGESTION if batch.export is None else TaskType.CATALOG_EXPORT,
         "filename": _filename(task),
         "protocol": batch.protocol,
     }
     if task.status is Status.DONE:
-        shown["result"] = _result(task)
+        shown["result"] = _result(task) if batch.export is None else _export_result(task)
     elif task.status is Status.FAILED:
         shown["error"] = {"message": task.error}
-    shown["progress"] = {"entries_total": batch.entries, "entries_applied": task.entries_done}
+    shown["progress"] = {"entries_total": task.entries_total, "entries_applied": task.entries_done}
     if batch.submitter is not None:
         sender = batch.submitter
         shown["submitted_by"] = {
@@ -74,9 +75,15 @@ def _shown(task: Task) -> dict[str, Any]:
 
 
 def _filename(task: Task) -> str:
+    if task.batch.export is not None:
+        return export_filename(caller().catalog_key, task)
     moment = datetime.fromtimestamp(task.submitted_ms / 1000, UTC).strftime("%Y-%m-%d-%H-%M-%S")
     of = task.batch.section or task.batch.kind
     return f"{caller().catalog_key}_{of}_{task.batch.operation}_{moment}.tar"
+
+
+def _export_result(task: Task) -> dict[str, Any]:
+    return {"url": export_url(caller().catalog_key, task), "count": task.entries_done}
 
 
 def _result(task: Task) -> dict[str, Any]:

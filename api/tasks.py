@@ -11,11 +11,13 @@ from api.changing import change_tasks
 from api.days import between_days
 from api.describing import describe
 from api.errors import Invalid, NotFound, Problem
+from api.exporting import make_export, request_export
 from api.json_bodies import parse_json
 from api.paths import read_task_id
-from api.schemas import TaskChange, TaskChanges, TasksQuery, TaskType, WaitQuery, load_body, load_query
+from api.schemas import NewTask, TaskChange, TaskChanges, TasksQuery, TaskType, WaitQuery, load_body, load_query
 from api.services import services
 from api.task_views import show
+from api.tracing import request_id, traceparent
 from shared.model import Status
 from shared.submissions import Change
 from shared.tasks import TaskPage
@@ -34,23 +36,46 @@ def get_list() -> Response:
     offset = query["offset"] or 0
     if query["page"] is not None:
         offset = (query["page"] - 1) * size
-    # All our tasks are of one type: whoever asks for others only, finds none.
     page = TaskPage()
-    if not query["types"] or TaskType.INGESTION in query["types"]:
-        page = (
-            services()
-            .tasks(caller().catalog_key)
-            .page(
-                between_days(query["start_date"], query["end_date"], frozenset(query["statuses"])),
-                offset=offset,
-                size=size,
-            )
-        )
+    ours = {TaskType.INGESTION, TaskType.CATALOG_EXPORT}.intersection(query["types"] or TaskType)
+    if ours:
+        exports = TaskType.CATALOG_EXPORT in ours if len(ours) == 1 else None
+        only = between_days(query["start_date"], query["end_date"], frozenset(query["statuses"]), exports=exports)
+        page = services().tasks(caller().catalog_key).page(only, offset=offset, size=size)
     return jsonify(
         tasks=show(*page.tasks),
         total_count=page.total,
         status_counts={status.value: count for status, count in page.by_status.items()},
     )
+
+
+@blueprint.post("")
+@describe(described_tasks.NEW)
+def post() -> Response:
+    body = read_json_body()
+    wish, who = load_body(NewTask, parse_json(body)), caller()
+    batch = make_export(
+        wish["catalog_part"],
+        wish["section"],
+        wish["from_timestamp"],
+        request_bytes=len(body),
+        submitter=who.as_submitter(),
+        request_id=request_id(),
+        traceparent=traceparent(),
+    )
+    asked = request_export(services(), who.catalog_key, batch, body)
+    path = f"/v1/tasks/{asked.task_id}?key={who.catalog_key}"
+    if asked.repeated:
+        answer = jsonify(
+            message=f"An export of this catalog has not ended yet: task {asked.task_id}.",
+            task_id=asked.task_id,
+            task_status_path=path,
+        )
+        answer.status_code, answer.headers["Location"] = 303, path
+        return answer
+    answer = jsonify(task_id=asked.task_id, task_status_path=path)
+    answer.headers["X-RateLimit-Tasks-Remaining"] = str(asked.tasks_remaining)
+    return answer
 
 
 @blueprint.get("/<task_id:task_id>")

@@ -35,6 +35,7 @@ _unpack = msgspec.msgpack.Decoder(
 _unpack_changed = msgspec.msgpack.Decoder(Changed).decode
 _encode_batch = msgspec.json.Encoder().encode
 _decode_batch = msgspec.json.Decoder(Batch).decode
+_decode_cursor = msgspec.json.Decoder(tuple[int, str | None]).decode
 _decode_reasons = msgspec.json.Decoder(dict[int, str]).decode
 
 
@@ -90,6 +91,11 @@ def encode_batch(batch: Batch) -> bytes:
 def decode_batch(data: bytes) -> Batch:
     """Read the facts of a batch."""
     return _decode_batch(data)
+
+
+def decode_cursor(text: str) -> tuple[int, str | None]:
+    """Read where an export goes on."""
+    return _decode_cursor(text)
 
 
 def encode_report(marks: bytes, reasons: dict[int, str]) -> bytes:

@@ -32,9 +32,9 @@ class CatalogKeys:
     """The keys of one catalog."""
 
     __slots__ = (
-        "deliveries", "ended", "fence", "history", "item_group_ids", "item_groups", "lease", "outbox", "partition",
-        "payloads", "position", "prefix", "rung", "sections", "seq", "store_run", "stream", "tasks", "waiting",
-        "webhooks",
+        "deliveries", "ended", "export_files", "exports", "fence", "history", "item_group_ids", "item_groups", "lease",
+        "outbox", "partition", "payloads", "position", "prefix", "rung", "sections", "seq", "store_run", "stream",
+        "tasks", "waiting", "webhooks",
     )  # fmt: skip
 
     def __init__(self, catalog_key: str) -> None:
@@ -78,6 +78,11 @@ class CatalogKeys:
         self.deliveries = prefix + "deliveries"
         #: list, lines removed with their tasks or beyond a cap: which tasks touched which entries; shared/history.py.
         self.history = prefix + "history"
+        #: zset, members removed with the task: the tasks that are exports; score = submission, ms.
+        self.exports = prefix + "exports"
+        #: zset, members removed with the files: exports that have files, or may; score = when they go, ms; 0: with
+        #: the end of the task.
+        self.export_files = prefix + "exports:files"
         #: What every script of a partition gets as KEYS, in the order of lua/_partition.lua.
         self.partition = (
             self.seq, self.store_run, self.stream, self.tasks, self.ended, self.payloads, self.lease, self.fence,
@@ -100,6 +105,10 @@ class CatalogKeys:
     def report(self, task_id: int | str) -> str:
         """String, deleted with the task: one outcome byte per entry, then reasons, as far as known."""
         return f"{self.prefix}report:{task_id}"
+
+    def pieces(self, task_id: int | str) -> str:
+        """List, deleted with the files: their names, in order."""
+        return f"{self.prefix}pieces:{task_id}"
 
     def upload(self, nonce: str) -> str:
         """List with TTL: chunk frames on their way in, renamed to the payload by submit."""

@@ -82,6 +82,7 @@ RINGS_FAILED = _counter("sluice_rings_failed", "Wake-ups that the broker did not
 # -- counted by the workers -------------------------------------------------------------------------------------------
 
 ENTRIES_APPLIED = _counter("sluice_entries_applied", "Entries that were committed.", kind=Kind, operation=Operation)
+ENTRIES_EXPORTED = _counter("sluice_entries_exported", "Entries that were written out by exports.")
 TASKS_ENDED = _counter("sluice_tasks_ended", "Tasks that ended.", status=sorted(TERMINAL))
 COMMIT_SECONDS = _histogram("sluice_commit_seconds", "Time the store took to commit what shares a round trip.")
 COMMITS_REFUSED = _counter(

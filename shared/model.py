@@ -51,6 +51,25 @@ class Operation(StrEnum):
     MODIFY = "modify"
     #: Change the fields that were sent; variations as in a MODIFY.  V1, items.
     AMEND = "amend"
+    #: Write out what is there, as it is after all tasks before; changes nothing.
+    EXPORT = "export"
+
+
+class CatalogPart(StrEnum):
+    """What an export is of."""
+
+    ITEMS = "items"
+    VARIATIONS = "variations"
+    ITEM_GROUPS = "item_groups"
+    #: First all items, then all variations.
+    ITEMS_WITH_VARIATIONS = "items_with_variations"
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of its entries, in the order they are written."""
+        if self is CatalogPart.ITEMS_WITH_VARIATIONS:
+            return Kind.ITEMS, Kind.VARIATIONS
+        return (Kind(self.value),)
 
 
 class OnMissing(StrEnum):
@@ -177,6 +196,15 @@ class Submitter:
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """What an export is to write out, of the section of its batch."""
+
+    part: CatalogPart
+    #: Only what was changed at this moment or since; None: all there is.
+    from_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What is known of a batch when it is accepted, and never changes afterwards."""
 
@@ -194,6 +222,8 @@ class Batch:
     form: Form = Form.JSON
     #: Waive the safeguard against deleting most of a section.
     force: bool = False
+    #: Of an EXPORT, which has no entries.
+    export: Export | None = None
     protocol: str = "http"
     notification_emails: tuple[str, ...] = ()
     submitter: Submitter | None = None

@@ -11,12 +11,13 @@ import redis
 from shared import scripts
 from shared.codec import decode_batch, digest_ids, encode_batch, encode_changed, pack, stamp
 from shared.errors import StoreFull, TaskConflict, TaskNotFound
+from shared.export_commands import piece_command
 from shared.keys import AWAKE, CatalogKeys
 from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal, Work
 from shared.model import Batch, Kind
 from shared.settings import Settings
 from shared.states import PartitionState, read_states
-from shared.steps import Commit, Failure, Step
+from shared.steps import Commit, Failure, Piece, Step
 from shared.submissions import Change, IdempotencyKey, Submission, Submitted
 
 #: How long the answer to a nonce is kept: longer than any client of ours goes on re-sending.
@@ -120,7 +121,8 @@ class Partition:
             nonce, now_ms, who, settings.queue_tasks, settings.queue_bytes, settings.payload_bytes, NONCE_TTL_MS,
             RUNG_TTL_MS, *pairs,
         )  # fmt: skip
-        command = scripts.CHANGE_TASKS.command((*self.keys.partition, *self._told(now_ms)), args)
+        keys = (*self.keys.partition, *self._told(now_ms), self.keys.exports, self.keys.export_files)
+        command = scripts.CHANGE_TASKS.command(keys, args)
         code, second, *ids = scripts.run(self._client, *before, command, *after)[len(before)]
         match code.decode():
             case "CHANGED":
@@ -133,6 +135,8 @@ class Partition:
                 raise TaskConflict(f"task {second} has not ended, so it cannot be re-run")
             case "PAYLOAD_GONE":
                 raise TaskConflict(f"the payload of task {second} is no longer kept, so it cannot be re-run")
+            case "EXPORTING":
+                raise TaskConflict(f"task {second} is an export of this catalog that has not ended")
             case "STORE_FULL":
                 raise StoreFull("the store has no memory left")
             case _:
@@ -172,11 +176,13 @@ class Partition:
         window = _window(rest[1]) if len(rest) > 1 else None
         return Progress(Answer(code.decode()), len(steps), rest[0] == b"RELEASED", window)
 
-    def _step(self, token: str, base: str, step: Step, now_ms: int, more: int) -> tuple[scripts.Argument, ...]:
+    def _step(self, token: str, base: str, step: Step, now_ms: int, more: int) -> scripts.Command:
         work, kept_cap = step.work, self._settings.payload_bytes
         if isinstance(step, Failure):
             args = (token, work.task_id, base, now_ms, self._lease_ttl_ms, more, step.message, kept_cap, step.report)
             return scripts.FAIL_TASK.command(self.keys.partition, args)
+        if isinstance(step, Piece):
+            return piece_command(self.keys, self._settings, token, step, now_ms=now_ms, more=more)
         batch, effects, puts = work.batch, step.effects, step.effects.puts
         assert batch is not None, "a task without a record can only fail"
         keys, section, generation = self.keys, batch.section, work.generation
@@ -243,7 +249,7 @@ class Partition:
         tasks_before = now_ms - settings.task_retention_s * 1000
         payloads_before = now_ms - settings.payload_retention_s * 1000
         command = scripts.RETIRE_TASKS.command(
-            (*self.keys.partition, self.keys.history), (tasks_before, payloads_before, limit)
+            (*self.keys.partition, self.keys.history, self.keys.exports), (tasks_before, payloads_before, limit)
         )
         return int(scripts.run(self._client, command)[0])
 

@@ -63,6 +63,9 @@ class Settings:
     max_stalls: int = _setting(5, "Owners lost in a row at one place: the task is given up.", at_least=1)
     safeguard_ratio: float = _setting(0.5, "A task that deletes more of a section fails unless `force`.", at_least=0)
     safeguard_floor: int = _setting(100, "Sections with fewer items than this have no safeguard.", at_least=0)
+    exports_url: str | None = _setting(
+        None, "Where exports are written: a folder, or any URL of fsspec; when absent, `exports` in the data folder."
+    )
     changes: str = _setting("on", "The change feed, `/v1/changes`.", one_of=("on", "off"))
     webhook_private: str = _setting(
         "refuse", "Whether webhooks may call private, loopback and link-local addresses.", one_of=("refuse", "allow")
@@ -75,7 +78,8 @@ class Settings:
     flower_port: int = _setting(5555, "Port of Flower, on loopback.", at_least=1)
     flower_auth: str | None = _setting(None, "Flower's `user:password`; made and kept in the data folder when absent.")
     secret_key: str | None = _setting(
-        None, "Signs the sessions of the Integration page; made and kept in the data folder when absent."
+        None,
+        "Signs sessions of the Integration page and URLs of exports; made and kept in the data folder when absent.",
     )
     operator_password: str | None = _setting(
         None, "Shows every catalog on the Integration page; made and kept in the data folder when absent."

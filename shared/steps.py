@@ -56,7 +56,22 @@ class Failure:
     report: bytes = b""
 
 
-Step = Commit | Failure
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A step: count a file as the next piece of an export; the last one ends its task."""
+
+    work: Work
+    #: Pieces before it.
+    number: int
+    #: Name of the file.
+    name: str
+    entries: int
+    bytes: int
+    #: Where the next piece begins; '' if it is the last.
+    cursor: str
+
+
+Step = Commit | Failure | Piece
 
 
 def last_commit(steps: Sequence[Step], applied: str) -> str:

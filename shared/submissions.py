@@ -14,6 +14,8 @@ class Submission(StrEnum):
     REPEATED = "REPEATED"
     #: The Idempotency-Key was used for another request.
     CONFLICT = "CONFLICT"
+    #: Another export of the catalog waits or runs: the task is that one.
+    EXPORTING = "EXPORTING"
     TASKS_FULL = "TASKS_FULL"
     BYTES_FULL = "BYTES_FULL"
     #: What was staged is not whole; nothing was stored.

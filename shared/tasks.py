@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -30,7 +31,7 @@ class Task:
     #: None until it has run.
     started_ms: int | None
     updated_ms: int
-    #: Entries whose chunk is committed.
+    #: Entries whose chunk is committed; of an export, that are written out.
     entries_done: int
     counts: dict[str, int]
     #: Why it FAILED.
@@ -45,6 +46,14 @@ class Task:
     #: Who decided when its partition was stuck, see shared/stuck.py.
     retried_by: str | None
     skipped_by: str | None
+    #: Of an export that is DONE: bytes of its files, and when they go.
+    exported_bytes: int
+    expires_ms: int | None
+
+    @property
+    def entries_total(self) -> int:
+        """Entries there are; of an export nobody knows before it has ended, so those it has written."""
+        return self.batch.entries if self.batch.export is None else self.entries_done
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,8 @@ class TaskFilter:
     from_ms: int | None = None
     #: Submitted before this moment.
     before_ms: int | None = None
+    #: True: only exports; False: none.
+    exports: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +123,44 @@ class Tasks:
 
     def page(self, only: TaskFilter, *, offset: int, size: int) -> TaskPage:
         """Read a page of tasks, newest first."""
+        exports = {} if only.exports is None else self._exports(only)
+        if only.exports:
+            return self._page_of(exports, only, offset, size)
         low = "-inf" if only.from_ms is None else str(only.from_ms)
         high = "+inf" if only.before_ms is None else f"({only.before_ms}"
         indexes = [self._keys.tasks]
         if only.statuses is not None:
             indexes = [self._keys.by_status(status) for status in sorted(only.statuses)]
-        # Of several indexes, each may hold the whole page and all before it.
-        first, reach = (offset, size) if len(indexes) == 1 else (0, offset + size)
+        # Of several indexes, each may hold the whole page and all before it; so may what is left out.
+        first, reach = (offset, size) if len(indexes) == 1 and not exports else (0, offset + size + len(exports))
         replies = scripts.run(
             self._client,
             *(("ZCOUNT", self._keys.by_status(status), low, high) for status in Status),
             *(("ZRANGE", index, high, low, "BYSCORE", "REV", "LIMIT", first, reach) for index in indexes),
         )
-        by_status = dict(zip(Status, replies[: len(Status)], strict=True))
+        left_out = Counter(exports.values())
+        counts = zip(Status, replies[: len(Status)], strict=True)
         members = sorted((member for found in replies[len(Status) :] for member in found), reverse=True)
-        ids = [int(member) for member in members[offset - first :][:size]]
+        ids = [task_id for task_id in map(int, members) if task_id not in exports]
+        by_status = {status: count - left_out[status] for status, count in counts}
+        return self._read_page(ids[offset - first :][:size], only, by_status)
+
+    def _exports(self, only: TaskFilter) -> dict[int, Status]:
+        """List the exports of some time, newest first, whatever their status: they are few."""
+        low = "-inf" if only.from_ms is None else str(only.from_ms)
+        high = "+inf" if only.before_ms is None else f"({only.before_ms}"
+        [members] = scripts.run(self._client, ("ZRANGE", self._keys.exports, high, low, "BYSCORE", "REV"))
+        task_ids = [int(member) for member in members]
+        statuses = scripts.run(self._client, *(("HGET", self._keys.task(task_id), "status") for task_id in task_ids))
+        found = zip(task_ids, statuses, strict=True)
+        return {task_id: Status(status.decode()) for task_id, status in found if status is not None}
+
+    def _page_of(self, exports: dict[int, Status], only: TaskFilter, offset: int, size: int) -> TaskPage:
+        ids = [task_id for task_id, status in exports.items() if only.statuses is None or status in only.statuses]
+        counts = Counter(exports.values())
+        return self._read_page(ids[offset : offset + size], only, {status: counts[status] for status in Status})
+
+    def _read_page(self, ids: Sequence[int], only: TaskFilter, by_status: dict[Status, int]) -> TaskPage:
         total = sum(count for status, count in by_status.items() if only.statuses is None or status in only.statuses)
         tasks = [task for task in self.get_many(ids) if task is not None]
         return TaskPage(tasks, total, by_status)
@@ -150,7 +184,7 @@ def _task(task_id: int, reply: dict[bytes, bytes] | list[bytes]) -> Task | None:
         submitted_ms=int(record[b"submitted_ms"]),
         started_ms=number(b"started_ms"),
         updated_ms=int(record[b"updated_ms"]),
-        entries_done=number(b"entries_done") or 0,
+        entries_done=number(b"entries_done") or number(b"exported") or 0,
         counts={name: number(name.encode()) or 0 for name in COUNTS},
         error=text(b"error"),
         warnings=b"[" + record.get(b"warnings", b"") + b"]",
@@ -160,4 +194,6 @@ def _task(task_id: int, reply: dict[bytes, bytes] | list[bytes]) -> Task | None:
         canceled_by=text(b"canceled_by"),
         retried_by=text(b"retried_by"),
         skipped_by=text(b"skipped_by"),
+        exported_bytes=number(b"exported_bytes") or 0,
+        expires_ms=number(b"expires_ms"),
     )

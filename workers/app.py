@@ -17,6 +17,8 @@ from shared.backlog import Backlog
 from shared.catalogs import Catalog
 from shared.clock import now_ms
 from shared.errors import Misconfigured
+from shared.export_files import ExportFiles
+from shared.exports import Exports
 from shared.heartbeats import Heartbeats
 from shared.logs import configure_logs
 from shared.outbox import Outbox, Outboxes
@@ -28,6 +30,7 @@ from shared.webhooks import Webhooks
 from workers import jobs
 from workers.delivering import Deliverer, Mailing
 from workers.drain import Drainer
+from workers.exports import Exporter
 from workers.mail import MailServer
 from workers.observed import ObservedPartition, SweptPartition
 from workers.outbox import Postman
@@ -54,6 +57,7 @@ def create_celery(settings: Settings) -> Celery:
         drainer = Drainer(
             functools.partial(partition, client, settings),
             functools.partial(Catalog, client),
+            _build_exporter(settings, client),
             backlog,
             bell,
             settings,
@@ -71,6 +75,7 @@ def create_celery(settings: Settings) -> Celery:
             Backlog(client),
             Heartbeats(client),
             functools.partial(Partition, client, settings),
+            _build_exporter(settings, client),
             settings,
             holder=holder,
             clock=now_ms,
@@ -107,6 +112,10 @@ def create_celery(settings: Settings) -> Celery:
     jobs.register(celery, lambda: puller_of(os.getpid()))
     celery.steps["worker"].update((SweepStep, OutboxStep))
     return celery
+
+
+def _build_exporter(settings: Settings, client: Any) -> Exporter:
+    return Exporter(functools.partial(Exports, client, settings), ExportFiles(settings))
 
 
 def _build_postman(settings: Settings, redis_url: str) -> Postman:

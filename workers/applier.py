@@ -47,6 +47,8 @@ def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
             return groups.apply(batch, chunk, view)
         case Operation.CREATE | Operation.MODIFY | Operation.AMEND:
             return whole_items.apply(batch, chunk, view)
+        case Operation.EXPORT:
+            raise AssertionError("an export has nothing to apply")
 
 
 def deletions(batch: Batch, chunk: Chunk, view: View) -> int:

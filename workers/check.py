@@ -18,7 +18,7 @@ ReadView = Callable[[Wants], View]
 def may_fail(batch: Batch) -> bool:
     """Tell whether the data of a batch can make its task fail at all."""
     match batch.operation:
-        case Operation.PUT | Operation.ADD | Operation.REPLACE:
+        case Operation.PUT | Operation.ADD | Operation.REPLACE | Operation.EXPORT:
             return False
         case Operation.PATCH | Operation.UPSERT | Operation.CREATE | Operation.MODIFY | Operation.AMEND:
             return True

@@ -18,6 +18,7 @@ from shared.partitions import Partition, new_nonce
 from shared.settings import Settings
 from shared.steps import Step, last_commit
 from shared.wakeups import Bell
+from workers.exports import Exporter
 from workers.plan import HeadChanged, LeaseLost, Planner
 from workers.watchdog import Watchdog
 
@@ -49,6 +50,7 @@ class Drainer:
         self,
         open_partition: Callable[[str], Partition],
         open_catalog: Callable[[str], Catalog],
+        exporter: Exporter,
         backlog: Backlog,
         bell: Bell,
         settings: Settings,
@@ -60,6 +62,7 @@ class Drainer:
     ) -> None:
         self._open_partition = open_partition
         self._open_catalog = open_catalog
+        self._exporter = exporter
         self._backlog = backlog
         self._bell = bell
         self._settings = settings
@@ -140,7 +143,7 @@ class Drainer:
     def _advance(self, partition: Partition, grant: Grant, nonce: str) -> Drained:
         """Take round after round of steps, from the head."""
         catalog = self._open_catalog(partition.catalog_key)
-        planner = Planner(partition, catalog, self._settings, progress=self._watchdog.feed)
+        planner = Planner(partition, catalog, self._settings, self._exporter, progress=self._watchdog.feed)
         deadline = time.monotonic() + self._settings.slice_s
         while True:
             self._watchdog.feed()

@@ -41,7 +41,7 @@ def webhook_body(catalog_key: str, task: Task) -> bytes:
         "kind": batch.kind,
         "operation": batch.operation,
         "section": batch.section or None,
-        "entries_total": batch.entries,
+        "entries_total": task.entries_total,
         "entries_applied": task.entries_done,
         **{name: count for name, count in task.counts.items() if count},
     }

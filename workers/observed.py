@@ -12,7 +12,7 @@ from shared import metrics
 from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal
 from shared.model import Status
 from shared.partitions import Partition
-from shared.steps import Commit, Failure, Step
+from shared.steps import Commit, Failure, Piece, Step
 
 log = structlog.get_logger()
 
@@ -80,6 +80,8 @@ class ObservedPartition(Partition):
             # What is taken in one go is of one kind and operation.
             metrics.ENTRIES_APPLIED.labels(batch.kind, batch.operation).inc(applied)
         for step in steps:
+            if isinstance(step, Piece):
+                metrics.ENTRIES_EXPORTED.inc(step.entries)
             if status := _status_after(step):
                 metrics.TASKS_ENDED.labels(status).inc()
                 log.info("task ended", action="end_task", catalog_key=self.catalog_key, status=status, **_facts(step))
@@ -99,6 +101,8 @@ def _status_after(step: Step) -> Status | None:
     """Tell how a task ended with a step; None if it goes on."""
     if isinstance(step, Failure):
         return Status.FAILED
+    if isinstance(step, Piece):
+        return Status.DONE if not step.cursor else None
     batch = step.work.batch
     last = batch is not None and step.effects.chunk_ends and step.chunk + 1 == batch.chunks
     return Status.DONE if last else None

@@ -13,9 +13,10 @@ from shared.leases import Answer, Grant, Work
 from shared.model import Batch, Chunk
 from shared.partitions import Partition
 from shared.settings import Settings
-from shared.steps import Commit, Failure, Step
+from shared.steps import Commit, Failure, Piece, Step
 from workers import applier
 from workers.check import check, may_fail
+from workers.exports import Exporter
 
 #: Said in a task's error by whoever ends it; the contract's word for anything that goes wrong in ingestion.
 ERROR_PREFIX = "IngestionError: "
@@ -37,6 +38,7 @@ class Planner:
         partition: Partition,
         catalog: Catalog,
         settings: Settings,
+        exporter: Exporter,
         *,
         progress: Callable[[], None] = lambda: None,
     ) -> None:
@@ -44,6 +46,7 @@ class Planner:
         self._partition = partition
         self._catalog = catalog
         self._settings = settings
+        self._exporter = exporter
         self._progress = progress
 
     def plan(self, grant: Grant, *, now_ms: int) -> list[Step]:
@@ -60,20 +63,38 @@ class Planner:
             return [_failure(head, "the record of this task is lost; nothing of it was applied")]
         if not head.frames:
             return [_lost_payload(head)]
+        if batch.export is not None:
+            return [self._export(grant.token, head, now_ms)]
         if batch.chunks > 1 and head.untouched:
-            failure = self._begin(grant.token, head, batch, now_ms)
+            self._begin(grant.token, head, now_ms)
+            failure = self._check(grant.token, head, batch)
             if failure:
                 return [failure]
         run = [head, *takewhile(lambda work: _alike(head, work), behind)]
         return list(self._apply(batch, run))
 
-    def _begin(self, token: str, head: Work, batch: Batch, now_ms: int) -> Failure | None:
-        """Begin a task of many chunks, and check it whole if its data can make it fail."""
+    def _export(self, token: str, head: Work, now_ms: int) -> Piece | Failure:
+        """Write the next piece of an export."""
+        if not head.begun:
+            self._begin(token, head, now_ms)
+
+        def hold() -> None:
+            self._progress()
+            if not self._partition.extend(token):
+                raise LeaseLost
+
+        return self._exporter.step(self._catalog, self._partition.catalog_key, token, head, hold)
+
+    def _begin(self, token: str, head: Work, now_ms: int) -> None:
+        """Begin a task: from now on it can no longer be canceled."""
         answer = self._partition.begin(token, head.task_id, now_ms=now_ms)
         if answer is Answer.FENCED:
             raise LeaseLost
         if answer is not Answer.OK:
             raise HeadChanged
+
+    def _check(self, token: str, head: Work, batch: Batch) -> Failure | None:
+        """Check a task of many chunks whole, if its data can make it fail."""
         if not may_fail(batch):
             return None
 

@@ -19,6 +19,7 @@ from shared.errors import StoreUnavailable
 from shared.heartbeats import Heartbeats
 from shared.partitions import Partition
 from shared.settings import Settings
+from workers.exports import Exporter
 from workers.pull import Puller
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ class Sweep:
         backlog: Backlog,
         heartbeats: Heartbeats,
         open_partition: Callable[[str], Partition],
+        exporter: Exporter,
         settings: Settings,
         *,
         holder: str,
@@ -49,6 +51,7 @@ class Sweep:
         self._backlog = backlog
         self._heartbeats = heartbeats
         self._open_partition = open_partition
+        self._exporter = exporter
         self._settings = settings
         self._holder = holder
         self._clock = clock
@@ -74,6 +77,7 @@ class Sweep:
         """Page by page through all known catalogs, round by round: the last net, and retention."""
         for catalog_key in self._backlog.known(skip=self._known_seen):
             self._open_partition(catalog_key).retire(now_ms=self._clock(), limit=RETIRE_STEP)
+            self._exporter.remove_expired(catalog_key, self._clock())
         seen = self._backlog.add_forgotten(self._clock(), skip=self._known_seen)
         self._known_seen = self._known_seen + seen if seen == PAGE else 0
 

@@ -15,6 +15,7 @@ from api.dashboard.queries import EntriesForm, read_form
 from api.dashboard.sent_entries import SentEntries, SentEntry
 from api.dashboard.visitors import visitor
 from api.errors import NotFound
+from api.export_links import export_url
 from api.paths import read_task_id
 from api.services import services
 from shared.model import TERMINAL, Form, Status
@@ -79,11 +80,17 @@ def get_update(catalog_key: str, task_id: str) -> str:
         more_warnings=max(0, len(warnings) - WARNINGS),
         form=form,
         entries=entries,
+        export_url=_export_url(catalog_key, task),
         ended=task.status in TERMINAL,
         may_write=visitor().may_write(catalog_key),
         page_size=PAGE,
         live="ended" if task.status in TERMINAL else "busy",
     )
+
+
+def _export_url(catalog_key: str, task: Task) -> str | None:
+    kept = task.expires_ms is not None and services().clock() < task.expires_ms
+    return export_url(catalog_key, task) if kept else None
 
 
 def get_payload(catalog_key: str, task_id: str) -> Response:

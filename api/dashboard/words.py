@@ -83,7 +83,9 @@ def _short(amount: float) -> str:
 
 
 def what(batch: Batch) -> str:
-    """Say what a batch does: ``put 1 000 items``."""
+    """Say what a batch does: ``put 1 000 items``, ``export items``."""
+    if batch.export is not None:
+        return f"{batch.operation} {batch.export.part.replace('_', ' ')}"
     noun = batch.kind.one if batch.entries == 1 else batch.kind.many
     return f"{batch.operation} {count(batch.entries)} {noun}"
 

@@ -1,12 +1,15 @@
 #!lua flags=allow-oom
 -- change_tasks: cancel waiting tasks and re-run ended ones, all or none.
 --
--- A re-run is a new task at the tail with a copy of the payload; the old one keeps its status.  Where memory is full
+-- A re-run is a new task at the tail with a copy of the payload; the old one keeps its status.  Of exports there may be
+-- one that has not ended.  Where memory is full
 -- tasks can be canceled, which makes room, and not run again.
 --
 -- KEYS      the partition, see _partition.lua, then
 -- KEYS[21]  minutes  string  entries accepted and applied in each minute of this hour
 -- KEYS[22]  history  list    which tasks touched which entries
+-- KEYS[23]  exports  zset    the tasks that are exports
+-- KEYS[24]  export_files  zset  exports that have files, or may
 -- ARGV[1]   nonce of this call; a repeat gets the first answer
 -- ARGV[2]   now, ms
 -- ARGV[3]   who asks
@@ -18,7 +21,7 @@
 -- ARGV[9…]  task id and CANCEL or RERUN, in turn; no id twice
 --
 -- Returns {CHANGED, ring, ids of the canceled and of the new tasks, in the order asked for…}
--- or {NOT_FOUND | NOT_QUEUED | NOT_ENDED | PAYLOAD_GONE, task id} | {TASKS_FULL, 0} | {BYTES_FULL, 0}
+-- or {NOT_FOUND | NOT_QUEUED | NOT_ENDED | PAYLOAD_GONE | EXPORTING, task id} | {TASKS_FULL, 0} | {BYTES_FULL, 0}
 -- | {STORE_FULL, 0}.
 
 -- include: _partition
@@ -26,10 +29,11 @@
 -- include: _kept
 -- include: _end
 
-local MINUTES, HISTORY = KEYS[21], KEYS[22]
+local MINUTES, HISTORY, EXPORTS, EXPORT_FILES = unpack(KEYS, 21, 24)
 
 -- include: _minutes
 -- include: _history
+-- include: _exports
 
 local nonce, now_ms, who = ARGV[1], ARGV[2], ARGV[3]
 
@@ -42,10 +46,10 @@ if repeated then
   return answer
 end
 
-local more_tasks, more_bytes = 0, 0
+local more_tasks, more_bytes, exporting = 0, 0, nil
 for i = 9, #ARGV, 2 do
   local task_id, change = ARGV[i], ARGV[i + 1]
-  local status, bytes = unpack(redis.call('HMGET', TASK .. task_id, 'status', 'payload_bytes'))
+  local status, bytes, export = unpack(redis.call('HMGET', TASK .. task_id, 'status', 'payload_bytes', 'export'))
   if not status then
     return {'NOT_FOUND', tonumber(task_id)}
   end
@@ -60,6 +64,13 @@ for i = 9, #ARGV, 2 do
     end
     if redis.call('EXISTS', PAYLOAD .. task_id) == 0 then
       return {'PAYLOAD_GONE', tonumber(task_id)}
+    end
+    if export then
+      exporting = exporting or waiting_export()
+      if exporting then
+        return {'EXPORTING', tonumber(exporting)}
+      end
+      exporting = task_id
     end
     more_tasks, more_bytes = more_tasks + 1, more_bytes + bytes
   end
@@ -90,12 +101,15 @@ for i = 9, #ARGV, 2 do
   if ARGV[i + 1] == 'RERUN' then
     local task_id = next_task_id()
     redis.call('COPY', PAYLOAD .. old, PAYLOAD .. task_id)
-    local batch, section, entries, chunks, bytes, notify = unpack(redis.call('HMGET', TASK .. old, 'batch', 'section',
-      'entries', 'chunks', 'payload_bytes', 'notify'))
+    local batch, section, entries, chunks, bytes, notify, export = unpack(redis.call('HMGET', TASK .. old, 'batch',
+      'section', 'entries', 'chunks', 'payload_bytes', 'notify', 'export'))
     append_task(task_id, now_ms, bytes, entries, {'batch', batch, 'section', section, 'chunks', chunks,
       'retry_of', old, 'rerun_by', who})
     if notify then
       redis.call('HSET', TASK .. task_id, 'notify', notify)
+    end
+    if export then
+      note_export(task_id)
     end
     redis.call('HSET', TASK .. old, 'rerun_as', task_id)
     remember(task_id, old, '', math.huge)

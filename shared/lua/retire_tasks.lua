@@ -3,6 +3,7 @@
 --
 -- KEYS      the partition, see _partition.lua, then
 -- KEYS[21]  history  list  which tasks touched which entries
+-- KEYS[22]  exports  zset  the tasks that are exports
 -- ARGV[1]  tasks that ended before this, ms, are removed
 -- ARGV[2]  payloads of tasks that ended before this, ms, are removed
 -- ARGV[3]  how many of each at most
@@ -12,7 +13,7 @@
 -- include: _partition
 -- include: _kept
 
-local HISTORY = KEYS[21]
+local HISTORY, EXPORTS = KEYS[21], KEYS[22]
 
 -- include: _history
 
@@ -36,6 +37,7 @@ for _, member in ipairs(tasks) do
   redis.call('ZREM', TASKS, member)
   redis.call('ZREM', ENDED, member)
   redis.call('ZREM', OUTBOX, member)
+  redis.call('ZREM', EXPORTS, member)
   redis.call('UNLINK', TASK .. task_id, REPORT .. task_id)
 end
 forget_lines(limit)

@@ -9,7 +9,6 @@ from shared.model import Operation
 from tests.support.batches import items, make_batch, named
 from tests.support.ingress import Ingress
 from tests.support.rig import Rig
-from workers.plan import Planner
 
 
 def waits(ingress: Ingress, task_id: int) -> tuple[Any, Any]:
@@ -64,7 +63,7 @@ def test_behind_a_stuck_task_an_operator_is_waited_for(rig: Rig, ingress: Ingres
     rig.put(*items("b"))
     rig = rig.with_settings(max_stalls=2)
     grant = rig.acquire()
-    first, *_ = Planner(rig.partition(), rig.catalog(), rig.settings).plan(grant, now_ms=rig.clock())
+    first, *_ = rig.plan(grant)
     rig.partition().take(grant.token, grant.applied, [first], now_ms=rig.clock(), wants_more=False)
     for nonce in "abc":
         rig.expire_lease()

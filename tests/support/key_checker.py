@@ -171,6 +171,11 @@ def _check_tasks(client: redis.Redis, catalog_key: str) -> None:
     _expect(f"{catalog_key}: reports without a task", _numbered(client, of.report("")) - set(records), set())
     told = {int(member.split(b":")[0]) for member in client.zrange(of.outbox, 0, -1)}
     _expect(f"{catalog_key}: told of tasks that have not ended", told & set(waiting), set())
+    exports = {task_id for task_id, record in records.items() if b"export" in record}
+    _expect(f"{catalog_key}: exports", _members(client, of.exports), exports)
+    files = _members(client, of.export_files)
+    _expect(f"{catalog_key}: exports without a note of their files", (exports & set(waiting)) - files, set())
+    _expect(f"{catalog_key}: pieces of no export", _numbered(client, of.pieces("")) - files, set())
     sizes = {task_id: int(record[b"payload_bytes"]) for task_id, record in records.items()}
     counters = {name.decode(): int(value) for name, value in client.hgetall(of.waiting).items()}
     _expect(f"{catalog_key}: waiting tasks", counters.get("tasks", 0), len(waiting))

@@ -14,6 +14,8 @@ import redis
 from shared.backlog import Backlog
 from shared.catalogs import Catalog
 from shared.codec import digest_ids
+from shared.export_files import ExportFiles
+from shared.exports import Exports
 from shared.heartbeats import Heartbeats
 from shared.keys import CatalogKeys
 from shared.leases import Grant, Progress
@@ -29,6 +31,7 @@ from tests.support.by_hand import HandClock, SilentBell
 from tests.support.laws import Accepted, check_laws
 from tests.support.store_reader import StoreReader
 from workers.drain import Drained, Drainer
+from workers.exports import Exporter
 from workers.plan import Planner
 from workers.pull import Puller
 from workers.sweep import Sweep
@@ -37,7 +40,7 @@ from workers.sweep import Sweep
 ACME = "acme"
 
 #: Room for every test; a slice so long that only a test that wants to sees its end.
-TEST_SETTINGS = replace(Settings(), slice_s=60.0)
+TEST_SETTINGS = replace(Settings(), slice_s=60.0, exports_url="memory://exports")
 
 
 @dataclass
@@ -69,6 +72,12 @@ class Rig:
 
     def keys(self, catalog_key: str = ACME) -> CatalogKeys:
         return CatalogKeys(catalog_key)
+
+    def exports(self, catalog_key: str = ACME) -> Exports:
+        return Exports(self.client, self.settings, catalog_key)
+
+    def exporter(self) -> Exporter:
+        return Exporter(self.exports, ExportFiles(self.settings))
 
     # -- at the tail ---------------------------------------------------------------------------------------------
 
@@ -169,7 +178,7 @@ class Rig:
 
     def plan(self, grant: Grant, catalog_key: str = ACME) -> list[Step]:
         """Decide what the owner does next."""
-        planner = Planner(self.partition(catalog_key), self.catalog(catalog_key), self.settings)
+        planner = Planner(self.partition(catalog_key), self.catalog(catalog_key), self.settings, self.exporter())
         return planner.plan(grant, now_ms=self.clock())
 
     def take(
@@ -191,6 +200,7 @@ class Rig:
         return Drainer(
             open_partition or self.partition,
             self.catalog,
+            self.exporter(),
             self.backlog,
             self.bell,
             self.settings,
@@ -214,6 +224,7 @@ class Rig:
             self.backlog,
             Heartbeats(self.client),
             open_partition,
+            self.exporter(),
             self.settings,
             holder="sweep",
             clock=self.clock,

@@ -23,6 +23,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "task": (st.integers(1, 2**31 - 1),),
     "payload": (st.integers(1, 2**31 - 1),),
     "also_changed": (st.integers(1, 2**31 - 1),),
+    "pieces": (st.integers(1, 2**31 - 1),),
     "report": (st.integers(1, 2**31 - 1),),
     "upload": (st.from_regex(r"[0-9a-f]{16}", fullmatch=True),),
     "nonce": (st.from_regex(r"[0-9a-f]{16}", fullmatch=True),),
