@@ -48,6 +48,16 @@ class TaskQuery:
             and self.submitter.lower() in _said_of_submitter(batch)
         )
 
+    def fits(self, task: Task) -> bool:
+        """Tell whether a task is looked for."""
+        where = self.where
+        return (
+            (where.statuses is None or task.status in where.statuses)
+            and (where.from_ms is None or task.submitted_ms >= where.from_ms)
+            and (where.before_ms is None or task.submitted_ms < where.before_ms)
+            and self.takes(task.batch)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

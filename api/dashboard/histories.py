@@ -10,10 +10,12 @@ from shared.history import History, Touch
 from shared.model import Kind
 from shared.payloads import PayloadGone
 from shared.reports import EntryOutcome
+from shared.task_search import TaskQuery
 from shared.tasks import Task
 
 #: Tasks on one page of a history: each costs a look into its payload.
 PAGE = 20
+EVERYTHING = TaskQuery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,19 @@ class EntryHistory:
 
 
 def entry_history(
-    catalog_key: str, entry_id: str, *, kind: Kind | None = None, section: str | None = None, before: int | None = None
-) -> EntryHistory:
+    catalog_key: str, entry_id: str, *, kind: Kind | None = None, section: str | None = None, before: int | None = None,
+    query: TaskQuery = EVERYTHING,
+) -> EntryHistory:  # fmt: skip
     """Read a page of the history of an entry, newest first; of every kind and section, unless one is named."""
     touches = History(services().client, catalog_key).find(entry_id)
     found = services().tasks(catalog_key).get_many([touch.task_id for touch in touches])
     pairs = [
         (touch, task)
         for touch, task in zip(touches, found, strict=True)
-        if task is not None and (before is None or task.id < before) and _is_of(task, touch, kind, section)
+        if task is not None
+        and (before is None or task.id < before)
+        and _is_of(task, touch, kind, section)
+        and query.fits(task)
     ]
     lines = [line for touch, task in pairs[:PAGE] if (line := _line(catalog_key, entry_id, touch, task))]
     return EntryHistory(lines, pairs[PAGE - 1][1].id if len(pairs) > PAGE else None)

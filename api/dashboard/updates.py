@@ -53,7 +53,10 @@ def get_updates(catalog_key: str) -> str:
     form = read_form(UpdatesForm)
     query = _query(form)
     text = form["text"].strip()
-    listing = _search_text(catalog_key, text, form["before"]) if text else _search(catalog_key, query, form["before"])
+    if text:
+        listing = _search_text(catalog_key, text, query, form["before"])
+    else:
+        listing = _search(catalog_key, query, form["before"])
     tasks = services().tasks(catalog_key)
     # Counts come from the indexes, which know moments and statuses only.
     everything = between_days(form["first_day"], form["last_day"])
@@ -93,13 +96,13 @@ def _search(catalog_key: str, query: TaskQuery, before: int | None) -> Listing:
     return Listing(_rows(catalog_key, found.tasks), before=found.before, looked_at=gave_up)
 
 
-def _search_text(catalog_key: str, text: str, before: int | None) -> Listing:
-    """Find the task of this id, and those that touched an entry of this id."""
+def _search_text(catalog_key: str, text: str, query: TaskQuery, before: int | None) -> Listing:
+    """Find the task of this id, whatever the filters say, and those of them that touched an entry of this id."""
     tasks = []
     if text.lstrip("#").isascii() and text.lstrip("#").isdigit() and len(text) <= 11:
         task = services().tasks(catalog_key).get(int(text.lstrip("#")))
         tasks = [task] if task else []
-    history = entry_history(catalog_key, text, before=before)
+    history = entry_history(catalog_key, text, before=before, query=query)
     return Listing(_rows(catalog_key, tasks), history.lines, history.before)
 
 
@@ -117,5 +120,5 @@ def _link(catalog_key: str, **changes: Any) -> str:
 
 
 def _is_filtered(form: dict[str, Any]) -> bool:
-    """Tell whether anything but the statuses, which have their own links, is filtered by."""
-    return any(value for name, value in form.items() if name not in ("statuses", "before"))
+    """Tell whether anything is filtered by that has neither links nor a field of its own."""
+    return any(value for name, value in form.items() if name not in ("statuses", "text", "before"))

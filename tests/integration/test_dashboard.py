@@ -70,6 +70,16 @@ def test_chips_count_and_filter_by_status(rig: Rig, pages: Pages) -> None:
     assert "All 3" in failed.text
 
 
+def test_the_history_of_an_entry_is_filtered_like_the_list(rig: Rig, pages: Pages) -> None:
+    rig.put(*items("a"))
+    rig.patch(*items("a", "none"))
+    rig.drain()
+    assert links(pages.page(UPDATES, q="a"), "/updates/") == [f"{ROOT}{UPDATES}/{number}" for number in (2, 1)]
+    assert links(pages.page(UPDATES, q="a", status="FAILED"), "/updates/") == [f"{ROOT}{UPDATES}/2"]
+    assert links(pages.page(UPDATES, q="a", operation="put"), "/updates/") == [f"{ROOT}{UPDATES}/1"]
+    assert "No update that is kept and fits has touched" in pages.text(UPDATES, q="a", operation="delete")
+
+
 def test_every_view_has_a_url_that_shows_the_same_again(rig: Rig, pages: Pages) -> None:
     rig.put(*items("a"))
     query = {"status": "QUEUED", "operation": "put", "kind": "items", "section": "Products", "protocol": "http",
