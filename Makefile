@@ -9,6 +9,7 @@
 #   make check            linter, types, import rules
 #   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
 #   make bench            Sluice beside what one would use otherwise, in 12 minutes        (ARGS=--quick: in two)
+#   make screenshots      the pictures in deploy/screenshots, taken anew with chromium
 #   make clean            what these targets made; never the data folder
 
 # The first of these that is new enough, so that an old `python3` in front of a newer one does no harm.
@@ -20,10 +21,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart test test-restart chaos fuzz check bench clean
+.PHONY: help demo up restart test test-restart chaos fuzz check bench screenshots clean
 
 help:
-	@sed -n '3,12s/^# *//p' Makefile
+	@sed -n '3,13s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -54,6 +55,9 @@ chaos: $(VENV)/ready-dev
 
 bench: $(VENV)/ready-bench
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+screenshots: $(VENV)/ready-dev
+	@$(BIN)/python -m tests.screenshots
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

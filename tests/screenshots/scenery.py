@@ -1,0 +1,170 @@
+"""An hour in the life of five shops, for the pictures: made up, but accepted and applied by the real thing."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from shared.clock import now_ms
+from shared.credentials import Credential, Credentials, Scope, digest_of
+from tests.support.by_hand import HandClock
+from tests.support.ingress import Ingress
+from tests.support.rig import Rig
+
+SEED = 20_240_229
+
+#: The shop that most pictures show.
+SHOP = "north-outfitters"
+#: Entries that each shop sends in a minute, more or less.
+SHOPS = {SHOP: 900, "atelier-miro": 260, "harbor-books": 640, "kids-corner": 120, "velo-werk": 380}
+#: Who sends: name of the token, and what the client calls itself.
+PIM, PRICES, STOCK = ("pim-sync", "cio-python-1.9"), ("price-feed", "cio-node-5.4"), ("warehouse", "curl/8.5.0")
+
+#: The item whose history is shown.
+ITEM = "sku-42"
+
+COLOURS = ("moss", "navy", "rust", "sand", "slate")
+THINGS = ("Anorak", "Backpack", "Beanie", "Boots", "Fleece", "Hiking socks", "Rain shell", "Tent")
+
+_MINUTES = 62
+
+Entry = dict[str, Any]
+
+
+class TickingClock(HandClock):
+    """Runs a few milliseconds with every look, so that things take their time."""
+
+    def __init__(self, start_ms: int) -> None:
+        super().__init__(start_ms)
+        self._chance = random.Random(SEED)
+
+    def __call__(self) -> int:
+        self.now_ms += self._chance.randrange(9)
+        return self.now_ms
+
+
+class Scenery:
+    """Everything that has happened when the pictures are taken."""
+
+    def __init__(self, rig: Rig, store_url: str) -> None:
+        self.rig = rig
+        self.ingress = Ingress(rig, store_url)
+        self._chance = random.Random(SEED)
+        #: The update that failed, and the one that is being applied.
+        self.failed = self.running = 0
+
+    def tokens(self) -> None:
+        """Give every sender a token, which is called like the sender."""
+        credentials = Credentials(self.rig.client, (), clock=self.rig.clock)
+        for name, _ in (PIM, PRICES, STOCK):
+            credentials.store(Credential(name, digest_of(name), dict.fromkeys(SHOPS, Scope.READ_WRITE)))
+
+    def an_hour(self) -> None:
+        """Let an hour pass; it ends now."""
+        self.rig.clock.now_ms = now_ms() - _MINUTES * 60_000
+        self._send(SHOP, PIM, "PUT", list(map(self._item, range(2000))))
+        self._send(SHOP, PIM, "PUT", list(self._variations(600)), kind="variations")
+        for shop in SHOPS:
+            self._send(shop, PIM, "PUT", list(map(self._item, range(1000))))
+        for minute in range(_MINUTES):
+            start = now_ms() - (_MINUTES - minute) * 60_000
+            self.rig.clock.now_ms = max(self.rig.clock.now_ms, start)
+            for shop, size in SHOPS.items():
+                self._feed(shop, size, minute)
+            if event := self._events().get(minute):
+                event()
+
+    def at_work(self) -> None:
+        """Leave an update half applied, and others that wait behind it."""
+        self.rig.clock.now_ms = now_ms()
+        many = [self._item(number) for number in range(2000, 12_000)]
+        self.running = self._send(SHOP, PIM, "PUT", many, drain=False)
+        self._send(SHOP, PRICES, "PATCH", [self._price(number) for number in range(800)], drain=False)
+        self._send(SHOP, STOCK, "DELETE", [{"id": f"sku-{number}"} for number in range(90, 96)], drain=False)
+        grant = self.rig.acquire(SHOP, holder="ingest-1:4127")
+        self.rig.take(grant, self.rig.plan(grant, SHOP)[:6], catalog_key=SHOP)
+        self._send("velo-werk", PRICES, "PATCH", [self._price(number) for number in range(400)], drain=False)
+        self.rig.acquire("velo-werk", holder="ingest-2:4131")
+
+    # -- what is sent ---------------------------------------------------------------------------------------------
+
+    def _feed(self, shop: str, size: int, minute: int) -> None:
+        wave = 1 + 0.55 * math.sin(minute / 7 + len(shop)) + 0.25 * self._chance.random()
+        numbers = self._chance.sample(range(1000), min(1000, round(size * wave)))
+        if minute % 3 == len(shop) % 3:
+            self._send(shop, PIM, "PUT", list(map(self._item, numbers)))
+        elif minute % 2:
+            self._send(shop, PRICES, "PATCH", list(map(self._price, numbers)))
+        else:
+            self._send(shop, STOCK, "PATCH", [{"id": f"sku-{n}", "data": {"stock": n % 40}} for n in numbers])
+
+    def _events(self) -> dict[int, Any]:
+        return {
+            12: lambda: self._send(SHOP, PIM, "PUT", [self._item(1) | {"name": "About us"}], section="Content"),
+            25: lambda: self._send(SHOP, STOCK, "DELETE", [{"id": "sku-1998"}, {"id": "sku-1999"}]),
+            31: lambda: self._send("harbor-books", PRICES, "PATCH", [self._price(n) for n in (5, 4000, 4001)]),
+            44: self._take_back_and_forth,
+            53: self._cancel_one,
+            58: self._fail_one,
+            60: self._run_again,
+        }
+
+    def _fail_one(self) -> None:
+        numbers = [*range(11, 19), 20_117, *range(20, 31), 20_118]
+        self.failed = self._send(SHOP, PRICES, "PATCH", list(map(self._price, numbers)))
+
+    def _run_again(self) -> None:
+        again = self._send(SHOP, PRICES, "PATCH", [self._price(n) for n in (300, 301, 21_000)])
+        self._send(SHOP, PIM, "PUT", [self._item(21_000)])
+        self._change(again, "QUEUED")
+        self.rig.drain(SHOP)
+
+    def _take_back_and_forth(self) -> None:
+        self._send(SHOP, STOCK, "DELETE", [{"id": ITEM}])
+        self._send(SHOP, PIM, "PUT", [self._item(42), self._item(43), self._item(42)])
+
+    def _cancel_one(self) -> None:
+        task_id = self._send(SHOP, STOCK, "DELETE", [{"id": f"sku-{n}"} for n in range(500, 740)], drain=False)
+        self._change(task_id, "CANCELED")
+
+    def _change(self, task_id: int, status: str) -> None:
+        answer = self.ingress.send("PATCH", f"/v1/tasks/{task_id}", {"status": status}, token=PIM[0], key=SHOP)
+        assert answer.status_code == 200, answer.text
+
+    def _send(
+        self, shop: str, sender: tuple[str, str], method: str, entries: Sequence[Entry], *, kind: str = "items",
+        drain: bool = True, **query: str,
+    ) -> int:  # fmt: skip
+        token, client = sender
+        task_id = self.ingress.write(
+            method, f"/v2/{kind}", {kind: entries}, token=token, key=shop, c=client, **query
+        )  # fmt: skip
+        self.rig.clock.advance(self._chance.randrange(20, 700))
+        if drain:
+            self.rig.drain(shop)
+        return task_id
+
+    def _item(self, number: int) -> Entry:
+        colour, thing = self._chance.choice(COLOURS), THINGS[number % len(THINGS)]
+        return {
+            "id": f"sku-{number}",
+            "name": f"{thing} {colour}",
+            "suggested_score": self._chance.randrange(1000),
+            "data": {
+                "url": f"https://shop.example/p/sku-{number}",
+                "price": self._chance.randrange(900, 30_000) / 100,
+                "stock": self._chance.randrange(60),
+                "facets": {"Colour": [colour], "Kind": [thing]},
+                "keywords": ["outdoor", colour],
+            },
+        }
+
+    def _price(self, number: int) -> Entry:
+        return {"id": f"sku-{number}", "data": {"price": self._chance.randrange(900, 30_000) / 100}}
+
+    def _variations(self, count: int) -> Iterator[Entry]:
+        for number in range(count):
+            size = ("S", "M", "L")[number % 3]
+            yield {"id": f"sku-{number // 3 + 40}-{size}", "item_id": f"sku-{number // 3 + 40}", "name": f"Size {size}"}
