@@ -126,24 +126,35 @@ BACKLOG_BYTES = Gauge("sluice_backlog_bytes", "Bytes of their payloads, compress
 BACKLOG_OLDEST = Gauge("sluice_backlog_oldest_seconds", "Age of the oldest of them.", by_partition=True)
 PARTITION_STUCK = Gauge("sluice_partition_stuck", "1 if nobody takes it up before an operator has.", by_partition=True)
 
+#: A gauge with its values; beside each the catalog key, empty for one that is not by partition.
+Seen = tuple[Gauge, Iterable[tuple[str, float]]]
 #: Yields the gauges that somebody asked for.
-Look = Callable[[], Iterable[Metric]]
+Look = Callable[[], Iterable[Seen]]
 
 
-class _Looked(Collector):
-    def __init__(self, look: Look) -> None:
-        self._look = look
+class _Counted(Collector):
+    """What this process alone counted."""
 
     def collect(self) -> Iterable[Metric]:
-        return self._look()
+        return _counted.collect()
 
 
 def exposition(*looks: Look) -> tuple[bytes, str]:
     """Write all that was counted, by every process that shares the folder, and what is seen now; and its media type."""
-    registry = _all_processes()
-    for look in looks:
-        registry.register(_Looked(look))
-    return generate_latest(registry), CONTENT_TYPE_LATEST
+    gauges = "".join(_text(*seen) for look in looks for seen in look())
+    return generate_latest(_all_processes()) + gauges.encode(), CONTENT_TYPE_LATEST
+
+
+def _text(gauge: Gauge, values: Iterable[tuple[str, float]]) -> str:
+    """Write a gauge as Prometheus reads it.
+
+    By hand, as a catalog key has nothing to be escaped: of thousands, the library's way takes ten times as long.
+    """
+    lines = [f"# HELP {gauge.name} {gauge.sentence}", f"# TYPE {gauge.name} gauge"]
+    for catalog_key, value in values:
+        label = f'{{catalog_key="{catalog_key}"}}' if gauge.by_partition else ""
+        lines.append(f"{gauge.name}{label} {float(value)}")
+    return "\n".join([*lines, ""])
 
 
 def serve(host: str, port: int) -> None:
@@ -162,5 +173,5 @@ def _all_processes() -> CollectorRegistry:
     if getattr(client_values.ValueClass, "_multiprocess", False):
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:
-        registry.register(_Looked(_counted.collect))
+        registry.register(_Counted())
     return registry

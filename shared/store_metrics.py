@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import redis
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from shared import metrics
 from shared.backlog import Backlog
 from shared.errors import TryAgain
 from shared.heartbeats import Heartbeats
-from shared.metrics import Gauge
+from shared.metrics import Gauge, Seen
 from shared.scripts import run
 from shared.states import PartitionState, read_states
 
 
-def look(client: redis.Redis, now_ms: int) -> Iterable[Metric]:
+def look(client: redis.Redis, now_ms: int) -> Iterable[Seen]:
     """Read every gauge, in a few round trips; without the store there is one, which says so."""
     try:
         return [_one(metrics.STORE_UP, 1), *_store(client, now_ms), *_partitions(client, now_ms)]
@@ -24,7 +23,7 @@ def look(client: redis.Redis, now_ms: int) -> Iterable[Metric]:
         return [_one(metrics.STORE_UP, 0)]
 
 
-def _store(client: redis.Redis, now_ms: int) -> Iterator[Metric]:
+def _store(client: redis.Redis, now_ms: int) -> Iterator[Seen]:
     [memory] = run(client, ("INFO", "memory"))
     yield _one(metrics.STORE_MEMORY, memory["used_memory"])
     yield _one(metrics.STORE_MEMORY_MAX, memory["maxmemory"])
@@ -32,11 +31,11 @@ def _store(client: redis.Redis, now_ms: int) -> Iterator[Metric]:
     yield _one(metrics.BACKLOG_PARTITIONS, Backlog(client).size())
 
 
-def _partitions(client: redis.Redis, now_ms: int) -> Iterator[Metric]:
+def _partitions(client: redis.Redis, now_ms: int) -> Iterator[Seen]:
     catalog_keys = Backlog(client).all_waiting(most=metrics.LABELLED_PARTITIONS)
     states = read_states(client, catalog_keys)
     for gauge, value in _values(now_ms).items():
-        yield _each(gauge, catalog_keys, map(value, states))
+        yield gauge, zip(catalog_keys, map(value, states), strict=True)
 
 
 def _values(now_ms: int) -> dict[Gauge, Callable[[PartitionState], float]]:
@@ -49,12 +48,5 @@ def _values(now_ms: int) -> dict[Gauge, Callable[[PartitionState], float]]:
     }
 
 
-def _one(gauge: Gauge, value: float) -> Metric:
-    return GaugeMetricFamily(gauge.name, gauge.sentence, value=value)
-
-
-def _each(gauge: Gauge, catalog_keys: Sequence[str], values: Iterable[float]) -> Metric:
-    family = GaugeMetricFamily(gauge.name, gauge.sentence, labels=["catalog_key"])
-    for catalog_key, value in zip(catalog_keys, values, strict=True):
-        family.add_metric([catalog_key], value)
-    return family
+def _one(gauge: Gauge, value: float) -> Seen:
+    return gauge, [("", value)]
