@@ -5,6 +5,7 @@
 #   make restart          replace the processes of a running stack, without a failed request
 #   make test             all tests                                                (ARGS="-k order -x": passed to pytest)
 #   make test-restart     the same under a minute of load, and the laws checked
+#   make test-cluster     a real Redis Cluster whose servers die, hang and change    (CLUSTER_SEED=7)
 #   make fuzz             many requests made up from the OpenAPI document          (FUZZ_EXAMPLES=1000: for each operation)
 #   make check            linter, types, import rules
 #   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
@@ -21,10 +22,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart test test-restart chaos fuzz check bench screenshots clean
+.PHONY: help demo up restart test test-restart test-cluster chaos fuzz check bench screenshots clean
 
 help:
-	@sed -n '3,13s/^# *//p' Makefile
+	@sed -n '3,14s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -40,6 +41,9 @@ test: $(VENV)/ready-dev
 
 test-restart: $(VENV)/ready-dev
 	@RESTART_SECONDS=60 $(BIN)/python -m pytest tests/acceptance/test_rolling_restart.py $(ARGS)
+
+test-cluster: $(VENV)/ready-dev
+	@$(BIN)/python -m pytest tests/cluster/test_slots.py tests/cluster/faults.py tests/cluster/sentinel.py $(ARGS)
 
 fuzz: $(VENV)/ready-dev
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest --timeout=0 tests/fuzz $(ARGS)

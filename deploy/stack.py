@@ -27,6 +27,7 @@ from shared.scripts import run
 from shared.settings import STORE_URL_FILE, Settings
 from shared.store import check_server, connect
 from shared.waiting import WaitedInVain, wait_until
+from shared.wakeups import broker_url_for
 
 #: Seconds a service has to become ready: long enough for a store to read a big log, or a busy machine.
 READY_TIMEOUT_S = 60.0
@@ -222,6 +223,8 @@ class Stack:
     def _check_given_store(self) -> None:
         try:
             self._store_note()
+            if self.settings.broker_url is None:
+                broker_url_for(self._store_url())
         except (StoreUnavailable, ValueError) as problem:
             raise Misconfigured(f"SLUICE_REDIS_URL ({_without_password(self._store_url())}): {problem}") from problem
 

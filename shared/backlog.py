@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import redis
-
 from shared import keys
 from shared.memory import even_if_full
-from shared.scripts import Command, run
+from shared.scripts import Command, run, run_apart
+from shared.store import Store
 
 #: How many catalogs one look at the backlog takes in.
 PAGE = 64
@@ -19,7 +18,7 @@ AWAKE_MS = 20
 class Backlog:
     """The catalogs with a backlog, longest-waiting first, and all that were ever seen."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: Store) -> None:
         self._client = client
 
     @staticmethod
@@ -49,7 +48,7 @@ class Backlog:
         Returns them and how many were looked at; fewer than PAGE means that the end was reached.
         """
         catalog_keys = self.waiting(skip=skip)
-        owned = run(self._client, *(("EXISTS", keys.CatalogKeys(key).lease) for key in catalog_keys))
+        owned = run_apart(self._client, *(("EXISTS", keys.CatalogKeys(key).lease) for key in catalog_keys))
         return [key for key, taken in zip(catalog_keys, owned, strict=True) if not taken], len(catalog_keys)
 
     def stay_awake(self) -> None:
@@ -81,7 +80,7 @@ class Backlog:
         """
         catalog_keys = self.known(skip=skip)
         if catalog_keys:
-            waiting = run(self._client, *(("XLEN", keys.CatalogKeys(key).stream) for key in catalog_keys))
+            waiting = run_apart(self._client, *(("XLEN", keys.CatalogKeys(key).stream) for key in catalog_keys))
             forgotten = [key for key, length in zip(catalog_keys, waiting, strict=True) if length]
             run(self._client, *(_mark_again(key, now_ms) for key in forgotten))
         return len(catalog_keys)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import redis
-
 from shared import scripts
 from shared.codec import STAMP_DIGITS
 from shared.effects import LIST_LENGTH, View, Wants
 from shared.keys import CatalogKeys, link_prefix, split_link
 from shared.model import NO_SECTION, Kind
+from shared.store import Store
 
 #: Items whose variations one call looks for: 5 µs each, so that none holds the server up.
 LINKED_ITEMS = 400
@@ -32,7 +31,7 @@ class Entry:
 class Catalog:
     """The entries of one catalog.  Every call is one or two round trips; raises StoreUnavailable."""
 
-    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+    def __init__(self, client: Store, catalog_key: str) -> None:
         self._client = client
         self._keys = CatalogKeys(catalog_key)
 

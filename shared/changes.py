@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import redis
-
 from shared import scripts
 from shared.codec import decode_changed
 from shared.errors import SluiceError
 from shared.keys import CatalogKeys
 from shared.model import Kind, Outcome
 from shared.payloads import PayloadGone, Payloads
+from shared.store import Store
 from shared.tasks import Task, Tasks
 
 #: Tasks that are looked at for one page: most of them may be of another section.
@@ -60,7 +59,7 @@ class ChangePage:
 class ChangeFeed:
     """The change feed of one catalog.  Raises StoreUnavailable."""
 
-    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+    def __init__(self, client: Store, catalog_key: str) -> None:
         self._client = client
         self._keys = CatalogKeys(catalog_key)
         self._tasks = Tasks(client, catalog_key)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
-import redis
 
 from shared import keys
 from shared.clock import Clock
 from shared.errors import BadSetting
 from shared.scripts import run
+from shared.store import Store
 
 CATALOG_KEY = re.compile(r"[A-Za-z0-9_.\-]{1,100}")
 
@@ -71,7 +71,7 @@ def parse_credentials(text: str) -> list[Credential]:
 class Credentials:
     """All credentials: those from the settings and those stored in Redis, which other processes may change."""
 
-    def __init__(self, client: redis.Redis, fixed: Iterable[Credential], *, clock: Clock) -> None:
+    def __init__(self, client: Store, fixed: Iterable[Credential], *, clock: Clock) -> None:
         self._client = client
         self._fixed = {credential.digest: credential for credential in fixed}
         self._clock = clock

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import redis
-
 from shared import scripts
 from shared.codec import encode_batch
 from shared.keys import AWAKE, CatalogKeys, padded
 from shared.model import TERMINAL, Batch
 from shared.partitions import NONCE_TTL_MS, RUNG_TTL_MS
 from shared.settings import Settings
+from shared.store import Store
 from shared.submissions import Submission, Submitted
 
 #: Exports whose files are looked after in one call.
@@ -31,7 +30,7 @@ class Written:
 class Exports:
     """The exports of one catalog.  Every call is one or two round trips; raises StoreUnavailable."""
 
-    def __init__(self, client: redis.Redis, settings: Settings, catalog_key: str) -> None:
+    def __init__(self, client: Store, settings: Settings, catalog_key: str) -> None:
         self.catalog_key = catalog_key
         self._client = client
         self._settings = settings

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import redis
-
 from shared import scripts
 from shared.keys import CatalogKeys
 from shared.model import Status
+from shared.store import Store
 from shared.tasks import Task, Tasks
 
 
@@ -23,16 +22,16 @@ class Failures:
     newest: list[tuple[str, Task]]
 
 
-def read_failures(client: redis.Redis, catalog_keys: Sequence[str], *, since_ms: int, most: int) -> Failures:
+def read_failures(client: Store, catalog_keys: Sequence[str], *, since_ms: int, most: int) -> Failures:
     """Count the failures of catalogs, and read the newest; three round trips, or four, for any number."""
     failed = {catalog_key: CatalogKeys(catalog_key).by_status(Status.FAILED) for catalog_key in catalog_keys}
-    counts = scripts.run(client, *(("ZCOUNT", key, since_ms, "+inf") for key in failed.values()))
+    counts = scripts.run_apart(client, *(("ZCOUNT", key, since_ms, "+inf") for key in failed.values()))
     some = [catalog_key for catalog_key, count in zip(failed, counts, strict=True) if count]
     looks = [
         ("ZRANGE", failed[key], "+inf", since_ms, "BYSCORE", "REV", "LIMIT", 0, most, "WITHSCORES") for key in some
     ]
     found: list[tuple[float, int, str]] = []
-    for catalog_key, reply in zip(some, scripts.run(client, *looks), strict=True):
+    for catalog_key, reply in zip(some, scripts.run_apart(client, *looks), strict=True):
         found += ((moment, int(member), catalog_key) for member, moment in _pairs(reply))
     newest = [
         (catalog_key, task)

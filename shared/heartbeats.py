@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import redis
-
 from shared import keys
 from shared.memory import even_if_full
 from shared.scripts import run
+from shared.store import Store
 
 #: A worker not heard of for so long is not there.
 ALIVE_MS = 10_000
@@ -17,7 +16,7 @@ FORGOTTEN_MS = 60_000
 class Heartbeats:
     """Which workers are alive."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: Store) -> None:
         self._client = client
 
     def beat(self, holder: str, now_ms: int) -> None:

@@ -12,11 +12,10 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import redis
-
 from shared import scripts
 from shared.codec import digest_ids
 from shared.keys import CatalogKeys
+from shared.store import Store
 
 #: Lines read in one round trip; they keep the store busy for a millisecond or two.
 PAGE = 10_000
@@ -41,7 +40,7 @@ class Touch:
 class History:
     """The history of one catalog's entries."""
 
-    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+    def __init__(self, client: Store, catalog_key: str) -> None:
         self._client = client
         self._key = CatalogKeys(catalog_key).history
 

@@ -10,22 +10,22 @@ from urllib.parse import quote
 
 from shared.model import Kind, Status
 
-# -- across catalogs: written by calls of their own, so always a superset of what the partitions hold --------------
+# -- across catalogs: written by calls of their own, so always a superset of what the partitions hold; in one slot ----
 
 #: zset, for ever: every catalog that ever got a batch; score = when it was first seen, ms.
-CATALOGS = "sluice:catalogs"
+CATALOGS = "{sluice}:catalogs"
 #: zset, member removed when its stream is empty: catalogs with a backlog; score = waiting since, ms.
-BACKLOG = "sluice:backlog"
+BACKLOG = "{sluice}:backlog"
 #: string with TTL: some worker goes through the backlog and will look at it again.
-AWAKE = "sluice:awake"
+AWAKE = "{sluice}:awake"
 #: hash, for ever: SHA-256 of a token → JSON {name, catalog keys, scope}.
-CREDENTIALS = "sluice:credentials"
+CREDENTIALS = "{sluice}:credentials"
 #: string, for ever: counts the changes of CREDENTIALS.
-CREDENTIALS_VERSION = "sluice:credentials:version"
+CREDENTIALS_VERSION = "{sluice}:credentials:version"
 #: zset, member removed when nothing waits in its outbox, nor can soon: catalogs to deliver for; score = since when, ms.
-OUTBOXES = "sluice:outboxes"
+OUTBOXES = "{sluice}:outboxes"
 #: zset, members removed a minute after they were last heard of: workers; score = last heard of, ms.
-WORKERS = "sluice:workers"
+WORKERS = "{sluice}:workers"
 
 
 class CatalogKeys:

@@ -116,8 +116,8 @@ class Gauge:
 
 
 STORE_UP = Gauge("sluice_store_up", "1 if the store answers.")
-STORE_MEMORY = Gauge("sluice_store_memory_bytes", "Memory the store uses.")
-STORE_MEMORY_MAX = Gauge("sluice_store_memory_max_bytes", "Memory the store may use; 0: no limit.")
+STORE_MEMORY = Gauge("sluice_store_memory_bytes", "Memory the store uses; of a cluster, its fullest server.")
+STORE_MEMORY_MAX = Gauge("sluice_store_memory_max_bytes", "Memory the store, or that server, may use; 0: no limit.")
 WORKERS = Gauge("sluice_workers", "Workers heard of lately.")
 BACKLOG_PARTITIONS = Gauge("sluice_backlog_partitions", "Partitions with a backlog, those without a gauge included.")
 BACKLOG_BATCHES = Gauge("sluice_backlog_batches", "Batches that wait or are being applied.", by_partition=True)

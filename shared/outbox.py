@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
-import redis
 
 from shared import keys
 from shared.codec import encode_json
 from shared.keys import CatalogKeys, padded
-from shared.scripts import CLAIM_ENTRY, Command, run
+from shared.scripts import CLAIM_ENTRY, Command, run, run_apart
+from shared.store import Store
 from shared.tasks import Task, Tasks
 
 #: The target that is the addresses of a task; others are webhooks, by their ids.
@@ -84,7 +84,7 @@ _decode_attempt = msgspec.json.Decoder(Attempt).decode
 class Outbox:
     """The outbox of one catalog.  Every call is one round trip and raises StoreUnavailable."""
 
-    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+    def __init__(self, client: Store, catalog_key: str) -> None:
         self._client = client
         self._keys = CatalogKeys(catalog_key)
         self._tasks = Tasks(client, catalog_key)
@@ -126,7 +126,7 @@ class Outbox:
 class Outboxes:
     """Which catalogs have something in their outbox.  Always a superset: whoever may soon have is in it too."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: Store) -> None:
         self._client = client
 
     @staticmethod
@@ -140,7 +140,9 @@ class Outboxes:
         while seen == PAGE:
             [members] = run(self._client, ("ZRANGE", keys.OUTBOXES, skip, skip + PAGE - 1))
             catalog_keys = [member.decode() for member in members]
-            counts = run(self._client, *(("ZCOUNT", CatalogKeys(key).outbox, "-inf", now_ms) for key in catalog_keys))
+            counts = run_apart(
+                self._client, *(("ZCOUNT", CatalogKeys(key).outbox, "-inf", now_ms) for key in catalog_keys)
+            )
             idle = [key for key, expects in zip(catalog_keys, self._expect(catalog_keys), strict=True) if not expects]
             for catalog_key in idle:
                 self._let_go(catalog_key, now_ms)
@@ -157,7 +159,7 @@ class Outboxes:
     def _expect(self, catalog_keys: Sequence[str]) -> list[bool]:
         """Tell for each catalog whether anything is or can come into its outbox."""
         found = [CatalogKeys(key) for key in catalog_keys]
-        replies = run(
+        replies = run_apart(
             self._client,
             *(command for of in found for command in (("EXISTS", of.outbox, of.webhooks), ("XLEN", of.stream))),
         )

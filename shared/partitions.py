@@ -6,9 +6,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-import redis
-
-from shared import scripts
+from shared import replicas, scripts
 from shared.codec import decode_batch, digest_ids, encode_batch, encode_changed, pack, stamp
 from shared.errors import StoreFull, TaskConflict, TaskNotFound
 from shared.export_commands import piece_command
@@ -18,6 +16,7 @@ from shared.model import Batch, Kind
 from shared.settings import Settings
 from shared.states import PartitionState, read_states
 from shared.steps import Commit, Failure, Piece, Step
+from shared.store import Store
 from shared.submissions import Change, IdempotencyKey, Submission, Submitted
 
 #: How long the answer to a nonce is kept: longer than any client of ours goes on re-sending.
@@ -44,7 +43,7 @@ class Partition:
     Every method is one round trip and raises StoreUnavailable if Redis does not answer; calling again is then safe.
     """
 
-    def __init__(self, client: redis.Redis, settings: Settings, catalog_key: str) -> None:
+    def __init__(self, client: Store, settings: Settings, catalog_key: str) -> None:
         self.catalog_key = catalog_key
         self.keys = CatalogKeys(catalog_key)
         self._client = client
@@ -85,7 +84,10 @@ class Partition:
             ),
         )  # fmt: skip
         stage = _staged(upload, frames)
-        replies = scripts.run(self._client, *before, *stage, submit, *after, ("EXISTS", AWAKE))
+        replies = replicas.write(
+            self._client, submit, wanted=settings.min_replicas, before=(*before, *stage),
+            after=(*after, ("EXISTS", AWAKE)),
+        )  # fmt: skip
         code, task_id, waiting, ring = replies[len(before) + len(stage)]
         ring = bool(ring) and not replies[-1]
         return Submitted(Submission(code.decode()), task_id, max(0, settings.queue_tasks - waiting), ring)
@@ -123,7 +125,8 @@ class Partition:
         )  # fmt: skip
         keys = (*self.keys.partition, *self._told(now_ms), self.keys.exports, self.keys.export_files)
         command = scripts.CHANGE_TASKS.command(keys, args)
-        code, second, *ids = scripts.run(self._client, *before, command, *after)[len(before)]
+        replies = replicas.write(self._client, command, wanted=settings.min_replicas, before=before, after=after)
+        code, second, *ids = replies[len(before)]
         match code.decode():
             case "CHANGED":
                 return ids, bool(second)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 
-import redis
-
 from shared import scripts
 from shared.codec import decode_chunk
 from shared.keys import CatalogKeys
 from shared.model import Chunk
+from shared.store import Store
 from shared.tasks import Task
 
 
@@ -21,7 +20,7 @@ class PayloadGone(Exception):
 class Payloads:
     """The payloads of one catalog.  Every call raises StoreUnavailable, and PayloadGone if there is nothing to read."""
 
-    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+    def __init__(self, client: Store, catalog_key: str) -> None:
         self._client = client
         self._keys = CatalogKeys(catalog_key)
 

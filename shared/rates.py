@@ -6,10 +6,9 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import redis
-
 from shared import scripts
 from shared.keys import CatalogKeys
+from shared.store import Store
 
 MINUTE_MS = 60_000
 #: Minutes that can be looked back at.
@@ -26,11 +25,11 @@ class Rates:
     applied: list[int]
 
 
-def read_rates(client: redis.Redis, catalog_keys: Sequence[str], *, now_ms: int) -> list[Rates]:
+def read_rates(client: Store, catalog_keys: Sequence[str], *, now_ms: int) -> list[Rates]:
     """Read the rates of catalogs, any number in one round trip; raises StoreUnavailable."""
     hour, minute = divmod(now_ms // MINUTE_MS, MINUTES)
     keys = [CatalogKeys(catalog_key) for catalog_key in catalog_keys]
-    hours = scripts.run(client, *(("GET", of.minutes(each)) for of in keys for each in (hour - 1, hour)))
+    hours = scripts.run_apart(client, *(("GET", of.minutes(each)) for of in keys for each in (hour - 1, hour)))
     return [_rates(before, now, minute) for before, now in zip(hours[::2], hours[1::2], strict=True)]
 
 

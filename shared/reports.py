@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 
-import redis
-
 from shared import scripts
 from shared.codec import decode_report
 from shared.keys import CatalogKeys
 from shared.model import TERMINAL, Chunk, Operation, Outcome, Skipped, Status
 from shared.payloads import EntryFinder, PayloadGone, Payloads
+from shared.store import Store
 from shared.tasks import Task, Tasks
 
 
@@ -81,7 +80,7 @@ class ReportPage:
 class Reports:
     """The reports of one catalog.  Every call raises StoreUnavailable."""
 
-    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+    def __init__(self, client: Store, catalog_key: str) -> None:
         self._client = client
         self._keys = CatalogKeys(catalog_key)
         self._tasks = Tasks(client, catalog_key)

@@ -60,6 +60,8 @@ def _connection(client: redis.Redis) -> Any:
 def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
     replies = []
     try:
+        # Nothing, if it is; sending alone would not ask Sentinel where to.
+        connection.connect()
         connection.send_packed_command([b"".join([_pack(tuple(command)) for command in commands])])
         for _ in commands:
             try:

@@ -16,7 +16,8 @@ from redis.exceptions import NoScriptError, ResponseError
 from shared.round_trips import Argument as Argument
 from shared.round_trips import Command as Command
 from shared.round_trips import exchange
-from shared.store import store_errors
+from shared.shards import Shards
+from shared.store import Store, store_errors
 
 _INCLUDE = re.compile(r"^-- include: (_\w+)\n", re.MULTILINE)
 
@@ -73,22 +74,37 @@ def load_all(client: redis.Redis) -> None:
         client.script_load(script.text)
 
 
-def run(client: redis.Redis, *commands: Command) -> list[Any]:
-    """Send commands in one round trip, in order, not as a transaction; return their replies.
+def run(store: Store, *commands: Command) -> list[Any]:
+    """Send commands in order, not as a transaction; return their replies.
 
-    If the server does not know a script yet, all are loaded and *everything* is sent again: a caller may only send
-    what does no harm when it is repeated.  The first error reply is raised; StoreUnavailable and StoreFull as such.
+    They go out in one round trip, in a cluster in one for each slot.  If a server does not know a script yet, all are
+    loaded and *everything* is sent again, and so it is if a slot moves meanwhile: a caller may only send what does no
+    harm when it is repeated.  The first error reply is raised; StoreUnavailable and StoreFull as such.
     """
+    if not commands:
+        return []
     with store_errors():
-        try:
-            return _send(client, commands)
-        except NoScriptError:
-            load_all(client)
-            return _send(client, commands)
+        return store.send(commands, _transmit) if isinstance(store, Shards) else _transmit(store, commands)
 
 
-def _send(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
-    replies = exchange(client, commands) if commands else []
+def run_apart(store: Store, *commands: Command) -> list[Any]:
+    """Send commands as `run` does that do not care about their order: of a cluster, each server is asked once."""
+    if not commands:
+        return []
+    with store_errors():
+        return store.send_apart(commands, _transmit) if isinstance(store, Shards) else _transmit(store, commands)
+
+
+def _transmit(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    try:
+        return _send(server, commands)
+    except NoScriptError:
+        load_all(server)
+        return _send(server, commands)
+
+
+def _send(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    replies = exchange(server, commands)
     for reply in replies:
         if isinstance(reply, ResponseError):
             raise reply

@@ -36,7 +36,9 @@ class Settings:
     threads: int = _setting(8, "Threads per ingress process.", at_least=1)
     ingress: int = _setting(1, "Ingress processes.", at_least=1)
     workers: int = _setting(1, "Drain processes of the Celery worker.", at_least=1)
-    redis_url: str | None = _setting(None, "Redis ≥7.0 or Valkey; when absent, a server of our own is started.")
+    redis_url: str | None = _setting(
+        None, "Redis ≥7.0 or Valkey, also `redis+cluster://`; when absent, a server of our own is started."
+    )
     broker_url: str | None = _setting(None, "Celery's broker; when absent, the next database of the Redis server.")
     data_dir: Path = _setting(Path("var"), "Folder of the embedded server, logs, generated secrets.")
     credentials: str | None = _setting(None, "`key:token[:r|rw]`, comma-separated; added to the stored ones.")
@@ -45,6 +47,9 @@ class Settings:
         "everysec",
         "`everysec`: a server crash may lose 2 s of answers; `fsync`: none.",
         one_of=("everysec", "fsync"),
+    )
+    min_replicas: int = _setting(
+        0, "Replicas that have a batch before its sender is told that it is accepted; else 503.", at_least=0
     )
     max_entries: int = _setting(10_000, "Entries a batch may hold.", at_least=1)
     max_body_bytes: int = _setting(32 * MIB, "Longest body as it arrives.", at_least=1)

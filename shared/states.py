@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import redis
-
 from shared import scripts
 from shared.keys import CatalogKeys
+from shared.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,9 @@ class PartitionState:
         return 0.0 if self.oldest_ms is None else max(0, now_ms - self.oldest_ms) / 1000
 
 
-def read_states(client: redis.Redis, catalog_keys: Sequence[str]) -> list[PartitionState]:
+def read_states(client: Store, catalog_keys: Sequence[str]) -> list[PartitionState]:
     """Look at partitions, any number in one round trip; raises StoreUnavailable."""
-    replies = scripts.run(client, *map(_look, catalog_keys))
+    replies = scripts.run_apart(client, *map(_look, catalog_keys))
     return [_state(*reply) for reply in replies]
 
 

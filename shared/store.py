@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote
 
 import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from shared.errors import Misconfigured, StoreFull, StoreUnavailable
+from shared.shards import Shards, host_and_port
 
 #: The lowest server we know to work: scripts with flags, COPY, ZMSCORE.
 OLDEST_SERVER = (7, 0)
@@ -26,15 +30,61 @@ RETRIES = 2
 LONGEST_CALL_S = (RETRIES + 1) * (CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S) + 1
 
 
-def connect(url: str) -> redis.Redis:
-    """Make a client for ``redis://``, ``rediss://`` or ``unix://``; nothing is sent yet."""
-    return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=ANSWER_TIMEOUT_S,
-        health_check_interval=0,
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), RETRIES, supported_errors=(redis.ConnectionError,)),
+#: A client: of one server, also one of several that Sentinel names, or of a cluster.
+Store = redis.Redis | Shards
+
+_CLUSTER, _SENTINEL = "+cluster", "+sentinel"
+
+
+def connect(url: str) -> Store:
+    """Make a client for ``redis://``, ``rediss://`` or ``unix://``; nothing is sent yet.
+
+    ``redis+cluster://host:port,host:port`` is a Redis Cluster, known by some of its servers;
+    ``redis+sentinel://host:port,host:port/name`` the server of that name among Sentinels; ``rediss`` is TLS for both.
+    Raises ValueError for anything else.
+    """
+    scheme, _, rest = url.partition("://")
+    options: dict[str, Any] = {
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_timeout": ANSWER_TIMEOUT_S,
+        "health_check_interval": 0,
+    }
+    if scheme.endswith(_CLUSTER):
+        # It sends again by itself, to whoever has the slot by then.
+        return Shards(f"{scheme.removesuffix(_CLUSTER)}://{rest}", **options)
+    backoff = ExponentialBackoff(cap=0.2, base=0.02)
+    options["retry"] = Retry(backoff, RETRIES, supported_errors=(redis.ConnectionError,))
+    if scheme.endswith(_SENTINEL):
+        return _through_sentinels(scheme.removesuffix(_SENTINEL), rest, options)
+    return redis.Redis.from_url(url, **options)
+
+
+def needs_broker(url: str) -> bool:
+    """Tell whether this store cannot be the broker as well."""
+    return url.partition("://")[0].endswith((_CLUSTER, _SENTINEL))
+
+
+def servers(store: Store) -> list[redis.Redis]:
+    """List a client for each server that holds a part of the data."""
+    return store.servers() if isinstance(store, Shards) else [store]
+
+
+def _through_sentinels(scheme: str, rest: str, options: dict[str, Any]) -> redis.Redis:
+    place, _, path = rest.partition("/")
+    login, _, hosts = place.rpartition("@")
+    name, _, database = path.partition("/")
+    if scheme not in ("redis", "rediss") or not name:
+        raise ValueError("Sentinel wants redis+sentinel://host:port,host:port/name")
+    username, _, password = login.partition(":")
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]
+        [host_and_port(each) for each in hosts.split(",")],
+        sentinel_kwargs={"socket_connect_timeout": CONNECT_TIMEOUT_S, "socket_timeout": CONNECT_TIMEOUT_S},
     )
+    login_options = {"username": unquote(username) or None, "password": unquote(password) or None}
+    master: redis.Redis = sentinels.master_for(  # type: ignore[no-untyped-call]
+        name, db=int(database or 0), ssl=scheme == "rediss", **login_options, **options
+    )
+    return master
 
 
 #: Answers that say nothing about the request: the disk is full, a script of somebody's never ends.
@@ -56,17 +106,21 @@ def store_errors() -> Iterator[None]:
         raise StoreUnavailable(f"the store does not work: {error}") from error
 
 
-def check_server(client: redis.Redis) -> str:
-    """Return the server's name and version.
+def check_server(store: Store) -> str:
+    """Return the server's name and version, of a cluster the oldest, and how many serve.
 
     Raises StoreUnavailable if it cannot be reached, Misconfigured if it is too old.
     """
     with store_errors():
-        info = client.info("server")
+        infos = [server.info("server") for server in servers(store)]
+    info = min(infos, key=lambda info: _numbers(info["redis_version"]))
     version = str(info["redis_version"])
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_SERVER:
+    if _numbers(version) < OLDEST_SERVER:
         oldest = ".".join(map(str, OLDEST_SERVER))
         raise Misconfigured(f"the Redis server is version {version}; Sluice needs Redis {oldest} or newer, or Valkey")
-    if "valkey_version" in info:
-        return f"Valkey {info['valkey_version']}"
-    return f"Redis {version}"
+    found = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {version}"
+    return f"{found}, {len(infos)} shards" if isinstance(store, Shards) else found
+
+
+def _numbers(version: object) -> tuple[int, ...]:
+    return tuple(int(part) for part in str(version).split(".")[:2])

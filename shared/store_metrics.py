@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-
-import redis
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import inf
 
 from shared import metrics
 from shared.backlog import Backlog
@@ -13,9 +12,10 @@ from shared.heartbeats import Heartbeats
 from shared.metrics import Gauge, Seen
 from shared.scripts import run
 from shared.states import PartitionState, read_states
+from shared.store import Store, servers
 
 
-def look(client: redis.Redis, now_ms: int) -> Iterable[Seen]:
+def look(client: Store, now_ms: int) -> Iterable[Seen]:
     """Read every gauge, in a few round trips; without the store there is one, which says so."""
     try:
         return [_one(metrics.STORE_UP, 1), *_store(client, now_ms), *_partitions(client, now_ms)]
@@ -23,15 +23,19 @@ def look(client: redis.Redis, now_ms: int) -> Iterable[Seen]:
         return [_one(metrics.STORE_UP, 0)]
 
 
-def _store(client: redis.Redis, now_ms: int) -> Iterator[Seen]:
-    [memory] = run(client, ("INFO", "memory"))
+def _store(client: Store, now_ms: int) -> Iterator[Seen]:
+    memory = max((run(server, ("INFO", "memory"))[0] for server in servers(client)), key=_fullness)
     yield _one(metrics.STORE_MEMORY, memory["used_memory"])
     yield _one(metrics.STORE_MEMORY_MAX, memory["maxmemory"])
     yield _one(metrics.WORKERS, len(Heartbeats(client).alive(now_ms)))
     yield _one(metrics.BACKLOG_PARTITIONS, Backlog(client).size())
 
 
-def _partitions(client: redis.Redis, now_ms: int) -> Iterator[Seen]:
+def _fullness(memory: Mapping[str, int]) -> float:
+    return memory["used_memory"] / (memory["maxmemory"] or inf)
+
+
+def _partitions(client: Store, now_ms: int) -> Iterator[Seen]:
     catalog_keys = Backlog(client).all_waiting(most=metrics.LABELLED_PARTITIONS)
     states = read_states(client, catalog_keys)
     for gauge, value in _values(now_ms).items():

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import redis
-
 from shared import scripts
 from shared.errors import NotStuck
 from shared.keys import CatalogKeys
 from shared.partitions import NONCE_TTL_MS, new_nonce
 from shared.settings import Settings
+from shared.store import Store
 
 
 class Decision(StrEnum):
@@ -21,7 +20,7 @@ class Decision(StrEnum):
 
 
 def settle_stuck(
-    client: redis.Redis, settings: Settings, catalog_key: str, decision: Decision, *, who: str, now_ms: int
+    client: Store, settings: Settings, catalog_key: str, decision: Decision, *, who: str, now_ms: int
 ) -> int:
     """Decide about the task at the head, which is returned; its record keeps who decided.
 

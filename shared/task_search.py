@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-import redis
-
 from shared import scripts
 from shared.codec import decode_batch
 from shared.keys import CatalogKeys, padded
 from shared.model import Batch, Kind, Operation
+from shared.store import Store
 from shared.tasks import Task, TaskFilter, Tasks
 
 #: Records that one search looks at; there is no index of what they hold, and 5,000 take some 50 ms.
@@ -70,9 +69,7 @@ class Found:
     looked_at: int
 
 
-def search_tasks(
-    client: redis.Redis, catalog_key: str, query: TaskQuery, *, before: int | None = None, size: int
-) -> Found:
+def search_tasks(client: Store, catalog_key: str, query: TaskQuery, *, before: int | None = None, size: int) -> Found:
     """Find tasks, from the newest on or from before a task.
 
     Stops with a page, or after LOOK records.  Raises StoreUnavailable.
@@ -91,7 +88,7 @@ def search_tasks(
     return Found(_read(client, catalog_key, found), None, looked_at)
 
 
-def _taken(client: redis.Redis, keys: CatalogKeys, query: TaskQuery, ids: Sequence[int]) -> list[int]:
+def _taken(client: Store, keys: CatalogKeys, query: TaskQuery, ids: Sequence[int]) -> list[int]:
     if not query.reads_records:
         return list(ids)
     batches = scripts.run(client, *(("HGET", keys.task(task_id), "batch") for task_id in ids))
@@ -99,11 +96,11 @@ def _taken(client: redis.Redis, keys: CatalogKeys, query: TaskQuery, ids: Sequen
     return [task_id for task_id, batch in pairs if batch is not None and query.takes(decode_batch(batch))]
 
 
-def _read(client: redis.Redis, catalog_key: str, ids: Sequence[int]) -> list[Task]:
+def _read(client: Store, catalog_key: str, ids: Sequence[int]) -> list[Task]:
     return [task for task in Tasks(client, catalog_key).get_many(ids) if task is not None]
 
 
-def _ids(client: redis.Redis, keys: CatalogKeys, where: TaskFilter, before: int | None) -> Iterator[int]:
+def _ids(client: Store, keys: CatalogKeys, where: TaskFilter, before: int | None) -> Iterator[int]:
     """Go through task ids, newest first."""
     low = "-inf" if where.from_ms is None else str(where.from_ms)
     high = "+inf" if where.before_ms is None else f"({where.before_ms}"
@@ -119,7 +116,7 @@ def _ids(client: redis.Redis, keys: CatalogKeys, where: TaskFilter, before: int 
             yield task_id
 
 
-def _members(client: redis.Redis, key: str, high: str, low: str) -> Iterator[int]:
+def _members(client: Store, key: str, high: str, low: str) -> Iterator[int]:
     offset = 0
     while True:
         [page] = scripts.run(client, ("ZRANGE", key, high, low, "BYSCORE", "REV", "LIMIT", offset, _STRIDE))

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import redis
-
 from shared import scripts
 from shared.codec import decode_batch
 from shared.keys import CatalogKeys, padded
 from shared.model import TERMINAL, Batch, Status
+from shared.store import Store
 
 #: What a task counts, as in the contract's changelog.
 COUNTS = (
@@ -91,7 +90,7 @@ class Place:
 class Tasks:
     """The tasks of one catalog.  Every call is one or two round trips; raises StoreUnavailable."""
 
-    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+    def __init__(self, client: Store, catalog_key: str) -> None:
         self._client = client
         self._keys = CatalogKeys(catalog_key)
 

@@ -14,6 +14,8 @@ from celery import Celery
 from kombu import Connection, Producer
 
 from shared import metrics
+from shared.errors import Misconfigured
+from shared.store import needs_broker
 
 log = structlog.get_logger()
 
@@ -97,7 +99,15 @@ class Bell:
 
 
 def broker_url_for(redis_url: str) -> str:
-    """Name the broker that lies beside the store: the same server, the next logical database."""
+    """Name the broker that lies beside the store: the same server, the next logical database.
+
+    Raises Misconfigured where there is none: Celery has no way to talk to a cluster.
+    """
+    if needs_broker(redis_url):
+        raise Misconfigured(
+            "SLUICE_BROKER_URL is not set: Celery has no transport for a Redis Cluster, and none for Sentinel that an"
+            " address alone describes; name a Redis of its own or RabbitMQ"
+        )
     if redis_url.startswith("unix://"):
         path, _, query = redis_url.removeprefix("unix://").partition("?")
         database = next((part[3:] for part in query.split("&") if part.startswith("db=")), "0")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import msgspec
-import redis
 
 from shared.addresses import is_public
 from shared.codec import encode_json
@@ -18,6 +17,7 @@ from shared.errors import SluiceError
 from shared.keys import CatalogKeys
 from shared.outbox import Outboxes
 from shared.scripts import run
+from shared.store import Store
 
 #: Webhooks that one catalog may have.
 MOST = 10
@@ -47,7 +47,7 @@ _decode = msgspec.json.Decoder(Webhook).decode
 class Webhooks:
     """The webhooks of one catalog.  Every call raises StoreUnavailable."""
 
-    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+    def __init__(self, client: Store, catalog_key: str) -> None:
         self._client = client
         self._catalog_key = catalog_key
         self._key = CatalogKeys(catalog_key).webhooks

@@ -17,22 +17,6 @@ from tests.acceptance.site import Site, running_site
 #: Makes a running site with these settings, in a folder of its own.
 OpenSite = Callable[..., AbstractContextManager[Site]]
 
-_MEASURED: list[str] = []
-
-
-@pytest.fixture(scope="session")
-def measured() -> Callable[[str], None]:
-    """Note a figure for the end of the run."""
-    return _MEASURED.append
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what was measured, also when all is well."""
-    if _MEASURED:
-        terminalreporter.section("measured")
-        for line in _MEASURED:
-            terminalreporter.line(line)
-
 
 @pytest.fixture(scope="session")
 def open_site(tmp_path_factory: pytest.TempPathFactory) -> OpenSite:

@@ -61,7 +61,7 @@ def test_whoever_pulls_says_so(rig: Rig) -> None:
         def stay_awake(self) -> None:
             seen.append("awake")
             super().stay_awake()
-            assert 0 < rig.client.pttl("sluice:awake") <= AWAKE_MS or not self.is_watched()
+            assert 0 < rig.client.pttl("{sluice}:awake") <= AWAKE_MS or not self.is_watched()
 
     def open_partition(catalog_key: str) -> Partition:
         seen.append("drain")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import redis
 
-from shared import scripts
+from shared import replicas, scripts
+from shared.errors import StoreUnavailable
 from shared.keys import padded
 from shared.model import Operation, Status
 from shared.partitions import IDEMPOTENCY_TTL_MS, RUNG_TTL_MS
@@ -120,6 +121,14 @@ def test_an_upload_that_is_not_whole_is_refused(rig: Rig, monkeypatch: pytest.Mo
     refused = submit(rig)
     assert (refused.outcome, refused.task_id) == (Submission.UPLOAD_LOST, 0)
     assert rig.dump() == {}
+
+
+def test_a_batch_that_too_few_replicas_have_is_not_answered(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be there all the same, once, as when an answer is lost: sent again it is the same task."""
+    monkeypatch.setattr(replicas, "WITHIN_MS", 1)
+    with pytest.raises(StoreUnavailable, match="0 of 2 replicas have it"):
+        submit(rig.with_settings(min_replicas=2), nonce="n1")
+    assert (submit(rig, nonce="n1").outcome, submit(rig).task_id) == (Submission.REPEATED, 2)
 
 
 def test_a_payload_does_not_expire(rig: Rig) -> None:

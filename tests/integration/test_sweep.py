@@ -164,7 +164,7 @@ def test_a_forgotten_catalog_is_found_by_the_slow_scan(rig: Rig) -> None:
         rig.put(*items("a"), catalog_key=f"c{number}")
         rig.clock.advance(1)
     forget_rings(rig, *(f"c{number}" for number in range(PAGE + 5)))
-    rig.client.delete("sluice:backlog")
+    rig.client.delete("{sluice}:backlog")
     sweep = rig.sweep()
     for _ in range(4):
         sweep.once()
@@ -203,6 +203,6 @@ def test_a_worker_shows_that_it_is_alive(rig: Rig) -> None:
     assert heartbeats.alive(rig.clock()) == []
     rig.clock.advance(FORGOTTEN_MS)
     heartbeats.beat("another", rig.clock())
-    assert rig.client.zcard("sluice:workers") == 1
+    assert rig.client.zcard("{sluice}:workers") == 1
     heartbeats.stop("another")
     assert heartbeats.alive(rig.clock()) == []

@@ -1,0 +1,34 @@
+"""Replicas of the store: a write that somebody waits for can be had on some of them before it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from shared import scripts
+from shared.errors import StoreUnavailable
+from shared.store import Store
+
+#: How long they have to confirm it.
+WITHIN_MS = 1_000
+
+
+def write(
+    store: Store,
+    command: scripts.Command,
+    *,
+    wanted: int,
+    before: Sequence[scripts.Command],
+    after: Sequence[scripts.Command],
+) -> list[Any]:
+    """Send a command between others, and return the replies to all once so many replicas have what it wrote.
+
+    Raises StoreUnavailable if they do not in time: it may hold nevertheless, as when an answer is lost.
+    """
+    if not wanted:
+        return scripts.run(store, *before, command, *after)
+    # In the same round trip and over the same connection: it waits for what that one wrote.
+    replies = scripts.run(store, *before, command, ("WAIT", wanted, WITHIN_MS), *after)
+    if (reached := replies.pop(len(before) + 1)) < wanted:
+        raise StoreUnavailable(f"{reached} of {wanted} replicas have it")
+    return replies

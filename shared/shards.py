@@ -1,0 +1,158 @@
+"""A Redis Cluster: which server holds what, and how commands get there.
+
+All keys of a catalog lie in one slot, and so do all that span catalogs; a slot may move to another server, or its
+server be replaced by a replica, at any moment.  Whatever is sent may be sent again, see `shared.scripts.run`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from redis.cluster import ClusterNode, RedisCluster
+from redis.crc import key_slot
+from redis.exceptions import AskError, ClusterDownError, ReadOnlyError, RedisClusterException, TryAgainError
+
+from shared.errors import StoreUnavailable
+from shared.round_trips import Command
+from shared.waiting import WaitedInVain, wait_until
+
+#: Seconds in which commands are sent again that were turned away: longer than it takes to hand a slot over at once, too
+#: short for a caller to notice that a server is being replaced, which is for another call.
+TURNED_AWAY_S = 1.0
+#: Between two attempts.
+AGAIN_EVERY_S = 0.02
+
+#: What it means that a server does not, or no longer, or not yet serve a slot.
+_TURNED_AWAY = (AskError, ClusterDownError, ReadOnlyError, TryAgainError, redis.ConnectionError, RedisClusterException)
+
+#: Sends commands to one server in one round trip.
+Transmit = Callable[[redis.Redis, Sequence[Command]], list[Any]]
+
+
+class Shards:
+    """The servers of a Redis Cluster.  Every call raises StoreUnavailable if one that is needed serves nobody."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        """Prepare; ``redis://`` or ``rediss://`` with one or more hosts, separated by commas.  Nothing is sent yet.
+
+        Raises ValueError for another kind of URL.
+        """
+        scheme, _, rest = url.partition("://")
+        place, slash, path = rest.partition("/")
+        login, at, hosts = place.rpartition("@")
+        first, *others = hosts.split(",")
+        self._url = f"{scheme}://{login}{at}{first}{slash}{path}"
+        self._others = [host_and_port(each) for each in others]
+        self._options = options
+        self._guard = threading.Lock()
+        self._cluster: RedisCluster | None = None
+
+    def send(self, commands: Sequence[Command], transmit: Transmit) -> list[Any]:
+        """Send commands in order, those of one slot in one round trip; returns their replies."""
+        replies: list[Any] = []
+        for slot, run in groupby(zip(_slots(commands), commands, strict=True), key=lambda pair: pair[0]):
+            replies += self._send_to(slot, [command for _, command in run], transmit)
+        return replies
+
+    def send_apart(self, commands: Sequence[Command], transmit: Transmit) -> list[Any]:
+        """Send commands that have nothing to do with each other, in one round trip to each server."""
+        slots, servers = _slots(commands), list[redis.Redis]()
+        try:
+            servers = [self._server(slot) for slot in slots]
+            found: dict[int, Any] = {}
+            for server in set(servers):
+                mine = [number for number, each in enumerate(servers) if each is server]
+                found.update(zip(mine, transmit(server, [commands[number] for number in mine]), strict=True))
+            return [found[number] for number in range(len(commands))]
+        except _TURNED_AWAY:
+            return [self._send_to(slot, [each], transmit)[0] for slot, each in zip(slots, commands, strict=True)]
+
+    def servers(self) -> list[redis.Redis]:
+        """List a client for each server that serves slots."""
+        try:
+            cluster = self._connected()
+        except RedisClusterException as error:
+            raise StoreUnavailable(f"the cluster does not answer: {error}") from error
+        return [cluster.get_redis_connection(node) for node in cluster.get_primaries()]  # type: ignore[no-untyped-call]
+
+    def _send_to(self, slot: int, commands: Sequence[Command], transmit: Transmit) -> list[Any]:
+        """Send commands of one slot to whoever holds it, again and again while that changes."""
+        turned_away: list[Exception] = []
+
+        def attempt() -> list[Any] | None:
+            try:
+                return transmit(self._server(slot), commands)
+            except _TURNED_AWAY as error:
+                turned_away.append(error)
+                self._look_around()
+                return None
+            except redis.TimeoutError:
+                # It may hang for long: those who come next should not ask it.
+                self._look_around()
+                raise
+
+        try:
+            return wait_until(attempt, "the slot is served", timeout_s=TURNED_AWAY_S, every_s=AGAIN_EVERY_S) or []
+        except WaitedInVain:
+            raise StoreUnavailable(f"the cluster does not serve slot {slot}: {turned_away[-1]}") from turned_away[-1]
+
+    def _server(self, slot: int) -> redis.Redis:
+        cluster = self._connected()
+        return cluster.get_redis_connection(cluster.nodes_manager.get_node_from_slot(slot))
+
+    def _connected(self) -> RedisCluster:
+        with self._guard:
+            if self._cluster is None:
+                self._cluster = RedisCluster(
+                    url=self._url,
+                    startup_nodes=[ClusterNode(*each) for each in self._others],  # type: ignore[no-untyped-call]
+                    # A catalog whose server is there must not wait for one whose server is not.
+                    require_full_coverage=False,
+                    **self._options,
+                )
+            return self._cluster
+
+    def _look_around(self) -> None:
+        """Ask the servers anew who holds what; if none answers, begin again with those of the URL."""
+        cluster = self._cluster
+        if cluster is None:
+            return
+        try:
+            cluster.nodes_manager.initialize(disconnect_startup_nodes_pools=False)
+        except RedisClusterException:
+            self._cluster = None
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Read ``host:port``.  Raises ValueError."""
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname or parts.port is None:
+        raise ValueError(f"{text!r} is not host:port")
+    return parts.hostname, parts.port
+
+
+def _slots(commands: Sequence[Command]) -> list[int]:
+    """Name the slot of each command: MULTI goes with the command after it, what else names no key with the one before.
+
+    So EXEC ends where its MULTI began, and WAIT waits for what was just written.
+    """
+    slots = [_slot(command) for command in commands]
+    for number, slot in enumerate(slots):
+        if slot is None and commands[number][0] != "MULTI":
+            slots[number] = slots[number - 1]
+    for number in reversed(range(len(slots))):
+        if slots[number] is None:
+            slots[number] = slots[number + 1]
+    return [slot for slot in slots if slot is not None]
+
+
+def _slot(command: Command) -> int | None:
+    if command[0] in ("MULTI", "EXEC", "WAIT"):
+        return None
+    key = command[3] if command[0] == "EVALSHA" else command[1]
+    return key_slot(str(key).encode())
