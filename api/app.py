@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from api import (
+    catalog_files,
     changes,
     documents,
     errors,
@@ -67,6 +68,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     app.register_blueprint(item_groups.blueprint)
     app.register_blueprint(item_groups_v1.blueprint)
     app.register_blueprint(items_v1.blueprint)
+    app.register_blueprint(catalog_files.blueprint)
     app.register_blueprint(tasks.blueprint)
     app.register_blueprint(task_entries.blueprint)
     app.register_blueprint(exports.create_blueprint(settings))

@@ -107,7 +107,7 @@ def cut(
     of CHUNK_ENTRIES an entry counts for, if not one.
     """
     counted = range(1, len(ids) + 1) if weights is None else list(accumulate(weights))
-    superseded = _superseded(ids)
+    superseded = find_superseded(ids)
     if (not ids or counted[-1] <= CHUNK_ENTRIES) and len(text) <= CHUNK_BYTES:
         return [Chunk(text, ids, bounds, parents, superseded, skipped=list(skipped))]
     chunks = []
@@ -138,7 +138,8 @@ def _within(indexes: list[int], here: slice) -> tuple[int, int]:
     return bisect_right(indexes, here.start - 1), bisect_right(indexes, here.stop - 1)
 
 
-def _superseded(ids: list[str]) -> list[int]:
+def find_superseded(ids: list[str]) -> list[int]:
+    """List the indexes of entries that a later one of the same id replaces."""
     if len(set(ids)) == len(ids):
         return []
     last = {id_: index for index, id_ in enumerate(ids)}

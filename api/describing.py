@@ -20,6 +20,7 @@ class Tag(StrEnum):
     ITEMS = "Items"
     VARIATIONS = "Variations"
     ITEM_GROUPS = "Item groups"
+    FILES = "Catalogue files"
     TASKS = "Tasks"
     CHANGES = "Changes"
     WEBHOOKS = "Webhooks"
@@ -58,6 +59,14 @@ class JsonBody:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesBody:
+    """A multipart body of files, at least one of them."""
+
+    #: Name of a part → what is in it.
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """One operation."""
 
@@ -70,7 +79,7 @@ class Description:
     query: type[Schema] | None = None
     #: Names of request headers that matter.
     headers: tuple[str, ...] = ()
-    body: EntriesBody | JsonBody | None = None
+    body: EntriesBody | JsonBody | FilesBody | None = None
     #: Statuses of the refusals it has beside those of every operation that needs a token.
     errors: tuple[int, ...] = ()
     #: It needs neither key nor token.

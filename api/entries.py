@@ -18,6 +18,7 @@ from api.entry_schemas import ENTRY_SCHEMAS, entry_schema
 from api.errors import Problem
 from api.fast_path import FastPath, by_key
 from api.fields import OpenObject
+from api.file_schemas import FILE_PATCHES
 from api.schemas import problems
 from shared.model import Kind, OnMissing, Operation
 
@@ -67,15 +68,18 @@ class EntryRules:
         self._fast = FastPath(schema)
         self._has_parents = kind is Kind.VARIATIONS
 
-    def check(self, entries: Sequence[Raw], loc: str) -> Checked:
-        """Check one or more entries that are JSON in valid UTF-8; ``loc`` is the name of the list they were sent in."""
+    def check(self, entries: Sequence[Raw], loc: str, *, first: int = 0) -> Checked:
+        """Check one or more entries that are JSON in valid UTF-8.
+
+        ``loc`` is the name of the list they were sent in, ``first`` the place of the first of them there.
+        """
         read = self._fast.read(entries)
         parents = read.parents
         if parents is None and self._has_parents:
             parents = [None] * len(entries)
         checked = Checked(read.ids, parents)
         for index in sorted(read.doubtful | _perhaps_too_deep(entries)):
-            if wrong := self._recheck(checked, index, entries[index], f"{loc}[{index}]"):
+            if wrong := self._recheck(checked, index, entries[index], f"{loc}[{first + index}]"):
                 checked.problems[index] = wrong
         return checked
 
@@ -117,10 +121,25 @@ def rules_for(kind: Kind, operation: Operation, on_missing: OnMissing) -> EntryR
     return EntryRules(entry_schema(kind, operation, on_missing)(), kind)
 
 
+@cache
+def file_rules_for(kind: Kind, operation: Operation, on_missing: OnMissing) -> EntryRules:
+    """Build, once, the rules for the entries of catalogue files: what builds a generation has whole ones, or names."""
+    match operation:
+        case Operation.SYNC:
+            return rules_for(kind, Operation.PUT, on_missing)
+        case Operation.KEEP:
+            return rules_for(kind, Operation.DELETE, on_missing)
+        case Operation.PATCH if on_missing is not OnMissing.CREATE:
+            return EntryRules(FILE_PATCHES[kind](), kind)
+        case _:
+            return rules_for(kind, operation, on_missing)
+
+
 # All of them now: a schema that has no fast path must not wait for its first batch to say so.
 for _kind, _operation in ENTRY_SCHEMAS:
     for _on_missing in OnMissing:
         rules_for(_kind, _operation, _on_missing)
+        file_rules_for(_kind, _operation, _on_missing)
 
 
 def _perhaps_too_deep(entries: Sequence[Raw]) -> set[int]:

@@ -39,11 +39,13 @@ class Strict(Schema):
     error_messages = _WORDS
 
 
-def _id(*, required: bool = True) -> fields.Text:
+def entry_id(*, required: bool = True) -> fields.Text:
+    """Declare the id of an item or a variation."""
     return fields.Text(required=required, validate=length(1, 250))
 
 
-def _name(*, required: bool) -> fields.Text:
+def entry_name(*, required: bool) -> fields.Text:
+    """Declare the name of an item or a variation."""
     return fields.Text(required=required, validate=[*length(1, 250), ONE_ALPHANUMERIC])
 
 
@@ -96,74 +98,75 @@ class EditableData(Data):
     group_ids_remove = _texts(data_key="group_ids:remove")
 
 
-def _data(schema: type[Data], edits_refused: str | None = None) -> fields.OpenObject:
+def entry_data(schema: type[Data], edits_refused: str | None = None) -> fields.OpenObject:
+    """Declare the ``data`` of an item or a variation."""
     return fields.OpenObject(schema, max_bytes=DATA_MAX_BYTES, edits_refused=edits_refused, allow_none=True)
 
 
 class ItemPut(Strict):
     """An item, whole."""
 
-    id = _id()
-    name = _name(required=True)
+    id = entry_id()
+    name = entry_name(required=True)
     suggested_score = _score()
-    data = _data(Data, NO_EDITS_IN_PUT)
+    data = entry_data(Data, NO_EDITS_IN_PUT)
 
 
 class VariationPut(ItemPut):
     """A variation, whole."""
 
-    item_id = _id()
-    name = _name(required=False)
+    item_id = entry_id()
+    name = entry_name(required=False)
 
 
 class ItemPatch(ItemPut):
     """What changes in an item that is there."""
 
-    name = _name(required=False)
-    data = _data(EditableData)
+    name = entry_name(required=False)
+    data = entry_data(EditableData)
 
 
 class VariationPatch(ItemPatch):
     """What changes in a variation that is there."""
 
-    item_id = _id(required=False)
+    item_id = entry_id(required=False)
 
 
 class ItemPatchCreate(ItemPut):
     """What changes in an item, or makes it."""
 
-    data = _data(Data, NO_EDITS_IN_CREATE)
+    data = entry_data(Data, NO_EDITS_IN_CREATE)
 
 
 class VariationPatchCreate(VariationPut):
     """What changes in a variation, or makes it."""
 
-    data = _data(Data, NO_EDITS_IN_CREATE)
+    data = entry_data(Data, NO_EDITS_IN_CREATE)
 
 
 class ItemV1(Described):
     """An item of V1, without its ``variations``; its ``id`` is its ``item_name`` if it has none."""
 
-    id = _id(required=False)
-    item_name = _name(required=True)
+    id = entry_id(required=False)
+    item_name = entry_name(required=True)
     section = section()
     suggested_score = _score()
-    metadata = _data(Data, NO_EDITS_IN_V1)
+    metadata = entry_data(Data, NO_EDITS_IN_V1)
 
 
 class ItemV1Change(ItemV1):
     """An item of V1 that is there already, and may get another name."""
 
-    new_item_name = _name(required=False)
+    new_item_name = entry_name(required=False)
 
 
 class VariationV1(Described):
     """A variation inside an item of V1."""
 
-    id = _id()
-    item_name = _name(required=False)
+    id = entry_id()
+    item_name = entry_name(required=False)
     suggested_score = _score()
-    metadata = _data(Data, NO_EDITS_IN_V1)
+    metadata = entry_data(Data, NO_EDITS_IN_V1)
 
 
 class ItemV1Delete(Strict):
@@ -172,7 +175,7 @@ class ItemV1Delete(Strict):
     class Meta:
         unknown = INCLUDE
 
-    id = _id(required=False)
+    id = entry_id(required=False)
     item_name = fields.Text(validate=length(1, 250))
     section = section()
 
@@ -186,7 +189,7 @@ class CallV1(Strict):
 class EntryDelete(Strict):
     """What goes."""
 
-    id = _id()
+    id = entry_id()
 
 
 def group_id(*, required: bool = True, **kwargs: Any) -> fields.Text:

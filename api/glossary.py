@@ -6,6 +6,9 @@ from __future__ import annotations
 PARAMETERS: dict[str, str] = {
     "key": "The catalog that is meant.",
     "section": "The part of the catalog that is meant.",
+    "format": "How the files are written: `csv`, or `jsonl`, an entry a line.",
+    "mode": "What the files have: `full`, whole entries, or `ids`, the ids of those to keep as they are.",
+    "patch_delta": "Change only the fields that are given, of entries that are there.",
     "force": "Waive the safeguard: without it, a task that would delete more than half of a section's items fails. "
     "With it, a PUT of V1 also makes items that are not there.",
     "notification_email": "Who gets a mail if the task fails. May be repeated.",

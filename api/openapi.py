@@ -15,7 +15,7 @@ from marshmallow import Schema
 from werkzeug.routing import Rule
 
 from api.answer_schemas import Error
-from api.describing import Answer, Description, EntriesBody, JsonBody, Tag, description_of
+from api.describing import Answer, Description, EntriesBody, FilesBody, JsonBody, Tag, description_of
 from api.glossary import HEADERS, PARAMETERS
 from api.openapi_fields import teach
 from api.refusals import ALWAYS, REFUSALS, WITH_BODY, Refusal
@@ -131,7 +131,9 @@ class _Writer:
         for name in description.headers:
             yield {"in": "header", "name": name, "description": HEADERS[name], "schema": _HEADER_SCHEMAS[name]}
 
-    def _content(self, body: EntriesBody | JsonBody) -> dict[str, Any]:
+    def _content(self, body: EntriesBody | JsonBody | FilesBody) -> dict[str, Any]:
+        if isinstance(body, FilesBody):
+            return _files(body)
         entry = self._schema(body.schema)
         if isinstance(body, JsonBody):
             return {"application/json": {"schema": entry, "example": body.example}}
@@ -176,6 +178,12 @@ class _Writer:
     def _schema(self, schema: type[Schema]) -> dict[str, Any]:
         reference: dict[str, Any] = self._converter.resolve_nested_schema(schema)
         return reference
+
+
+def _files(body: FilesBody) -> dict[str, Any]:
+    file = {"type": "string", "contentMediaType": "text/csv"}
+    parts = {name: file | {"description": text} for name, text in body.parts.items()}
+    return {"multipart/form-data": {"schema": {"type": "object", "properties": parts, "minProperties": 1}}}
 
 
 def _refusals(description: Description) -> tuple[int, ...]:

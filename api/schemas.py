@@ -76,18 +76,23 @@ class ItemsV1Query(SyncQuery):
     force = fields.QueryFlag(load_default=False)
 
 
-class WriteQuery(WaitQuery):
-    """What every write takes."""
+class SubmittingQuery(WaitQuery):
+    """What everything takes that becomes a task."""
 
     section = _section()
     force = fields.QueryFlag(load_default=False)
-    on_invalid = fields.Choice(list(OnInvalid), load_default=OnInvalid.REJECT)
-    dry_run = fields.QueryFlag(load_default=False)
     notification_emails = fields.ListOf(
         fields.Text(validate=validate.Email(error="value is not a valid email address")),
         data_key="notification_email",
         load_default=list,
     )
+
+
+class WriteQuery(SubmittingQuery):
+    """What every write of entries takes."""
+
+    on_invalid = fields.Choice(list(OnInvalid), load_default=OnInvalid.REJECT)
+    dry_run = fields.QueryFlag(load_default=False)
 
 
 class PatchQuery(WriteQuery):

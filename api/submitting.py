@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import structlog
 from flask import Response, jsonify
 
+from api.accepting import Accepted, hand_over
 from api.auth import caller
-from api.errors import Conflict, TooManyTasks, Unavailable
 from api.services import services
 from api.task_views import show
 from api.tracing import request_id, traceparent
-from shared import metrics
 from shared.codec import digest_ids, encode_chunk
 from shared.errors import StoreUnavailable
 from shared.model import Batch, Chunk
-from shared.outbox import Outboxes
-from shared.partitions import new_nonce
-from shared.submissions import IdempotencyKey, Submission, Submitted
-
-log = structlog.get_logger()
-
-#: Seconds after which a full queue is worth another try.
-RETRY_AFTER_S = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What a write became."""
-
-    task_id: int
-    #: How many more tasks may wait.
-    tasks_remaining: int
-    #: The task is that of an earlier request with the same Idempotency-Key.
-    repeated: bool
-
-    @property
-    def task_status_path(self) -> str:
-        return f"/v1/tasks/{self.task_id}?key={caller().catalog_key}"
+from shared.submissions import IdempotencyKey
 
 
 def submit(
@@ -50,7 +26,11 @@ def submit(
 
     The task itself comes along if it was to be waited for, ended or not.
     """
-    accepted = accept(batch, chunks, idempotency=idempotency)
+    return answer_accepted(accept(batch, chunks, idempotency=idempotency), wait_s)
+
+
+def answer_accepted(accepted: Accepted, wait_s: int | None) -> Response:
+    """Answer with the id of a task, and after a wait with the task."""
     answer = jsonify(
         task_id=accepted.task_id,
         task_status_path=accepted.task_status_path,
@@ -63,51 +43,14 @@ def submit(
 
 
 def accept(batch: Batch, chunks: list[Chunk], *, idempotency: IdempotencyKey | None = None) -> Accepted:
-    """Submit a batch and ring if nobody drains.
-
-    A repeat with the same Idempotency-Key is answered with the task of the first, also while the queue is full.  Raises
-    TooManyTasks if it is, Conflict if the key was used for another request; nothing is stored then.
-    """
-    tools, catalog_key = services(), caller().catalog_key
-    now_ms = tools.clock()
-    outbox = [Outboxes.mark(catalog_key, now_ms)] if batch.notification_emails else []
-    batch = replace(batch, request_id=request_id(), traceparent=traceparent())
-    frames = [encode_chunk(chunk) for chunk in chunks]
-    with metrics.SUBMIT_SECONDS.time():
-        submitted = tools.partition(catalog_key).submit(
-            batch,
-            frames,
-            now_ms=now_ms,
-            nonce=new_nonce(),
-            touched=digest_ids([entry_id for chunk in chunks for entry_id in chunk.ids]),
-            idempotency=idempotency,
-            before=tools.backlog.before_submit(catalog_key, now_ms) + outbox,
-            after=tools.backlog.after_submit(catalog_key, now_ms) + outbox,
-        )
-    if submitted.ring:
-        tools.bell.ring(catalog_key)
-    _refuse(submitted)
-    # A repeat may also be this very request, sent to the store twice.
-    repeated = idempotency is not None and submitted.outcome is Submission.REPEATED
-    _tell(catalog_key, batch, submitted.task_id, repeated=repeated)
-    return Accepted(submitted.task_id, submitted.tasks_remaining, repeated)
-
-
-def _tell(catalog_key: str, batch: Batch, task_id: int, *, repeated: bool) -> None:
-    if not repeated:
-        metrics.BATCHES_ACCEPTED.labels(batch.kind, batch.operation).inc()
-        metrics.ENTRIES_ACCEPTED.labels(batch.kind, batch.operation).inc(batch.entries)
-        metrics.BYTES_ACCEPTED.inc(batch.bytes)
-    log.info(
-        "batch accepted before" if repeated else "batch accepted",
-        action="submit",
-        catalog_key=catalog_key,
-        task_id=task_id,
-        kind=batch.kind,
-        operation=batch.operation,
-        section=batch.section,
-        entries=batch.entries,
-        bytes=batch.bytes,
+    """Submit a batch of the present request, as `hand_over`; raises as that."""
+    return hand_over(
+        services(),
+        caller().catalog_key,
+        replace(batch, request_id=request_id(), traceparent=traceparent()),
+        [encode_chunk(chunk) for chunk in chunks],
+        touched=digest_ids([entry_id for chunk in chunks for entry_id in chunk.ids]),
+        idempotency=idempotency,
     )
 
 
@@ -121,19 +64,3 @@ def _waited_for(task_id: int, wait_s: int | None) -> dict[str, Any]:
         if task is not None:
             return {"task": show(task)[0]}
     return {}
-
-
-def _refuse(submitted: Submitted) -> None:
-    match submitted.outcome:
-        case Submission.TASKS_FULL:
-            refusal = TooManyTasks("Too many tasks are queued for this key.", retry_after_s=RETRY_AFTER_S)
-        case Submission.BYTES_FULL:
-            refusal = TooManyTasks("Too many bytes are queued for this key.", retry_after_s=RETRY_AFTER_S)
-        case Submission.UPLOAD_LOST:
-            raise Unavailable("The batch was lost on its way to the store. Please try again.", retry_after_s=1)
-        case Submission.CONFLICT:
-            raise Conflict("This Idempotency-Key was used for another request.")
-        case _:
-            return
-    refusal.headers["X-RateLimit-Tasks-Remaining"] = str(submitted.tasks_remaining)
-    raise refusal

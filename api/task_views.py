@@ -12,7 +12,7 @@ from api.export_links import export_filename, export_url
 from api.schemas import TaskType
 from api.services import services
 from shared.clock import iso
-from shared.model import Kind, Status
+from shared.model import Batch, Kind, OnMissing, Operation, Status
 from shared.tasks import Place, Task
 
 
@@ -56,6 +56,8 @@ def _shown(task: Task) -> dict[str, Any]:
     elif task.status is Status.FAILED:
         shown["error"] = {"message": task.error}
     shown["progress"] = {"entries_total": task.entries_total, "entries_applied": task.entries_done}
+    if batch.parts:
+        shown["files"] = {part.kind: {"rows": part.entries} for part in batch.parts}
     if batch.submitter is not None:
         sender = batch.submitter
         shown["submitted_by"] = {
@@ -79,7 +81,22 @@ def _filename(task: Task) -> str:
         return export_filename(caller().catalog_key, task)
     moment = datetime.fromtimestamp(task.submitted_ms / 1000, UTC).strftime("%Y-%m-%d-%H-%M-%S")
     of = task.batch.section or task.batch.kind
-    return f"{caller().catalog_key}_{of}_{task.batch.operation}_{moment}.tar"
+    return f"{caller().catalog_key}_{of}_{_operation(task.batch)}_{moment}.tar"
+
+
+def _operation(batch: Batch) -> str:
+    """Say what a batch does; for catalogue files in the words of their names."""
+    if not batch.parts:
+        return batch.operation
+    match batch.operation:
+        case Operation.SYNC | Operation.KEEP:
+            return "sync"
+        case Operation.PUT:
+            return "delta"
+        case Operation.PATCH:
+            return "patchdelta" + ("" if batch.on_missing is OnMissing.FAIL else batch.on_missing.lower())
+        case _:
+            return batch.operation
 
 
 def _export_result(task: Task) -> dict[str, Any]:
@@ -87,15 +104,15 @@ def _export_result(task: Task) -> dict[str, Any]:
 
 
 def _result(task: Task) -> dict[str, Any]:
+    kinds = task.batch.kinds
     touched = {
         name: count
         for name, count in task.counts.items()
-        if name.startswith(task.batch.kind) or (count and name.startswith(Kind.VARIATIONS))
+        if name.startswith(kinds) or (count and name.startswith(Kind.VARIATIONS))
     }
-    if task.batch.kind is Kind.ITEM_GROUPS:
-        changelog: dict[str, Any] = {"sections": {}, **touched}
-    else:
-        changelog = {"sections": {task.batch.section: touched}}
+    groups = {name: count for name, count in touched.items() if name.startswith(Kind.ITEM_GROUPS)}
+    in_section = {name: count for name, count in touched.items() if name not in groups}
+    changelog = {"sections": {task.batch.section: in_section} if in_section else {}, **groups}
     return {
         "changelog": changelog,
         "index_built": True,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from shared import scripts
 from shared.codec import STAMP_DIGITS
 from shared.effects import LIST_LENGTH, View, Wants
 from shared.keys import CatalogKeys, link_prefix, split_link
+from shared.leases import Generations
 from shared.model import NO_SECTION, Kind
 from shared.store import Store
+
+T = TypeVar("T")
 
 #: Items whose variations one call looks for: 5 µs each, so that none holds the server up.
 LINKED_ITEMS = 400
@@ -35,11 +39,12 @@ class Catalog:
         self._client = client
         self._keys = CatalogKeys(catalog_key)
 
-    def view(self, kind: Kind, section: str, generation: int, wanted: Wants) -> View:
+    def view(self, kind: Kind, section: str, generations: Generations, wanted: Wants) -> View:
         """Read what the applier wants to see, in one round trip; nothing, if it wants nothing."""
         keys, view = self._keys, View()
-        entries, index = keys.entries(kind, section, generation), keys.index(kind, section, generation)
-        items = keys.index(Kind.ITEMS, section, generation)
+        live, written, of_items = generations
+        entries, index = keys.entries(kind, section, written), keys.index(kind, section, written)
+        items = keys.index(Kind.ITEMS, section, of_items)
         reads: list[tuple[scripts.Command, Callable[[Any], None]]] = []
         if wanted.values:
             reads.append((("HMGET", entries, *wanted.values), partial(_take_values, view, wanted.values)))
@@ -49,6 +54,24 @@ class Catalog:
             reads.append((("ZCARD", items), partial(setattr, view, "item_count")))
         if wanted.all_ids:
             reads.append((("ZRANGE", index, 0, -1), partial(_take_all_ids, view)))
+        if wanted.present:
+            reads.append((("ZMSCORE", index, *wanted.present), partial(_take_present, view, wanted.present)))
+        if wanted.seen:
+            seen = keys.index(kind, section, live)
+            reads.append((("ZMSCORE", seen, *wanted.seen), partial(_take_seen, view, wanted.seen)))
+        if wanted.seen_values:
+            seen = keys.entries(kind, section, live)
+            reads.append((("HMGET", seen, *wanted.seen_values), partial(_take_seen_values, view, wanted.seen_values)))
+        reads += self._reads_of_links(section, written, wanted, view)
+        replies = scripts.run(self._client, *(command for command, _ in reads))
+        for (_, take), reply in zip(reads, replies, strict=True):
+            take(reply)
+        return view
+
+    def _reads_of_links(
+        self, section: str, generation: int, wanted: Wants, view: View
+    ) -> Iterator[tuple[scripts.Command, Callable[[Any], None]]]:
+        keys = self._keys
         if wanted.links:
             # Some of those found may be ones that stay: so there is always something to delete if that is not all.
             limit = LIST_LENGTH + len(wanted.variations)
@@ -56,79 +79,116 @@ class Catalog:
             for first in range(0, len(prefixes), LINKED_ITEMS):
                 args: list[scripts.Argument] = [limit, *prefixes[first : first + LINKED_ITEMS]]
                 command = scripts.READ_LINKS.command((keys.links(section, generation),), args)
-                reads.append((command, partial(_take_links, view, limit)))
+                yield command, partial(_take_links, view, limit)
         if wanted.variations:
             variations = keys.entries(Kind.VARIATIONS, section, generation)
-            reads.append(
-                (("HMGET", variations, *wanted.variations), partial(_take_variations, view, wanted.variations))
-            )
-        replies = scripts.run(self._client, *(command for command, _ in reads))
-        for (_, take), reply in zip(reads, replies, strict=True):
-            take(reply)
-        return view
+            yield ("HMGET", variations, *wanted.variations), partial(_take_variations, view, wanted.variations)
+
+    def size(self, kind: Kind, section: str, generation: int) -> int:
+        """Count the entries of a generation."""
+        [size] = scripts.run(self._client, ("ZCARD", self._keys.index(kind, section, generation)))
+        return int(size)
+
+    def left_out(self, kind: Kind, section: str, generations: Generations, *, offset: int, size: int) -> list[str]:
+        """Look at a page of what readers see, and list the ids that are not in the generation being built."""
+        live, built, _ = generations
+        page = ("ZRANGE", self._keys.index(kind, section, live), offset, offset + size - 1)
+        [ids] = scripts.run(self._client, page)
+        if not ids:
+            return []
+        [scores] = scripts.run(self._client, ("ZMSCORE", self._keys.index(kind, section, built), *ids))
+        return [id_.decode() for id_, score in zip(ids, scores, strict=True) if score is None]
+
+    # -- for readers: from one generation, whole -------------------------------------------------------------------
 
     def get(self, kind: Kind, section: str, ids: Sequence[str]) -> list[Entry]:
         """Read entries by id, in the order of the ids; those that are not there are left out."""
-        if not ids:
-            return []
-        generation = self._generation(section)
-        [values] = scripts.run(self._client, ("HMGET", self._keys.entries(kind, section, generation), *ids))
-        return [_entry(id_, value) for id_, value in zip(ids, values, strict=True) if value is not None]
+        return self._settled(section, lambda generation: self._entries(kind, section, generation, ids))
 
     def page(self, kind: Kind, section: str, *, offset: int, size: int) -> tuple[list[Entry], int]:
         """Read a page of all entries, ordered by the bytes of their ids, and their number."""
-        generation = self._generation(section)
-        index = self._keys.index(kind, section, generation)
-        ids, total = scripts.run(self._client, ("ZRANGE", index, offset, offset + size - 1), ("ZCARD", index))
-        return self._entries(kind, section, generation, ids), total
+
+        def read(generation: int) -> tuple[list[Entry], int]:
+            index = self._keys.index(kind, section, generation)
+            commands = ("ZRANGE", index, offset, offset + size - 1), ("ZCARD", index)
+            ids, total = self._run(section, generation, *commands)
+            return self._entries(kind, section, generation, _texts(ids)), total
+
+        return self._settled(section, read)
 
     def page_after(self, kind: Kind, section: str, *, after: str | None, size: int) -> list[Entry]:
         """Read the entries that follow an id in the order of `page`; from the start without one."""
-        generation = self._generation(section)
-        start = "-" if after is None else "(" + after
-        index = self._keys.index(kind, section, generation)
-        [ids] = scripts.run(self._client, ("ZRANGE", index, start, "+", "BYLEX", "LIMIT", 0, size))
-        return self._entries(kind, section, generation, ids)
+        return self._page_between(kind, section, "-" if after is None else "(" + after, "+", size)
 
     def page_of_prefix(self, kind: Kind, section: str, *, prefix: str, after: str | None, size: int) -> list[Entry]:
         """Read the entries whose ids begin with a text, in the order of `page`; if an id is given, those after it."""
-        generation = self._generation(section)
         start = "-" if not prefix else f"[{prefix}"
         end = "+" if not prefix else b"(%s\xff" % prefix.encode()
-        index = self._keys.index(kind, section, generation)
-        command = ("ZRANGE", index, start if after is None else f"({after}", end, "BYLEX", "LIMIT", 0, size)
-        [ids] = scripts.run(self._client, command)
-        return self._entries(kind, section, generation, ids)
+        return self._page_between(kind, section, start if after is None else f"({after}", end, size)
+
+    def _page_between(self, kind: Kind, section: str, start: str, end: str | bytes, size: int) -> list[Entry]:
+        def read(generation: int) -> list[Entry]:
+            index = self._keys.index(kind, section, generation)
+            [ids] = self._run(section, generation, ("ZRANGE", index, start, end, "BYLEX", "LIMIT", 0, size))
+            return self._entries(kind, section, generation, _texts(ids))
+
+        return self._settled(section, read)
 
     def sections(self) -> list[str]:
         """List the sections that hold, or held, anything."""
         [names] = scripts.run(self._client, ("HKEYS", self._keys.sections))
-        return sorted(name.decode() for name in names)
+        return sorted(name.decode() for name in names if name.decode() != NO_SECTION)
 
     def item_groups(self) -> dict[str, bytes]:
         """Read the JSON of all item groups as of one moment, by id, in no order."""
-        [reply] = scripts.run(self._client, ("HGETALL", self._keys.item_groups))
+
+        def read(generation: int) -> Any:
+            groups = self._keys.entries(Kind.ITEM_GROUPS, NO_SECTION, generation)
+            return self._run(NO_SECTION, generation, ("HGETALL", groups))[0]
+
+        reply = self._settled(NO_SECTION, read)
         values = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
         return {id_.decode(): value[STAMP_DIGITS:] for id_, value in values.items()}
 
     def variation_ids(self, section: str, item_id: str) -> list[str]:
         """List the variations of an item, by id."""
         prefix = link_prefix(item_id)
-        links_key = self._keys.links(section, self._generation(section))
-        [links] = scripts.run(self._client, ("ZRANGE", links_key, f"[{prefix}", b"(%s\xff" % prefix.encode(), "BYLEX"))
-        return [split_link(link.decode())[1] for link in links]
 
-    def _generation(self, section: str) -> int:
-        if section == NO_SECTION:
-            return 0
-        [generation] = scripts.run(self._client, ("HGET", self._keys.sections, section))
-        return int(generation or 0)
+        def read(generation: int) -> list[bytes]:
+            links = self._keys.links(section, generation)
+            command = ("ZRANGE", links, f"[{prefix}", b"(%s\xff" % prefix.encode(), "BYLEX")
+            [found] = self._run(section, generation, command)
+            return found  # type: ignore[no-any-return]
 
-    def _entries(self, kind: Kind, section: str, generation: int, ids: Sequence[bytes]) -> list[Entry]:
+        return [split_link(link.decode())[1] for link in self._settled(section, read)]
+
+    def _entries(self, kind: Kind, section: str, generation: int, ids: Sequence[str]) -> list[Entry]:
         if not ids:
             return []
-        [values] = scripts.run(self._client, ("HMGET", self._keys.entries(kind, section, generation), *ids))
-        return [_entry(id_.decode(), value) for id_, value in zip(ids, values, strict=True) if value is not None]
+        [values] = self._run(section, generation, ("HMGET", self._keys.entries(kind, section, generation), *ids))
+        return [_entry(id_, value) for id_, value in zip(ids, values, strict=True) if value is not None]
+
+    def _settled(self, section: str, read: Callable[[int], T]) -> T:
+        """Read from the generation that counts, and again from the next one if that took its place meanwhile."""
+        while True:
+            [generation] = scripts.run(self._client, ("HGET", self._keys.sections, section))
+            with contextlib.suppress(_Replaced):
+                return read(int(generation or 0))
+
+    def _run(self, section: str, generation: int, *commands: scripts.Command) -> list[Any]:
+        """Read from a generation in one round trip; raises _Replaced if by the end of that it no longer counts."""
+        *replies, now = scripts.run(self._client, *commands, ("HGET", self._keys.sections, section))
+        if int(now or 0) != generation:
+            raise _Replaced
+        return replies
+
+
+class _Replaced(Exception):
+    """Another generation took the place of the one that was read."""
+
+
+def _texts(ids: Sequence[bytes]) -> list[str]:
+    return [id_.decode() for id_ in ids]
 
 
 def _take_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
@@ -149,6 +209,18 @@ def _take_items(view: View, ids: Sequence[str], scores: Sequence[float | None]) 
 
 def _take_all_ids(view: View, ids: Sequence[bytes]) -> None:
     view.all_ids = {id_.decode() for id_ in ids}
+
+
+def _take_present(view: View, ids: Sequence[str], scores: Sequence[float | None]) -> None:
+    view.present = {id_ for id_, score in zip(ids, scores, strict=True) if score is not None}
+
+
+def _take_seen(view: View, ids: Sequence[str], scores: Sequence[float | None]) -> None:
+    view.seen = {id_ for id_, score in zip(ids, scores, strict=True) if score is not None}
+
+
+def _take_seen_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
+    view.seen_values = {id_: value for id_, value in zip(ids, values, strict=True) if value is not None}
 
 
 def _take_links(view: View, limit: int, reply: Sequence[Any]) -> None:

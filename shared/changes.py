@@ -106,30 +106,29 @@ class ChangeFeed:
 
     def _changes(self, task: Task) -> Iterator[Change]:
         batch = task.batch
+        entries: dict[Kind, list[tuple[str, Outcome]]] = {}
         report, frames = scripts.run(
             self._client,
             ("GETRANGE", self._keys.report(task.id), 0, batch.entries - 1),
             ("LRANGE", self._keys.also_changed(task.id), 0, -1),
         )
         marks = report.decode()
-        entries = list(self._named(task, marks)) if CHANGES.intersection(marks) else []
-        others: dict[Kind, list[tuple[str, Outcome]]] = {}
+        if CHANGES.intersection(marks):
+            for kind, found in self._named(task, marks):
+                entries.setdefault(kind, []).extend(found)
         for frame in frames:
             for kind, changed in decode_changed(frame).items():
                 for outcome, ids in changed.items():
-                    others.setdefault(kind, []).extend((entry_id, outcome) for entry_id in ids)
-        entries += others.pop(batch.kind, ())
-        if entries:
-            yield Change(task.id, batch.kind, batch.section, entries)
-        for kind, found in others.items():
-            yield Change(task.id, kind, batch.section, found)
+                    entries.setdefault(kind, []).extend((entry_id, outcome) for entry_id in ids)
+        for kind in sorted(entries, key=lambda kind: kind not in batch.kinds):
+            if entries[kind]:
+                yield Change(task.id, kind, batch.section_of(kind), entries[kind])
 
-    def _named(self, task: Task, marks: str) -> Iterator[tuple[str, Outcome]]:
+    def _named(self, task: Task, marks: str) -> Iterator[tuple[Kind, list[tuple[str, Outcome]]]]:
         """List the entries that changed something; of a task that was given up halfway, those it came to."""
         for number in range(task.batch.chunks):
             chunk = self._payloads.chunk(task, number)
-            for entry_id, mark in zip(chunk.ids, marks[chunk.first :], strict=False):
-                if mark in CHANGES:
-                    yield entry_id, Outcome(mark)
+            here = zip(chunk.ids, marks[chunk.first : chunk.first + len(chunk)], strict=False)
+            yield task.batch.kind_of(number), [(entry_id, Outcome(mark)) for entry_id, mark in here if mark in CHANGES]
             if chunk.first + len(chunk) >= len(marks):
                 return

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from shared.model import Kind
+
 #: In the outcomes of an effect: a put, of which the commit finds out whether it creates or updates.
 PUT_MARK = "?"
 
@@ -30,6 +32,12 @@ class Wants:
     item_count: bool = False
     #: Whether the ids of all entries of the batch's kind are needed.
     all_ids: bool = False
+    #: Ids, of the batch's kind, of which only the existence is needed, in the generation that is written to.
+    present: list[str] = field(default_factory=list)
+    #: For what builds a generation: ids of which has to be known whether readers see them.
+    seen: list[str] = field(default_factory=list)
+    #: Ids whose entries, as readers see them, are needed with their update times.
+    seen_values: list[str] = field(default_factory=list)
 
     def __iadd__(self, other: Wants) -> Wants:
         self.values += other.values
@@ -38,6 +46,9 @@ class Wants:
         self.variations += other.variations
         self.item_count |= other.item_count
         self.all_ids |= other.all_ids
+        self.present += other.present
+        self.seen += other.seen
+        self.seen_values += other.seen_values
         return self
 
 
@@ -57,6 +68,14 @@ class View:
     links_complete: bool = True
     #: Those asked for that are there.
     variations: dict[str, bytes] = field(default_factory=dict)
+    #: Those asked for that are there.
+    present: set[str] = field(default_factory=set)
+    #: Those asked for that readers see.
+    seen: set[str] = field(default_factory=set)
+    #: The same, with update time and value.
+    seen_values: dict[str, bytes] = field(default_factory=dict)
+    #: Some of the items may come later in the same task.
+    items_to_come: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +88,17 @@ class Puts:
     ids: list[str] = field(default_factory=list)
     text: bytes = b""
     bounds: list[int] = field(default_factory=list)
+    #: Each value begins with an update time already.
+    stamped: bool = False
 
     @classmethod
-    def of(cls, ids: list[str], values: list[bytes]) -> Puts:
+    def of(cls, ids: list[str], values: list[bytes], *, stamped: bool = False) -> Puts:
         """Join values that do not lie in one text yet."""
         ends = list(accumulate(map(len, values)))
         starts = [0, *ends[:-1]]
-        return cls(ids, b"".join(values), [place for pair in zip(starts, ends, strict=False) for place in pair])
+        return cls(
+            ids, b"".join(values), [place for pair in zip(starts, ends, strict=False) for place in pair], stamped
+        )
 
     def values(self) -> Iterator[bytes]:
         return (self.text[start:end] for start, end in zip(self.bounds[::2], self.bounds[1::2], strict=True))
@@ -105,5 +128,9 @@ class Effects:
     variations_deleted: int = 0
     item_groups_updated: int = 0
     item_groups_deleted: int = 0
+    #: Entries that are not in the generation being built, to be gone with the flip: their kind, their ids.
+    left_out: tuple[Kind, list[str]] | None = None
+    #: The generation that was built takes the place of the one that readers see.
+    flips: bool = False
     #: False for a page before the last of a chunk.
     chunk_ends: bool = True

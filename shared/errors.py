@@ -27,6 +27,10 @@ class StoreFull(TryAgain):
     retry_after_s = 10
 
 
+class UploadLost(TryAgain):
+    """An upload is not whole any more; nothing of it was stored."""
+
+
 class Wrong(NamedTuple):
     """An entry that makes its task fail."""
 

@@ -1,9 +1,9 @@
 """Which tasks touched an entry.
 
 Every task leaves one line in the history of its catalog: its id, the task that it re-runs, and 4 bytes for the id of
-each entry, in the order of the batch.  An entry's history is found by going through all lines, newest first: 100,000
-of them take some 50 ms, so nothing is written per entry.  What the batch does not name, as variations that go with
-their item, has a line of its own.
+each entry, in the order of the batch; one of catalogue files leaves a line for each chunk, as it is applied.  An
+entry's history is found by going through all lines, newest first: 100,000 of them take some 50 ms, so nothing is
+written per entry.  What the batch does not name, as variations that go with their item, has a line of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ PAGE = 10_000
 #: Tasks that a history names at most.
 MOST = 200
 
-_HEAD = struct.Struct(">II")
+#: The task, the one that it re-runs or _ALSO, the index of the first entry.
+_HEAD = struct.Struct(">III")
 _DIGEST_BYTES = 4
 #: In place of a re-run task: entries that the batch does not name.
 _ALSO = 2**32 - 1
@@ -54,11 +55,11 @@ class History:
         found: dict[int, Touch] = {}
         reruns: dict[int, list[int]] = {}
         for line in self._lines():
-            task_id, of = _HEAD.unpack_from(line)
+            task_id, of, first = _HEAD.unpack_from(line)
             if of not in (0, _ALSO):
                 reruns.setdefault(of, []).append(task_id)
             elif (index := _find(line, needle)) is not None:
-                touch = Touch(task_id, None if of == _ALSO else index)
+                touch = Touch(task_id, None if of == _ALSO else first + index)
                 for each in _with_reruns(touch, reruns):
                     found.setdefault(each.task_id, each)
                 if len(found) >= most:

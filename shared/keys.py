@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from shared.model import Kind, Status
+from shared.model import NO_SECTION, Kind, Status
 
 # -- across catalogs: written by calls of their own, so always a superset of what the partitions hold; in one slot ----
 
@@ -32,9 +32,9 @@ class CatalogKeys:
     """The keys of one catalog."""
 
     __slots__ = (
-        "deliveries", "ended", "export_files", "exports", "fence", "history", "item_group_ids", "item_groups", "lease",
-        "outbox", "partition", "payloads", "position", "prefix", "rung", "sections", "seq", "store_run", "stream",
-        "tasks", "waiting", "webhooks",
+        "deliveries", "ended", "export_files", "exports", "fence", "history", "lease", "outbox", "partition",
+        "payloads", "position", "prefix", "rung", "sections", "seq", "store_run", "stream", "tasks", "waiting",
+        "webhooks",
     )  # fmt: skip
 
     def __init__(self, catalog_key: str) -> None:
@@ -64,12 +64,8 @@ class CatalogKeys:
         #: hash, for ever: {tasks, bytes, entries, kept_bytes, history_bytes, last_ms, untold}: waiting, payloads and
         #: history kept, last submission, the last task of which the change feed can no longer tell.
         self.waiting = prefix + "waiting"
-        #: hash, for ever: section → generation its readers and writers use.
+        #: hash, for ever: section → generation its readers and writers use; NO_SECTION → that of the item groups.
         self.sections = prefix + "sections"
-        #: hash, until deleted: item group id → as in ``entries``.
-        self.item_groups = prefix + "item_groups"
-        #: zset, until deleted: the ids of ``item_groups``, all scores 0, so ordered by their bytes.
-        self.item_group_ids = prefix + "item_groups:ids"
         #: zset, until delivered or given up: what is to be told outside, see shared/outbox.py; score = due, ms.
         self.outbox = prefix + "outbox"
         #: hash, until removed: webhook id → JSON {id, url, secret, created_ms}.
@@ -133,21 +129,21 @@ class CatalogKeys:
     def entries(self, kind: Kind, section: str, generation: int) -> str:
         """Hash, as long as its generation: id → 13 digits of update time in ms, then the entry's JSON.
 
-        Item groups have neither section nor generation: theirs is ``item_groups``.
+        Item groups lie in NO_SECTION, whatever is asked for.
         """
-        if kind is Kind.ITEM_GROUPS:
-            return self.item_groups
-        return f"{self.prefix}{kind}:{generation}:{quote(section, safe='')}"
+        return f"{self.prefix}{kind}:{generation}:{_place(kind, section)}"
 
     def index(self, kind: Kind, section: str, generation: int) -> str:
         """Zset, as long as its generation: the ids of ``entries``, all scores 0, so ordered by their bytes."""
-        if kind is Kind.ITEM_GROUPS:
-            return self.item_group_ids
-        return f"{self.prefix}{kind}:ids:{generation}:{quote(section, safe='')}"
+        return f"{self.prefix}{kind}:ids:{generation}:{_place(kind, section)}"
 
     def links(self, section: str, generation: int) -> str:
         """Zset, as long as its generation, all scores 0: which variations an item has, see `link`."""
         return f"{self.prefix}links:{generation}:{quote(section, safe='')}"
+
+
+def _place(kind: Kind, section: str) -> str:
+    return NO_SECTION if kind is Kind.ITEM_GROUPS else quote(section, safe="")
 
 
 def link(item_id: str, variation_id: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-from shared.model import Batch
+from shared.model import Batch, Kind
 
 
 class Answer(StrEnum):
@@ -43,6 +44,17 @@ class Refusal(StrEnum):
     STUCK = "STUCK"
 
 
+class Generations(NamedTuple):
+    """Which generations a task reads and writes, as far as one kind goes."""
+
+    #: What readers see.
+    live: int
+    #: What the task writes to.
+    written: int
+    #: Where the items of its variations are.
+    items: int
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """One task of a window, with those of its chunks that come next."""
@@ -50,8 +62,10 @@ class Work:
     task_id: int
     #: None if the task's record is gone.
     batch: Batch | None
-    #: Of the batch's section.
+    #: Of the batch's section, which readers see.
     generation: int
+    #: The same, of the item groups.
+    group_generation: int
     begun: bool
     #: Number of the first frame's chunk.
     chunk: int
@@ -61,8 +75,23 @@ class Work:
 
     @property
     def untouched(self) -> bool:
-        """Nothing of the task has been applied, so it can still fail."""
+        """Nothing of the task has been committed."""
         return self.chunk == 0 and self.page == 0
+
+    @property
+    def can_fail(self) -> bool:
+        """Readers see nothing of the task."""
+        return self.untouched or (self.batch is not None and self.batch.operation.builds)
+
+    def generations(self, kind: Kind) -> Generations:
+        """Name the generations that matter to the entries of a kind."""
+        live = self.group_generation if kind is Kind.ITEM_GROUPS else self.generation
+        built = self.batch.kinds if self.batch is not None and self.batch.operation.builds else ()
+        return Generations(
+            live=live,
+            written=self.task_id if kind in built else live,
+            items=self.task_id if Kind.ITEMS in built else self.generation,
+        )
 
 
 @dataclass(frozen=True, slots=True)

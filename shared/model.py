@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -53,6 +53,15 @@ class Operation(StrEnum):
     AMEND = "amend"
     #: Write out what is there, as it is after all tasks before; changes nothing.
     EXPORT = "export"
+    #: Build another generation of whole entries beside the one that is read, and let it take its place.  Files.
+    SYNC = "sync"
+    #: The same, of entries as they are, named by their ids.  Files.
+    KEEP = "keep"
+
+    @property
+    def builds(self) -> bool:
+        """Whether another generation takes the place of the one that is read."""
+        return self in (Operation.SYNC, Operation.KEEP)
 
 
 class CatalogPart(StrEnum):
@@ -97,7 +106,7 @@ class Form(StrEnum):
 
     #: An object with a list of them.
     JSON = "json"
-    #: One a line.
+    #: One a line; the rows of a CSV file are kept so too.
     NDJSON = "ndjson"
 
 
@@ -205,9 +214,19 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The entries of one kind in an upload of catalogue files; its chunks follow those of the part before it."""
+
+    kind: Kind
+    entries: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What is known of a batch when it is accepted, and never changes afterwards."""
 
+    #: Of an upload of files, that of its first part.
     kind: Kind
     operation: Operation
     #: NO_SECTION for item groups.
@@ -224,9 +243,46 @@ class Batch:
     force: bool = False
     #: Of an EXPORT, which has no entries.
     export: Export | None = None
+    #: Of an upload of files, what is in it, as it came; otherwise none.
+    parts: tuple[Part, ...] = ()
+    #: Why it can only fail, if that was found at the door.
+    doomed: str = ""
     protocol: str = "http"
     notification_emails: tuple[str, ...] = ()
     submitter: Submitter | None = None
     #: The request that brought it, and the trace that this was part of (W3C ``traceparent``).
     request_id: str = ""
     traceparent: str = ""
+
+    @property
+    def steps(self) -> int:
+        """How many chunks are committed; what builds a generation has a last one that is in no payload: the flip."""
+        return self.chunks + self.operation.builds
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What kinds of entries it has, as they came."""
+        return tuple(part.kind for part in self.parts) or (self.kind,)
+
+    def section_of(self, kind: Kind) -> str:
+        """Name where its entries of a kind belong."""
+        return NO_SECTION if kind is Kind.ITEM_GROUPS else self.section
+
+    def kind_of(self, chunk: int) -> Kind:
+        """Tell what a chunk has entries of; for the last one of what builds a generation, those of the last part."""
+        end = 0
+        for part in self.parts:
+            end += part.chunks
+            if chunk < end:
+                return part.kind
+        return self.kinds[-1]
+
+    def items_follow(self, chunk: int) -> bool:
+        """Tell whether items come behind the variations that a chunk has."""
+        kind = self.kind_of(chunk)
+        return kind is Kind.VARIATIONS and Kind.ITEMS in self.kinds[self.kinds.index(kind) :]
+
+    def at(self, chunk: int) -> Batch:
+        """See it as the batch of one kind that a chunk belongs to."""
+        kind = self.kind_of(chunk)
+        return replace(self, kind=kind, section=self.section_of(kind)) if self.parts else self

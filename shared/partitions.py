@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared import replicas, scripts
-from shared.codec import decode_batch, digest_ids, encode_batch, encode_changed, pack, stamp
+from shared.codec import decode_batch, encode_batch
 from shared.errors import StoreFull, TaskConflict, TaskNotFound
-from shared.export_commands import piece_command
 from shared.keys import AWAKE, CatalogKeys
 from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal, Work
-from shared.model import Batch, Kind
+from shared.model import Batch
 from shared.settings import Settings
 from shared.states import PartitionState, read_states
-from shared.steps import Commit, Failure, Piece, Step
+from shared.step_commands import StepCommands
+from shared.steps import Commit, Step
 from shared.store import Store
 from shared.submissions import Change, IdempotencyKey, Submission, Submitted
+from shared.uploads import Upload
 
 #: How long the answer to a nonce is kept: longer than any client of ours goes on re-sending.
 NONCE_TTL_MS = 60_000
@@ -55,7 +56,7 @@ class Partition:
     def submit(
         self,
         batch: Batch,
-        frames: Sequence[bytes],
+        frames: Sequence[bytes] | Upload,
         *,
         now_ms: int,
         nonce: str,
@@ -66,24 +67,26 @@ class Partition:
     ) -> Submitted:
         """Append a batch and create its task, or refuse it whole.
 
-        A repeat with the same nonce gets the first answer.  ``touched`` has a digest of each entry's id, for the
-        history.  ``before`` and ``after`` are sent along, in this order; after them it is looked whether some worker
-        is awake, who need not be rung for.  Raises StoreFull if Redis has no memory left.
+        Its chunks come along, or were staged in an upload, under the nonce of this call.  A repeat with the same nonce
+        gets the first answer.  ``touched`` has a digest of each entry's id, for the history.  ``before`` and ``after``
+        are sent along, in this order; after them it is looked whether some worker is awake, who need not be rung for.
+        Raises StoreFull if Redis has no memory left.
         """
         keys, settings = self.keys, self._settings
         upload, digest = keys.upload(nonce), idempotency.request_digest if idempotency else ""
+        staged_bytes = frames.bytes if isinstance(frames, Upload) else sum(map(len, frames))
         submit = scripts.SUBMIT_BATCH.command(
             (
                 *keys.partition, upload, keys.idempotency(idempotency.scope_digest if idempotency else ""),
                 *self._told(now_ms),
             ),
             (
-                nonce, now_ms, len(frames), sum(map(len, frames)), settings.queue_tasks, settings.queue_bytes,
+                nonce, now_ms, batch.chunks, staged_bytes, settings.queue_tasks, settings.queue_bytes,
                 NONCE_TTL_MS, RUNG_TTL_MS, digest, IDEMPOTENCY_TTL_MS,
                 batch.entries, touched, settings.history_bytes, *self._facts(batch),
             ),
         )  # fmt: skip
-        stage = _staged(upload, frames)
+        stage = [] if isinstance(frames, Upload) else _staged(upload, frames)
         replies = replicas.write(
             self._client, submit, wanted=settings.min_replicas, before=(*before, *stage),
             after=(*after, ("EXISTS", AWAKE)),
@@ -100,7 +103,7 @@ class Partition:
     def _facts(batch: Batch) -> tuple[scripts.Argument, ...]:
         """List the fields of a task record that scripts need to see, and the batch for all others."""
         notify = ("notify", 1) if batch.notification_emails else ()
-        return ("batch", encode_batch(batch), "section", batch.section, "chunks", batch.chunks, *notify)
+        return ("batch", encode_batch(batch), "section", batch.section, "chunks", batch.steps, *notify)
 
     def change_tasks(
         self,
@@ -166,10 +169,11 @@ class Partition:
         Each step holds only if the one before it did; ``base`` names the last commit before them.  Sending them again
         after a lost answer changes nothing.
         """
-        commands = []
+        commands: list[scripts.Command] = []
+        write = StepCommands(self.keys, self._settings, token).write
         for number, step in enumerate(steps, 1):
             more = int(wants_more and number == len(steps))
-            commands.append(self._step(token, base, step, now_ms, more))
+            commands.append(write(base, step, told=self._told(now_ms), now_ms=now_ms, more=more))
             if isinstance(step, Commit):
                 base = step.name
         replies = scripts.run(self._client, *commands)
@@ -179,53 +183,15 @@ class Partition:
         window = _window(rest[1]) if len(rest) > 1 else None
         return Progress(Answer(code.decode()), len(steps), rest[0] == b"RELEASED", window)
 
-    def _step(self, token: str, base: str, step: Step, now_ms: int, more: int) -> scripts.Command:
-        work, kept_cap = step.work, self._settings.payload_bytes
-        if isinstance(step, Failure):
-            args = (token, work.task_id, base, now_ms, self._lease_ttl_ms, more, step.message, kept_cap, step.report)
-            return scripts.FAIL_TASK.command(self.keys.partition, args)
-        if isinstance(step, Piece):
-            return piece_command(self.keys, self._settings, token, step, now_ms=now_ms, more=more)
-        batch, effects, puts = work.batch, step.effects, step.effects.puts
-        assert batch is not None, "a task without a record can only fail"
-        keys, section, generation = self.keys, batch.section, work.generation
-        return scripts.COMMIT_CHUNK.command(
-            (
-                *keys.partition,
-                keys.entries(batch.kind, section, generation),
-                keys.index(batch.kind, section, generation),
-                keys.entries(Kind.VARIATIONS, section, generation),
-                keys.index(Kind.VARIATIONS, section, generation),
-                keys.links(section, generation),
-                *self._told(now_ms),
-            ),
-            (
-                token, work.task_id, step.chunk, generation, base, step.name, now_ms, self._lease_ttl_ms, more,
-                int(effects.chunk_ends), effects.outcomes, effects.warnings,
-                effects.items_updated, effects.items_deleted, effects.variations_updated, effects.variations_deleted,
-                effects.item_groups_updated, effects.item_groups_deleted,
-                kept_cap,
-                stamp(now_ms), pack(puts.ids), pack(puts.bounds), puts.text,
-                pack(
-                    (
-                        effects.deletes, effects.cascade, effects.links_added, effects.links_removed,
-                        list(effects.variations), [value.decode() for value in effects.variations.values()],
-                    )
-                ),
-                self._for_change_feed(step), digest_ids(step.also_touched), self._settings.history_bytes,
-            ),
-        )  # fmt: skip
-
-    def _for_change_feed(self, step: Commit) -> bytes | str:
-        also_changed = step.also_changed
-        if not also_changed:
-            return ""
-        return encode_changed(also_changed) if self._settings.changes == "on" else "-"
-
     def frame(self, task_id: int, chunk: int) -> bytes | None:
         """Read one chunk of a payload."""
         [frame] = scripts.run(self._client, ("LINDEX", self.keys.payload(task_id), chunk))
         return frame  # type: ignore[no-any-return]
+
+    def counted(self, task_id: int, name: str) -> int:
+        """Read one of the counts of a task."""
+        [count] = scripts.run(self._client, ("HGET", self.keys.task(task_id), name))
+        return int(count or 0)
 
     def extend(self, token: str) -> bool:
         """Hold on for another while; False if the partition is somebody else's now."""
@@ -290,10 +256,11 @@ def _window(rows: Sequence[Any]) -> list[Work]:
             task_id=int(task_id),
             batch=decode_batch(batch) if batch else None,
             generation=int(generation),
+            group_generation=int(group_generation),
             begun=bool(begun),
             chunk=int(chunk),
             page=int(page),
             frames=frames,
         )
-        for task_id, batch, generation, begun, chunk, page, frames in rows
+        for task_id, batch, generation, group_generation, begun, chunk, page, frames in rows
     ]

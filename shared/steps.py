@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.codec import Changed
 from shared.effects import Effects
 from shared.leases import Work
-from shared.model import Kind, Operation, Outcome
+from shared.model import Batch, Kind, Operation, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,16 @@ class Commit:
     chunk: int
     page: int
     effects: Effects
+    #: Ids of the entries of the chunk, for the history; of catalogue files.
+    touched: Sequence[str] = ()
+    #: Index of the first of them in the batch.
+    first: int = 0
+
+    @property
+    def batch(self) -> Batch:
+        """What the chunk belongs to, as a batch of one kind."""
+        assert self.work.batch is not None, "a task without a record can only fail"
+        return self.work.batch.at(self.chunk)
 
     @property
     def name(self) -> str:
@@ -28,7 +38,7 @@ class Commit:
     @property
     def also_changed(self) -> Changed:
         """What is changed although it is no entry of the batch."""
-        effects, batch = self.effects, self.work.batch
+        effects, batch = self.effects, self.batch
         created = set(effects.variations_created)
         variations = {
             Outcome.DELETED: effects.cascade,
@@ -36,8 +46,11 @@ class Commit:
             Outcome.UPDATED: [one for one in effects.variations if one not in created],
         }
         found: Changed = {Kind.VARIATIONS: {outcome: ids for outcome, ids in variations.items() if ids}}
-        if batch is not None and batch.operation is Operation.REPLACE and effects.deletes:
+        if batch.operation is Operation.REPLACE and effects.deletes:
             found[batch.kind] = {Outcome.DELETED: effects.deletes}
+        if effects.left_out is not None:
+            kind, ids = effects.left_out
+            found[kind] = {Outcome.DELETED: ids} if ids else {}
         return {kind: changed for kind, changed in found.items() if changed}
 
     @property
@@ -72,6 +85,14 @@ class Piece:
 
 
 Step = Commit | Failure | Piece
+
+#: Said in a task's error by whoever ends it; the contract's word for anything that goes wrong in ingestion.
+ERROR_PREFIX = "IngestionError: "
+
+
+def failed(work: Work, reason: str, report: bytes = b"") -> Failure:
+    """End a task for a reason."""
+    return Failure(work, ERROR_PREFIX + reason, report)
 
 
 def last_commit(steps: Sequence[Step], applied: str) -> str:

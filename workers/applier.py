@@ -7,15 +7,17 @@ from shared.errors import TaskFailed, Wrong
 from shared.keys import link
 from shared.model import Batch, Chunk, Kind, OnMissing, Operation, Outcome
 from shared.settings import Settings
-from workers import groups, whole_items
+from workers import groups, syncing, whole_items
 from workers.failures import failure
 from workers.linked import parent_of
 from workers.merging import Fields, decode_fields, encode_fields, merge, without_nulls
-from workers.warnings import duplicates, joined, refusals, warning
+from workers.warnings import duplicates, joined, orphan, refusals
 
 
 def wants(batch: Batch, chunk: Chunk) -> Wants:
     """Say what has to be read before this chunk can be applied."""
+    if batch.operation.builds:
+        return syncing.wants(batch, chunk)
     match batch.kind, batch.operation:
         case Kind.ITEMS | Kind.ITEM_GROUPS, Operation.PUT:
             return Wants()
@@ -47,6 +49,8 @@ def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
             return groups.apply(batch, chunk, view)
         case Operation.CREATE | Operation.MODIFY | Operation.AMEND:
             return whole_items.apply(batch, chunk, view)
+        case Operation.SYNC | Operation.KEEP:
+            return syncing.apply(batch, chunk, view)
         case Operation.EXPORT:
             raise AssertionError("an export has nothing to apply")
 
@@ -152,7 +156,7 @@ def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[
 
 def _relink(chunk: Chunk, view: View, puts: Puts, added: list[str], removed: list[str]) -> list[str]:
     """Bring an item's list of variations up to date with what is written; warn of those whose item is not there."""
-    warnings, orphanages = [], set(chunk.parents or ()) - view.items
+    warnings, orphanages = [], set[str | None]() if view.items_to_come else set(chunk.parents or ()) - view.items
     for variation_id, value in zip(puts.ids, puts.values(), strict=True):
         before, item_id = parent_of(view.values.get(variation_id)), parent_of(value)
         if before is not None and before != item_id:
@@ -161,8 +165,7 @@ def _relink(chunk: Chunk, view: View, puts: Puts, added: list[str], removed: lis
             if before != item_id:
                 added.append(link(item_id, variation_id))
             if item_id in orphanages:
-                message = f"variation {variation_id!r}: its item {item_id!r} is not there"
-                warnings.append(warning("ORPHAN_VARIATION", message, variation_id))
+                warnings.append(orphan(variation_id, item_id))
     return warnings
 
 

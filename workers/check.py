@@ -6,24 +6,26 @@ from collections.abc import Callable, Iterable, Mapping
 
 from shared.effects import View, Wants
 from shared.errors import TaskFailed, Wrong
-from shared.model import Batch, Chunk, Kind, Operation
+from shared.model import Batch, Chunk, Kind, OnMissing, Operation
 from shared.settings import Settings
 from workers import applier
 from workers.failures import Failures
 
-#: Reads what the applier wants to see.
-ReadView = Callable[[Wants], View]
+#: Reads what the applier wants to see for a batch of one kind.
+ReadView = Callable[[Batch, Wants], View]
 
 
 def may_fail(batch: Batch) -> bool:
     """Tell whether the data of a batch can make its task fail at all."""
     match batch.operation:
-        case Operation.PUT | Operation.ADD | Operation.REPLACE | Operation.EXPORT:
+        case Operation.PUT | Operation.ADD | Operation.REPLACE | Operation.SYNC | Operation.KEEP | Operation.EXPORT:
             return False
+        case Operation.PATCH if batch.parts:
+            return batch.on_missing is OnMissing.FAIL
         case Operation.PATCH | Operation.UPSERT | Operation.CREATE | Operation.MODIFY | Operation.AMEND:
             return True
         case Operation.DELETE:
-            return batch.kind is Kind.ITEMS and not batch.force
+            return Kind.ITEMS in batch.kinds and not batch.force
 
 
 def check(
@@ -31,23 +33,24 @@ def check(
 ) -> bool:
     """Run every chunk through the applier without keeping its effects; raises TaskFailed with all that is wrong.
 
-    No id stands twice in a batch but as superseded, so no chunk hangs on the effects of another.  The lease is held
-    on to with each chunk; returns False once that fails.
+    No id stands twice in a batch but as superseded, so no chunk hangs on the effects of another; in catalogue files
+    one may, but there an entry fails for nothing but its absence.  The lease is held on to with each chunk; returns
+    False once that fails.
     """
     first, deleted, item_count, failures = 0, 0, 0, Failures(batch)
-    for chunk in chunks:
-        wanted = applier.wants(batch, chunk)
-        wanted.links = []
-        view = read_view(wanted)
-        deleted += applier.deletions(batch, chunk, view)
-        item_count = view.item_count
-        wrong: Mapping[int, Wrong] = {}
-        if batch.operation is not Operation.DELETE:
-            try:
-                applier.apply(batch, chunk, view)
-            except TaskFailed as problem:
-                wrong = problem.wrong
-        failures.add(first, chunk, wrong)
+    for number, chunk in enumerate(chunks):
+        part = batch.at(number)
+        if part.operation is Operation.PATCH and part.parts:
+            view = read_view(part, Wants(present=chunk.ids))
+            wrong: Mapping[int, Wrong] = _absent(chunk, view)
+        else:
+            wanted = applier.wants(part, chunk)
+            wanted.links = []
+            view = read_view(part, wanted)
+            deleted += applier.deletions(part, chunk, view)
+            item_count = max(item_count, view.item_count)
+            wrong = _tried(part, chunk, view)
+        failures.add(part, first, chunk, wrong)
         first += len(chunk)
         if not hold():
             return False
@@ -55,3 +58,17 @@ def check(
         raise failures.error()
     applier.guard(batch, deleted, item_count, settings)
     return True
+
+
+def _absent(chunk: Chunk, view: View) -> dict[int, Wrong]:
+    """Blame the entries of a PATCH that are not there."""
+    return {i: Wrong(id_, None) for i, id_ in enumerate(chunk.ids) if id_ and id_ not in view.present}
+
+
+def _tried(batch: Batch, chunk: Chunk, view: View) -> Mapping[int, Wrong]:
+    if batch.operation is not Operation.DELETE:
+        try:
+            applier.apply(batch, chunk, view)
+        except TaskFailed as problem:
+            return problem.wrong
+    return {}

@@ -20,7 +20,8 @@ class Failures:
     """What is wrong with the entries of one task."""
 
     def __init__(self, batch: Batch) -> None:
-        self._batch = batch
+        #: Of the first ones that are to blame.
+        self._kind = batch.kind
         #: In the report of a failed task, whatever is not to blame was left out.
         self._marks = bytearray(Outcome.IGNORED.encode()) * batch.entries
         self._reasons: dict[int, str] = {}
@@ -28,10 +29,12 @@ class Failures:
         self._missing_named: list[str] = []
         self._first_reason: str | None = None
 
-    def add(self, first: int, chunk: Chunk, wrong: Mapping[int, Wrong]) -> None:
-        """Take in what is wrong with the entries of a chunk; ``first`` is the index of its first entry."""
+    def add(self, batch: Batch, first: int, chunk: Chunk, wrong: Mapping[int, Wrong]) -> None:
+        """Take in what is wrong with a chunk of a batch of one kind; ``first`` is the index of its first entry."""
         for skipped in chunk.skipped:
             self._blame(first + skipped.at, Outcome.FAILED, skipped.message)
+        if wrong and not self:
+            self._kind = batch.kind
         for index, (entry_id, reason) in wrong.items():
             if reason is None:
                 self._blame(first + index, Outcome.MISSING, None)
@@ -41,7 +44,7 @@ class Failures:
             else:
                 self._blame(first + index, Outcome.FAILED, reason)
                 if self._first_reason is None:
-                    self._first_reason = f"{self._batch.kind.one} {entry_id!r}: {reason[:REASON_LENGTH]}"
+                    self._first_reason = f"{batch.kind.one} {entry_id!r}: {reason[:REASON_LENGTH]}"
 
     def _blame(self, index: int, outcome: Outcome, reason: str | None) -> None:
         self._marks[index : index + 1] = outcome.encode()
@@ -60,14 +63,12 @@ class Failures:
         if self._first_reason:
             return self._first_reason
         more = self._missing - len(self._missing_named)
-        return f"{self._batch.kind.many} not found: {', '.join(self._missing_named)}" + (
-            f" and {more} more" if more else ""
-        )
+        return f"{self._kind.many} not found: {', '.join(self._missing_named)}" + (f" and {more} more" if more else "")
 
 
 def failure(batch: Batch, chunk: Chunk, wrong: Mapping[int, Wrong]) -> TaskFailed:
     """Say why a batch of one chunk, or one chunk of a batch, cannot be applied."""
     found = Failures(batch)
-    found.add(0, chunk, wrong)
+    found.add(batch, 0, chunk, wrong)
     error = found.error()
     return TaskFailed(str(error), wrong=wrong, report=error.report)

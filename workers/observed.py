@@ -75,9 +75,9 @@ class ObservedPartition(Partition):
     def _tell(self, steps: Sequence[Step]) -> None:
         """Count, and log, what became of steps that had their effect."""
         applied = sum(len(step.effects.outcomes) for step in steps if isinstance(step, Commit))
-        batch = steps[0].work.batch if steps else None
-        if batch is not None and applied:
+        if applied:
             # What is taken in one go is of one kind and operation.
+            batch = next(step.batch for step in steps if isinstance(step, Commit))
             metrics.ENTRIES_APPLIED.labels(batch.kind, batch.operation).inc(applied)
         for step in steps:
             if isinstance(step, Piece):
@@ -104,7 +104,7 @@ def _status_after(step: Step) -> Status | None:
     if isinstance(step, Piece):
         return Status.DONE if not step.cursor else None
     batch = step.work.batch
-    last = batch is not None and step.effects.chunk_ends and step.chunk + 1 == batch.chunks
+    last = batch is not None and step.effects.chunk_ends and step.chunk + 1 == batch.steps
     return Status.DONE if last else None
 
 

@@ -13,13 +13,11 @@ from shared.leases import Answer, Grant, Work
 from shared.model import Batch, Chunk
 from shared.partitions import Partition
 from shared.settings import Settings
-from shared.steps import Commit, Failure, Piece, Step
+from shared.steps import Commit, Failure, Piece, Step, failed
 from workers import applier
 from workers.check import check, may_fail
 from workers.exports import Exporter
-
-#: Said in a task's error by whoever ends it; the contract's word for anything that goes wrong in ingestion.
-ERROR_PREFIX = "IngestionError: "
+from workers.flip import plan_flip
 
 
 class LeaseLost(Exception):
@@ -58,9 +56,13 @@ class Planner:
         batch = head.batch
         if grant.stalls >= self._settings.max_stalls:
             attempts = grant.stalls
-            return [_failure(head, f"given up after {attempts} attempts, none of which came to an end")]
+            return [failed(head, f"given up after {attempts} attempts, none of which came to an end")]
         if batch is None:
-            return [_failure(head, "the record of this task is lost; nothing of it was applied")]
+            return [failed(head, "the record of this task is lost; nothing of it was applied")]
+        if batch.doomed:
+            return [failed(head, batch.doomed)]
+        if batch.operation.builds and head.chunk == batch.chunks:
+            return plan_flip(head, self._catalog, self._partition, self._settings)
         if not head.frames:
             return [_lost_payload(head)]
         if batch.export is not None:
@@ -71,7 +73,7 @@ class Planner:
             if failure:
                 return [failure]
         run = [head, *takewhile(lambda work: _alike(head, work), behind)]
-        return list(self._apply(batch, run))
+        return list(self._apply(batch.at(head.chunk), run))
 
     def _export(self, token: str, head: Work, now_ms: int) -> Piece | Failure:
         """Write the next piece of an export."""
@@ -98,8 +100,8 @@ class Planner:
         if not may_fail(batch):
             return None
 
-        def read_view(wanted: Wants) -> View:
-            return self._catalog.view(batch.kind, batch.section, head.generation, wanted)
+        def read_view(part: Batch, wanted: Wants) -> View:
+            return self._catalog.view(part.kind, part.section, head.generations(part.kind), wanted)
 
         def hold() -> bool:
             self._progress()
@@ -108,7 +110,7 @@ class Planner:
         try:
             held = check(batch, self._chunks(head, batch), read_view, hold, self._settings)
         except TaskFailed as problem:
-            return _failure(head, str(problem), problem.report)
+            return failed(head, str(problem), problem.report)
         if not held:
             raise LeaseLost
         return None
@@ -120,39 +122,41 @@ class Planner:
                 raise TaskFailed("the payload of this task is lost; nothing of it was applied")
             yield decode_chunk(frame)
 
-    def _apply(self, batch: Batch, run: list[Work]) -> Iterator[Step]:
-        chunks = [(work, work.chunk + i, decode_chunk(frame)) for work in run for i, frame in enumerate(work.frames)]
+    def _apply(self, part: Batch, run: list[Work]) -> Iterator[Step]:
+        chunks = [
+            (work, work.chunk + i, decode_chunk(frame))
+            for work in run
+            for i, frame in enumerate(work.frames)
+            if not part.parts or part.kind_of(work.chunk + i) is part.kind
+        ]
         wanted = Wants()
         for _, _, chunk in chunks:
-            wanted += applier.wants(batch, chunk)
-        view = self._catalog.view(batch.kind, batch.section, run[0].generation, wanted)
+            wanted += applier.wants(part, chunk)
+        view = self._catalog.view(part.kind, part.section, run[0].generations(part.kind), wanted)
+        view.items_to_come = part.items_follow(run[0].chunk)
         for work, number, chunk in chunks:
             assert work.batch is not None
-            page = work.page if number == work.chunk else 0
+            batch, page = work.batch.at(number), work.page if number == work.chunk else 0
             try:
-                if work.batch.chunks == 1 and work.untouched:
-                    deleted = applier.deletions(work.batch, chunk, view)
-                    applier.guard(work.batch, deleted, view.item_count, self._settings)
-                effects = applier.apply(work.batch, chunk, view)
+                if batch.chunks == 1 and work.untouched:
+                    deleted = applier.deletions(batch, chunk, view)
+                    applier.guard(batch, deleted, view.item_count, self._settings)
+                effects = applier.apply(batch, chunk, view)
             except TaskFailed as problem:
-                if work.batch.chunks > 1:
+                if batch.chunks > 1:
                     raise RuntimeError(f"task {work.task_id} fails after its check pass: {problem}") from problem
-                yield _failure(work, str(problem), problem.report)
+                yield failed(work, str(problem), problem.report)
                 # The view may hold half of what the failed one would have done.
                 return
-            yield Commit(work, number, page, effects)
+            yield Commit(work, number, page, effects, chunk.ids if effects.chunk_ends else (), chunk.first)
             if not effects.chunk_ends:
                 return
 
 
-def _failure(work: Work, reason: str, report: bytes = b"") -> Failure:
-    return Failure(work, ERROR_PREFIX + reason, report)
-
-
 def _lost_payload(work: Work) -> Failure:
-    if not work.untouched:
+    if not work.can_fail:
         raise RuntimeError(f"the payload of task {work.task_id} was lost after its first commit")
-    return _failure(work, "the payload of this task is lost; nothing of it was applied")
+    return failed(work, "the payload of this task is lost; nothing of it was applied")
 
 
 def _alike(head: Work, other: Work) -> bool:
@@ -162,6 +166,7 @@ def _alike(head: Work, other: Work) -> bool:
         one is not None
         and two is not None
         and bool(other.frames)
+        and not one.parts
         and (one.kind, one.operation, one.section) == (two.kind, two.operation, two.section)
         and two.chunks == 1
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shared.codec import encode_json
 from shared.model import Batch, Chunk
 
@@ -22,9 +24,14 @@ def refusals(chunk: Chunk) -> list[str]:
     ]
 
 
-def duplicates(batch: Batch, chunk: Chunk) -> list[str]:
-    """Warn of the entries that a later one of the batch replaces."""
-    ids = [chunk.ids[i] for i in chunk.superseded[:WARNINGS_PER_CHUNK]]
+def orphan(variation_id: str, item_id: str) -> str:
+    """Warn of a variation whose item is not there."""
+    return warning("ORPHAN_VARIATION", f"variation {variation_id!r}: its item {item_id!r} is not there", variation_id)
+
+
+def duplicates(batch: Batch, chunk: Chunk, again: Sequence[str] = ()) -> list[str]:
+    """Warn of the entries that a later one of the batch replaces; ``again`` are those that replaced one just now."""
+    ids = [chunk.ids[i] for i in chunk.superseded[:WARNINGS_PER_CHUNK]] + list(again[:WARNINGS_PER_CHUNK])
     text = batch.kind.one + " {!r} comes again later in the batch; the last wins"
     return [warning("DUPLICATE_ITEM", text.format(entry_id), entry_id) for entry_id in ids]
 

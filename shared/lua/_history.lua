@@ -7,13 +7,14 @@ local LINE_BYTES = 16
 -- In place of a re-run task: entries that the batch does not name, touched all the same.
 local ALSO = 4294967295
 
--- Append a line: the task, the task that it re-runs, ALSO or 0, and a digest of 4 bytes for each entry.
-local function remember(task_id, retry_of, digests, cap_bytes)
+-- Append a line: the task, the task that it re-runs, ALSO or 0, the index of its first entry in the batch, and a digest
+-- of 4 bytes for each entry.
+local function remember(task_id, retry_of, first, digests, cap_bytes)
   if cap_bytes == 0 or (digests == '' and redis.call('EXISTS', HISTORY) == 0) then
     return
   end
-  redis.call('RPUSH', HISTORY, struct.pack('>I4I4', task_id, retry_of) .. digests)
-  local kept = redis.call('HINCRBY', WAITING, 'history_bytes', 8 + #digests + LINE_BYTES)
+  redis.call('RPUSH', HISTORY, struct.pack('>I4I4I4', task_id, retry_of, first) .. digests)
+  local kept = redis.call('HINCRBY', WAITING, 'history_bytes', 12 + #digests + LINE_BYTES)
   for _ = 1, TRIM_LINES do
     if kept <= cap_bytes then
       return

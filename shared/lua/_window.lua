@@ -6,18 +6,20 @@ local WINDOW_TASKS = 64
 local WINDOW_ENTRIES = 4000
 local WINDOW_BYTES = 524288
 
--- Read the work at the head: a list of {task id, batch, generation, begun, first chunk, page, {frames}}.
+-- Read the work at the head: a list of {task id, batch, its section's generation, that of the item groups, begun,
+-- first chunk, page, {frames}}.
 -- `batch` is false if the record is gone; fewer frames than the batch has chunks may also mean that the window is full.
 -- A careful window is one chunk.
 local function gather(waiting, careful)
   local window, entries, bytes = {}, 0, 0
+  local groups = redis.call('HGET', SECTIONS, '') or '0'
   for _, entry in ipairs(waiting) do
     local task_id = string.match(entry[1], '^%d+')
     local batch, section, status, chunks, done, page, count = unpack(redis.call('HMGET', TASK .. task_id, 'batch',
       'section', 'status', 'chunks', 'chunks_done', 'page', 'entries'))
     local frames = {}
     window[#window + 1] = {task_id, batch, (section and redis.call('HGET', SECTIONS, section)) or '0',
-      status == 'IN_PROGRESS' and 1 or 0, done or '0', page or '0', frames}
+      groups, status == 'IN_PROGRESS' and 1 or 0, done or '0', page or '0', frames}
     if batch then
       for chunk = tonumber(done), tonumber(chunks) - 1 do
         local frame = redis.call('LINDEX', PAYLOAD .. task_id, chunk)

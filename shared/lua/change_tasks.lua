@@ -112,7 +112,7 @@ for i = 9, #ARGV, 2 do
       note_export(task_id)
     end
     redis.call('HSET', TASK .. old, 'rerun_as', task_id)
-    remember(task_id, old, '', math.huge)
+    remember(task_id, old, 0, '', math.huge)
     count_minute(ACCEPTED, now_ms, entries)
     ids[(i - 7) / 2] = tonumber(task_id)
     ring = 1

@@ -10,6 +10,8 @@
 -- KEYS[25]  links       zset  item → variations
 -- KEYS[26]  minutes     string  entries accepted and applied in each minute of this hour
 -- KEYS[27]  history     list  which tasks touched which entries
+-- KEYS[28…] if a generation that was built takes its place here: the keys that it replaces, to be let go of, then those
+--           that it takes over, each followed by its new name
 -- ARGV[1]   token
 -- ARGV[2]   task id
 -- ARGV[3]   chunk
@@ -35,6 +37,12 @@
 --           '-' if something is, but there is no change feed, which can then never tell of it
 -- ARGV[26]  a digest, 4 bytes, of the id of each entry that is touched here although the batch does not name it
 -- ARGV[27]  cap of the bytes of the history
+-- ARGV[28]  section, '' for the item groups
+-- ARGV[29]  1 if what is written is no part of what readers see yet
+-- ARGV[30]  a digest, 4 bytes, of the id of each entry of this chunk, if submit did not have them
+-- ARGV[31]  index of the first of them in the batch
+-- ARGV[32]  sections, '' for the item groups, that the generation takes its place in, msgpack; '' if it does not
+-- ARGV[33]  how many keys it replaces
 --
 -- Returns {code, HELD | RELEASED, next window if wanted}, code OK or ALREADY_DONE;
 -- or {FENCED | CANCELED | NOT_HEAD | WRONG_CHUNK | STALE}.
@@ -65,8 +73,8 @@ local status, problem = head_status(task_id)
 if not status then
   return {problem}
 end
-local section, chunks, chunks_done, started_ms = unpack(redis.call('HMGET', record, 'section', 'chunks',
-  'chunks_done', 'started_ms'))
+local section = ARGV[28]
+local chunks, chunks_done, started_ms = unpack(redis.call('HMGET', record, 'chunks', 'chunks_done', 'started_ms'))
 if chunks_done ~= chunk then
   return {'WRONG_CHUNK'}
 end
@@ -98,8 +106,8 @@ local function put()
   redis.call('HSET', ENTRIES, unpack(fields))
   if #new > 0 then
     redis.call('ZADD', INDEX, unpack(new))
-    -- Item groups have no section.
-    if section ~= '' then
+    -- Item groups have no section; what is not seen yet is in none.
+    if section ~= '' and ARGV[29] ~= '1' then
       redis.call('HSETNX', SECTIONS, section, '0')
     end
   end
@@ -139,6 +147,22 @@ local function relink(added, removed)
   end
 end
 
+-- Let the generation that was built take the place of the one that readers have seen: from now on, at once.
+local function flip()
+  local first_kept = 28 + tonumber(ARGV[33])
+  for i = 28, first_kept - 1 do
+    redis.call('UNLINK', KEYS[i])
+  end
+  for i = first_kept, #KEYS, 2 do
+    if redis.call('EXISTS', KEYS[i]) == 1 then
+      redis.call('RENAME', KEYS[i], KEYS[i + 1])
+    end
+  end
+  for _, name in ipairs(cmsgpack.unpack(ARGV[32])) do
+    redis.call('HSET', SECTIONS, name, task_id)
+  end
+end
+
 local marks = put()
 local deletes, cascade, links_added, links_removed, variations, values = unpack(cmsgpack.unpack(ARGV[24]))
 delete(ENTRIES, INDEX, deletes)
@@ -165,7 +189,13 @@ if #outcomes > 0 then
   count_minute(APPLIED, now_ms, #outcomes)
 end
 if ARGV[26] ~= '' then
-  remember(task_id, ALSO, ARGV[26], tonumber(ARGV[27]))
+  remember(task_id, ALSO, 0, ARGV[26], tonumber(ARGV[27]))
+end
+if ARGV[30] ~= '' then
+  remember(task_id, 0, ARGV[31], ARGV[30], tonumber(ARGV[27]))
+end
+if ARGV[32] ~= '' then
+  flip()
 end
 for i, count in ipairs({'items_updated', 'items_deleted', 'variations_updated', 'variations_deleted',
   'item_groups_updated', 'item_groups_deleted'}) do

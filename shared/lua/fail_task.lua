@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- fail_task: end the head as FAILED, nothing of it applied.
 --
--- KEYS     the partition, see _partition.lua
+-- KEYS      the partition, see _partition.lua, then
+-- KEYS[21…] the generation that it was building, to be let go of
 -- ARGV[1]  token
 -- ARGV[2]  task id
 -- ARGV[3]  base: the commit whose effects the caller has read, '' if none
@@ -38,7 +39,8 @@ if (redis.call('HGET', POSITION, 'applied') or '') ~= base then
   return {'STALE'}
 end
 local done = redis.call('HMGET', record, 'chunks_done', 'page')
-if (tonumber(done[1]) or 0) > 0 or (tonumber(done[2]) or 0) > 0 then
+local begun = (tonumber(done[1]) or 0) > 0 or (tonumber(done[2]) or 0) > 0
+if begun and #KEYS == 20 then
   return {'APPLIED'}
 end
 
@@ -55,6 +57,11 @@ if status == 'LOST' then
   redis.call('ZREM', BY_STATUS .. 'QUEUED', padded(task_id))
   redis.call('ZREM', BY_STATUS .. 'IN_PROGRESS', padded(task_id))
 else
+  if begun then
+    -- Nobody has seen anything of it, and nobody will.
+    redis.call('UNLINK', REPORT .. task_id, ALSO_CHANGED .. task_id, unpack(KEYS, 21))
+    redis.call('HSET', record, 'entries_done', 0)
+  end
   redis.call('HSETNX', record, 'started_ms', now_ms)
   redis.call('HSET', record, 'error', message)
   if ARGV[9] ~= '' then

@@ -67,7 +67,7 @@ local task_id = next_task_id()
 redis.call('RENAME', UPLOAD, PAYLOAD .. task_id)
 redis.call('PERSIST', PAYLOAD .. task_id)
 append_task(task_id, now_ms, bytes, ARGV[11], {unpack(ARGV, 14)})
-remember(task_id, 0, ARGV[12], tonumber(ARGV[13]))
+remember(task_id, 0, 0, ARGV[12], tonumber(ARGV[13]))
 count_minute(ACCEPTED, now_ms, ARGV[11])
 redis.call('SET', NONCE .. nonce, task_id, 'PX', ARGV[7])
 if digest ~= '' then

@@ -79,8 +79,8 @@ def test_ids_of_any_kind_are_found(rig: Rig) -> None:
 def test_a_digest_that_lies_across_two_others_is_not_taken_for_one(rig: Rig) -> None:
     """Digests lie side by side, without anything between them."""
     wanted = digest_ids(["x"])
-    line = struct.pack(">II", 1, 0) + b"??" + wanted + b"??" + wanted
-    rig.client.rpush(rig.keys().history, line, struct.pack(">II", 2, 0) + b"??" + wanted + b"??")
+    line = struct.pack(">III", 1, 0, 0) + b"??" + wanted + b"??" + wanted
+    rig.client.rpush(rig.keys().history, line, struct.pack(">III", 2, 0, 0) + b"??" + wanted + b"??")
     assert History(rig.client, ACME).find("x") == [Touch(1, 2)]
     rig.client.flushall()
 
@@ -106,8 +106,8 @@ def test_lines_of_tasks_that_wait_stay_whatever_their_age(rig: Rig) -> None:
 
 
 def test_the_oldest_lines_go_first_when_there_are_too_many_bytes(rig: Rig) -> None:
-    # A line of one entry costs 28 bytes.
-    narrow = rig.with_settings(history_bytes=3 * 28)
+    # A line of one entry costs 32 bytes.
+    narrow = rig.with_settings(history_bytes=3 * 32)
     for _ in range(5):
         narrow.put(*items("a"))
     assert find(rig, "a") == [(5, 0), (4, 0), (3, 0)]
@@ -146,7 +146,7 @@ def test_a_hundred_thousand_tasks_are_gone_through_in_a_moment(
     with rig.client.pipeline(transaction=False) as pipeline:
         for task_id in range(1, 100_001):
             ids = [f"sku-{(task_id * entries + place) % 50_000}" for place in range(entries)]
-            pipeline.rpush(rig.keys().history, struct.pack(">II", task_id, 0) + digest_ids(ids))
+            pipeline.rpush(rig.keys().history, struct.pack(">III", task_id, 0, 0) + digest_ids(ids))
             if task_id % PAGE == 0:
                 pipeline.execute()
     best = 10.0

@@ -19,7 +19,7 @@ import redis
 from shared import keys
 from shared.keys import CatalogKeys
 from shared.model import TERMINAL, Kind, Status
-from tests.support.laws import read_json
+from tests.support.laws import NO_SECTION, read_json
 
 TYPES = frozenset({"hash", "list", "set", "stream", "string", "zset"})
 
@@ -32,7 +32,7 @@ ARGUMENTS = {
     "kind": "|".join(Kind),
     "hour": r"[1-9][0-9]*",
     "generation": r"0|[1-9][0-9]*",
-    "section": r"(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})+",
+    "section": r"(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})*",
 }
 CATALOG_KEY = r"[A-Za-z0-9_.\-]{1,100}"
 #: Stands for the catalog key while names are spelled.
@@ -192,14 +192,14 @@ def _check_entries(client: redis.Redis, catalog_key: str) -> None:
     """Entries, their indexes and their links tell one story, and none lies outside a section."""
     of = CatalogKeys(catalog_key)
     should: Counter[str] = Counter()
-    group_ids = set(client.zrange(of.item_group_ids, 0, -1))
-    _expect(f"{of.item_group_ids} against {of.item_groups}", group_ids, set(client.hkeys(of.item_groups)))
-    for section, generation in client.hgetall(of.sections).items():
-        name, number = section.decode(), int(generation)
-        for kind in (Kind.ITEMS, Kind.VARIATIONS):
+    sections = {section.decode(): int(generation) for section, generation in client.hgetall(of.sections).items()}
+    for name, number in ({NO_SECTION: 0} | sections).items():
+        for kind in (Kind.ITEM_GROUPS,) if name == NO_SECTION else (Kind.ITEMS, Kind.VARIATIONS):
             key, index = of.entries(kind, name, number), of.index(kind, name, number)
             should.update((key, index))
             _expect(f"{index} against {key}", set(client.zrange(index, 0, -1)), set(client.hkeys(key)))
+        if name == NO_SECTION:
+            continue
         links = set()
         for variation_id, value in client.hgetall(of.entries(Kind.VARIATIONS, name, number)).items():
             # The thirteen digits of the update time, then the JSON.
@@ -207,9 +207,21 @@ def _check_entries(client: redis.Redis, catalog_key: str) -> None:
             links.add(keys.link(parent, variation_id.decode()).encode())
         should[of.links(name, number)] += 1
         _expect(of.links(name, number), set(client.zrange(of.links(name, number), 0, -1)), links)
-    for prefix in ("items:", "variations:", "links:"):
+    should.update(_being_built(client, of))
+    for prefix in ("items:", "variations:", "links:", "item_groups:"):
         there = {key.decode() for key in client.scan_iter(match=_literally(of.prefix + prefix) + "*", count=1000)}
         _expect(f"{catalog_key}: {prefix} of no section", there - set(should), set())
+
+
+def _being_built(client: redis.Redis, of: CatalogKeys) -> Iterator[str]:
+    """Name the keys of the generation that the task at the head may be building."""
+    for entry_id, _ in client.xrange(of.stream, count=1):
+        task_id = int(entry_id.split(b"-")[0])
+        batch = read_json(client.hget(of.task(task_id), "batch"))
+        for name in (NO_SECTION, batch["section"]) if batch["operation"] in ("sync", "keep") else ():
+            yield of.links(name, task_id)
+            for kind in Kind:
+                yield from (of.entries(kind, name, task_id), of.index(kind, name, task_id))
 
 
 def _item_id(body: bytes) -> str:

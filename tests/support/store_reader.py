@@ -9,7 +9,7 @@ from typing import TypeVar
 import redis
 
 from shared.catalogs import Catalog
-from shared.model import Kind
+from shared.model import NO_SECTION, Kind
 from shared.tasks import TaskFilter, Tasks
 from tests.support.laws import SeenTask
 
@@ -31,6 +31,7 @@ class StoreReader:
         ]
 
     def entries(self, kind: str, section: str) -> Sequence[tuple[str, bytes]]:
+        section = NO_SECTION if kind == Kind.ITEM_GROUPS else section
         entries = _all(lambda offset: self._catalog.page(Kind(kind), section, offset=offset, size=PAGE)[0])
         return [(entry.id, entry.body) for entry in entries]
 

@@ -16,8 +16,8 @@ BATCH, _ = make_batch(Operation.PATCH, items("a", "b", "c", "d"))
 
 def test_every_entry_is_told_whether_it_is_to_blame() -> None:
     found = Failures(BATCH)
-    found.add(0, CHUNK, {1: Wrong("b", None)})
-    found.add(2, CHUNK, {1: Wrong("d", "no list")})
+    found.add(BATCH, 0, CHUNK, {1: Wrong("b", None)})
+    found.add(BATCH, 2, CHUNK, {1: Wrong("d", "no list")})
     error = found.error()
     assert str(error) == "item 'd': no list"
     assert decode_report(error.report, BATCH.entries) == (b"imif", {3: "no list"})
@@ -25,7 +25,7 @@ def test_every_entry_is_told_whether_it_is_to_blame() -> None:
 
 def test_nothing_wrong_is_no_failure() -> None:
     found = Failures(BATCH)
-    found.add(0, CHUNK, {})
+    found.add(BATCH, 0, CHUNK, {})
     assert not found
 
 
@@ -40,7 +40,7 @@ def test_reasons_are_bounded_in_number_and_length() -> None:
     """A sender chooses what they name, and how many there are."""
     batch = replace(BATCH, entries=3 * REASONS)
     found = Failures(batch)
-    found.add(0, CHUNK, {i: Wrong(str(i), "x" * 10 * REASON_LENGTH) for i in range(batch.entries)})
+    found.add(BATCH, 0, CHUNK, {i: Wrong(str(i), "x" * 10 * REASON_LENGTH) for i in range(batch.entries)})
     marks, reasons = decode_report(found.error().report, batch.entries)
     assert marks == b"f" * batch.entries
     assert len(reasons) == REASONS
@@ -50,8 +50,8 @@ def test_reasons_are_bounded_in_number_and_length() -> None:
 
 def test_a_skipped_entry_is_to_blame_for_itself_and_not_for_the_task() -> None:
     found = Failures(BATCH)
-    found.add(2, replace(CHUNK, skipped=[Skipped(1, None, "no good")]), {})
+    found.add(BATCH, 2, replace(CHUNK, skipped=[Skipped(1, None, "no good")]), {})
     assert not found
-    found.add(0, CHUNK, {0: Wrong("a", None)})
+    found.add(BATCH, 0, CHUNK, {0: Wrong("a", None)})
     assert str(found.error()) == "items not found: 'a'"
     assert decode_report(found.error().report, BATCH.entries) == (b"miif", {3: "no good"})
