@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -19,6 +19,15 @@ class TryAgain(SluiceError):
 
 class StoreUnavailable(TryAgain):
     """Redis cannot be reached, is loading, or did not answer in time."""
+
+
+class OtherRun(StoreUnavailable):
+    """The store's server was started again since this catalog's last task id; nothing was changed."""
+
+    def __init__(self, command: Sequence[object], run: str) -> None:
+        super().__init__("the store was started again just now")
+        self.command = command
+        self.run = run
 
 
 class StoreFull(TryAgain):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared import scripts
+from shared import scripts, store_runs
 from shared.codec import encode_batch
 from shared.keys import AWAKE, CatalogKeys, padded
 from shared.model import TERMINAL, Batch
@@ -56,7 +56,7 @@ class Exports:
             (*keys.partition, keys.exports, keys.export_files),
             (nonce, now_ms, frame, settings.queue_tasks, NONCE_TTL_MS, RUNG_TTL_MS, *facts),
         )
-        replies = scripts.run(self._client, *before, command, *after, ("EXISTS", AWAKE))
+        replies = store_runs.run(self._client, *before, command, *after, ("EXISTS", AWAKE))
         code, task_id, waiting, ring = replies[len(before)]
         ring = bool(ring) and not replies[-1]
         return Submitted(Submission(code.decode()), task_id, max(0, settings.queue_tasks - waiting), ring)

@@ -26,6 +26,8 @@ CREDENTIALS_VERSION = "{sluice}:credentials:version"
 OUTBOXES = "{sluice}:outboxes"
 #: zset, members removed a minute after they were last heard of: workers; score = last heard of, ms.
 WORKERS = "{sluice}:workers"
+#: hash, for ever: id of a run of the server → its number; last: the highest; asked: how often one was asked for.
+STORE_RUNS = "{sluice}:store_runs"
 
 
 class CatalogKeys:
@@ -41,7 +43,7 @@ class CatalogKeys:
         self.prefix = prefix = f"sluice:{{{catalog_key}}}:"
         #: string, for ever: the last task id given out.
         self.seq = prefix + "seq"
-        #: string, for ever: run id of the server that gave it out.
+        #: string, for ever: ``<run id> <number>`` of the server's run that gave it out.
         self.store_run = prefix + "store_run"
         #: stream, an entry until its last commit: accepted batches, oldest first; ids ``<task id>-0``.
         self.stream = prefix + "stream"

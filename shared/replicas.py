@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from shared import scripts
+from shared import scripts, store_runs
 from shared.errors import StoreUnavailable
 from shared.store import Store
 
@@ -21,14 +21,14 @@ def write(
     before: Sequence[scripts.Command],
     after: Sequence[scripts.Command],
 ) -> list[Any]:
-    """Send a command between others, and return the replies to all once so many replicas have what it wrote.
+    """Send a command that gives out a task id, between others; the replies come once so many replicas have it.
 
     Raises StoreUnavailable if they do not in time: it may hold nevertheless, as when an answer is lost.
     """
     if not wanted:
-        return scripts.run(store, *before, command, *after)
+        return store_runs.run(store, *before, command, *after)
     # In the same round trip and over the same connection: it waits for what that one wrote.
-    replies = scripts.run(store, *before, command, ("WAIT", wanted, WITHIN_MS), *after)
+    replies = store_runs.run(store, *before, command, ("WAIT", wanted, WITHIN_MS), *after)
     if (reached := replies.pop(len(before) + 1)) < wanted:
         raise StoreUnavailable(f"{reached} of {wanted} replicas have it")
     return replies

@@ -13,11 +13,15 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError, ResponseError
 
+from shared.errors import OtherRun
 from shared.round_trips import Argument as Argument
 from shared.round_trips import Command as Command
 from shared.round_trips import exchange
 from shared.shards import Shards
 from shared.store import Store, store_errors
+
+#: The first word of the error that becomes OtherRun.
+OTHER_RUN = "OTHERRUN"
 
 _INCLUDE = re.compile(r"^-- include: (_\w+)\n", re.MULTILINE)
 
@@ -56,6 +60,7 @@ EXTEND_LEASE = Script("extend_lease")
 FAIL_TASK = Script("fail_task")
 KEEP_PIECE = Script("keep_piece")
 LIST_ENDED = Script("list_ended")
+NOTE_RUN = Script("note_run")
 READ_LINKS = Script("read_links")
 READ_STATE = Script("read_state")
 RELEASE_LEASE = Script("release_lease")
@@ -80,7 +85,8 @@ def run(store: Store, *commands: Command) -> list[Any]:
 
     They go out in one round trip, in a cluster in one for each slot.  If a server does not know a script yet, all are
     loaded and *everything* is sent again, and so it is if a slot moves meanwhile: a caller may only send what does no
-    harm when it is repeated.  The first error reply is raised; StoreUnavailable and StoreFull as such.
+    harm when it is repeated.  The first error reply is raised; StoreUnavailable and StoreFull as such,
+    and OtherRun by a script that gives out task ids: see shared/store_runs.py.
     """
     if not commands:
         return []
@@ -106,7 +112,8 @@ def _transmit(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
 
 def _send(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     replies = exchange(server, commands)
-    for reply in replies:
+    for command, reply in zip(commands, replies, strict=True):
         if isinstance(reply, ResponseError):
-            raise reply
+            code, _, rest = str(reply).partition(" ")
+            raise OtherRun(command, rest.split()[0]) if code == OTHER_RUN else reply
     return replies

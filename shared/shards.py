@@ -139,7 +139,7 @@ def host_and_port(text: str) -> tuple[str, int]:
 def _slots(commands: Sequence[Command]) -> list[int]:
     """Name the slot of each command: MULTI goes with the command after it, what else names no key with the one before.
 
-    So EXEC ends where its MULTI began, and WAIT waits for what was just written.
+    So EXEC ends where its MULTI began, and WAIT and WAITAOF wait for what was just written.
     """
     slots = [_slot(command) for command in commands]
     for number, slot in enumerate(slots):
@@ -152,7 +152,7 @@ def _slots(commands: Sequence[Command]) -> list[int]:
 
 
 def _slot(command: Command) -> int | None:
-    if command[0] in ("MULTI", "EXEC", "WAIT"):
+    if command[0] in ("MULTI", "EXEC", "WAIT", "WAITAOF"):
         return None
     key = command[3] if command[0] == "EVALSHA" else command[1]
     return key_slot(str(key).encode())

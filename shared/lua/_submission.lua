@@ -1,17 +1,11 @@
 -- Give out task ids.  Needs _partition.lua.
 
--- How many ids are skipped when the server that counts is not the one that counted before: it may have come back
--- without its last second, and must not give out ids twice.
-local RESTART_JUMP = 10000
-
+-- The next id; before anything is written.  Only if the catalog knows the run of the server that is on: another may have
+-- come back without its last second, and with the ids it gave out in it.  See shared/store_runs.py.
 local function next_task_id()
   local run = server_run()
-  local before = redis.call('GET', STORE_RUN)
-  if before ~= run then
-    redis.call('SET', STORE_RUN, run)
-    if before then
-      redis.call('INCRBY', SEQ, RESTART_JUMP)
-    end
+  if string.match(redis.call('GET', STORE_RUN) or '', '^%x*') ~= run then
+    error({err = 'OTHERRUN ' .. run})
   end
   return redis.call('INCR', SEQ)
 end

@@ -117,17 +117,18 @@ def test_a_store_that_hangs_does_not_take_the_ingress_with_it(site: Site, measur
 def test_a_restart_of_everything_on_the_same_folder_loses_nothing(site: Site) -> None:
     """Waiting batches are applied, applied ones are there, ended tasks say the same, and the order goes on."""
     shop = site.customer()
-    shop.done(shop.put(*({"id": str(i), "name": "A"} for i in range(100))))
-    shop.wait_for(shop.patch({"id": "nobody"}))
+    done = shop.put(*({"id": str(i), "name": "A"} for i in range(100)))
+    failed = shop.patch({"id": "nobody"})
+    shop.wait_for(failed)
     site.stop_worker()
     waiting = shop.put({"id": "waits", "name": "A"})
-    before = shop.task(1), shop.task(2), shop.entries()
+    before = shop.task(done), shop.task(failed), shop.entries()
 
     site.stack.stop()
     site.stack.start()
     shop.done(waiting, timeout_s=10)
     *entries, (last_id, _) = shop.entries()
     assert last_id == "waits"
-    assert (shop.task(1), shop.task(2), entries) == before
+    assert (shop.task(done), shop.task(failed), entries) == before
     shop.done(shop.delete({"id": "waits"}))
     shop.check_laws()

@@ -1,0 +1,73 @@
+"""The runs of the store's servers, numbered.
+
+A server that comes back may have lost its last second, and with it the ids it gave out in it, or all of a catalog.  So
+each run gives out ids of its own: in every catalog they begin further up for each run that has begun since.  That hangs
+on the number of the run, which must not be lost itself: it is in the server's log before the first id is given out.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import redis
+import structlog
+
+from shared import keys, scripts
+from shared.errors import OtherRun, StoreUnavailable
+from shared.store import Store
+from shared.waiting import wait_until
+
+log = structlog.get_logger()
+
+#: How long the log may take; it is written out every second.
+LOG_MS = 4_000
+#: Seconds after which the log of a server that cannot be asked has been written out.
+UNASKED_S = 2.0
+
+#: Run id → number; a few of this process's time.
+_numbers: dict[str, int] = {}
+
+
+def run(store: Store, *commands: scripts.Command) -> list[Any]:
+    """Send commands, as `scripts.run` does, that give out task ids.
+
+    The first time that a catalog gives one out in a run of the server, that is noted and everything is sent again.
+    """
+    try:
+        return scripts.run(store, *commands)
+    except OtherRun as other:
+        _note(store, other)
+        return scripts.run(store, *commands)
+
+
+def _note(store: Store, other: OtherRun) -> None:
+    if other.run not in _numbers:
+        _numbers[other.run] = _lasting_number(store, other.run)
+    seq, store_run = (str(key) for key in other.command[3:5])
+    scripts.run(store, scripts.NOTE_RUN.command((seq, store_run), (other.run, _numbers[other.run])))
+
+
+def _lasting_number(store: Store, run_id: str) -> int:
+    """Tell the number of a run that is on, higher than those of all before it.
+
+    When this returns, no crash of the server can take it back.  Raises StoreUnavailable if that cannot be had.
+    """
+    if scripts.run(store, ("HGET", keys.STORE_RUNS, run_id)) == [None]:
+        [number] = scripts.run(store, ("HINCRBY", keys.STORE_RUNS, "last", 1))
+        scripts.run(store, ("HSETNX", keys.STORE_RUNS, run_id, number))
+    # Something is written in any case: who waits for the log after that has waited for the number.
+    asked = ("HINCRBY", keys.STORE_RUNS, "asked", 1), ("HGET", keys.STORE_RUNS, run_id)
+    try:
+        _, number, [written, _] = scripts.run(store, *asked, ("WAITAOF", 1, 0, LOG_MS))
+    except redis.ResponseError as error:
+        _, number = scripts.run(store, *asked)
+        written = True
+        # Without a log there is nothing to wait for; before Redis 7.2 there is nobody to ask.
+        if "appendonly is disabled" not in str(error):
+            end = time.monotonic() + UNASKED_S
+            wait_until(lambda: time.monotonic() >= end, "the log is written out", timeout_s=2 * UNASKED_S)
+    if not written or number is None:
+        raise StoreUnavailable("the store's log is not written out")
+    log.info("a run of the store", action="number_run", run=run_id, number=int(number))
+    return int(number)
