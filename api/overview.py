@@ -42,8 +42,8 @@ class Overview:
     now_ms: int
     #: The most urgent first.
     rows: list[Row]
-    #: Partitions without a row.
-    idle: int
+    #: The others, by catalog key.
+    idle: list[str]
     tasks: int
     entries: int
     bytes: int
@@ -63,10 +63,11 @@ def overlook(tools: Services, catalog_keys: Sequence[str], *, failures: int) -> 
     states = read_states(tools.client, catalog_keys)
     rates = read_rates(tools.client, catalog_keys, now_ms=now_ms)
     rows, total = _rows(zip(catalog_keys, states, rates, strict=True), now_ms), add_up(rates)
+    listed = {row.catalog_key for row in rows}
     return Overview(
         now_ms=now_ms,
         rows=rows,
-        idle=len(catalog_keys) - len(rows),
+        idle=[catalog_key for catalog_key in catalog_keys if catalog_key not in listed],
         tasks=sum(state.tasks for state in states),
         entries=sum(state.entries for state in states),
         bytes=sum(state.bytes for state in states),

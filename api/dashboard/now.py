@@ -12,6 +12,8 @@ from shared.rates import Rates
 
 #: Partitions that are listed, the most urgent first; the numbers above them are of all.
 ROWS = 100
+#: Partitions that are named below them, though nothing happened there.
+IDLE = 200
 #: Failed tasks that are listed.
 FAILURES = 12
 
@@ -27,6 +29,7 @@ def get_now() -> str:
         page="now",
         now=now,
         rows=[(row, _points(row)) for row in now.rows[:ROWS]],
+        most_idle=IDLE,
         plot=_plot(now.rates),
         live="busy" if now.tasks else "idle",
     )

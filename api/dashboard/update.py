@@ -67,6 +67,7 @@ def get_update(catalog_key: str, task_id: str) -> str:
     place = None
     if task.status is Status.QUEUED:
         place = tools.tasks(catalog_key).places([task.id]).get(task.id)
+    ended = task.status in TERMINAL
     warnings: list[dict[str, Any]] = msgspec.json.decode(task.warnings)
     entries = _entries(catalog_key, task, form)
     return render_template(
@@ -75,16 +76,17 @@ def get_update(catalog_key: str, task_id: str) -> str:
         page="updates",
         task=task,
         place=place,
-        workers=len(tools.heartbeats.alive(tools.clock())) if place else None,
+        stuck=task.status is Status.IN_PROGRESS and tools.partition(catalog_key).state().stuck,
+        workers=None if ended else len(tools.heartbeats.alive(tools.clock())),
         warnings=warnings[:WARNINGS],
         more_warnings=max(0, len(warnings) - WARNINGS),
         form=form,
         entries=entries,
         export_url=_export_url(catalog_key, task),
-        ended=task.status in TERMINAL,
+        ended=ended,
         may_write=visitor().may_write(catalog_key),
         page_size=PAGE,
-        live="ended" if task.status in TERMINAL else "busy",
+        live="ended" if ended else "busy",
     )
 
 

@@ -27,6 +27,8 @@ class Row:
     task: Task
     #: Where it stands, while it waits.
     place: Place | None = None
+    #: Nobody goes on with it before an operator has looked.
+    stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,9 @@ def _search_text(catalog_key: str, text: str, query: TaskQuery, before: int | No
 def _rows(catalog_key: str, tasks: list[Task]) -> list[Row]:
     waiting = [task.id for task in tasks if task.status is Status.QUEUED]
     places = services().tasks(catalog_key).places(waiting) if waiting else {}
-    return [Row(task, places.get(task.id)) for task in tasks]
+    begun = any(task.status is Status.IN_PROGRESS for task in tasks)
+    stuck = begun and services().partition(catalog_key).state().stuck
+    return [Row(task, places.get(task.id), stuck and task.status is Status.IN_PROGRESS) for task in tasks]
 
 
 def _link(catalog_key: str, **changes: Any) -> str:

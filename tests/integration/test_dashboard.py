@@ -271,8 +271,18 @@ def test_a_stuck_partition_comes_first_and_says_what_to_do(rig: Rig, pages: Page
     narrow.take(grant, narrow.plan(grant)[:1])
     narrow.expire_lease()
     narrow.partition().acquire("another", nonce="n")
-    text = pages.text("/now")
-    assert "stuck at #1: sluice partitions retry" in text
+    assert "stuck at #1: sluice partitions retry" in pages.text("/now")
+    assert "Stuck: too many workers were lost" in pages.text(f"{UPDATES}/1")
+    assert "stuck: an operator has to look" in pages.text(UPDATES)
+
+
+def test_catalogs_where_nothing_happens_are_named(rig: Rig, pages: Pages) -> None:
+    rig.put(*items("a"))
+    rig.drain()
+    rig.clock.advance(2 * 3600_000)
+    page = pages.page("/now")
+    assert "1 idle" in page.text
+    assert f"{ROOT}{UPDATES}" in links(page)
 
 
 def test_an_idle_service_says_so(pages: Pages) -> None:
