@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from shared import keys
 from shared.memory import even_if_full
@@ -13,6 +14,14 @@ from shared.store import Store
 PAGE = 64
 #: How long a worker that says it is awake is believed.  Short: one that drains a big partition does not look around.
 AWAKE_MS = 20
+
+
+class Unowned(NamedTuple):
+    """A catalog with a backlog that nobody drains."""
+
+    catalog_key: str
+    #: That wait.
+    entries: int
 
 
 class Backlog:
@@ -35,21 +44,28 @@ class Backlog:
         """Put a catalog behind all that waited while it was served."""
         run(self._client, even_if_full("ZADD", keys.BACKLOG, "XX", now_ms, catalog_key))
 
-    def remove(self, catalog_key: str, now_ms: int) -> None:
-        """Take a catalog out that was seen empty, unless a batch arrived meanwhile."""
-        stream = keys.CatalogKeys(catalog_key).stream
-        _, waiting = run(self._client, ("ZREM", keys.BACKLOG, catalog_key), ("XLEN", stream))
-        if waiting:
-            run(self._client, _mark_again(catalog_key, now_ms))
+    def remove(self, catalog_keys: Sequence[str], now_ms: int) -> None:
+        """Take catalogs out that were seen empty, unless a batch arrived meanwhile."""
+        if not catalog_keys:
+            return
+        streams = (("XLEN", keys.CatalogKeys(key).stream) for key in catalog_keys)
+        _, *waiting = run(self._client, ("ZREM", keys.BACKLOG, *catalog_keys), *streams)
+        again = [key for key, length in zip(catalog_keys, waiting, strict=True) if length]
+        run(self._client, *(_mark_again(key, now_ms) for key in again))
 
-    def unowned(self, *, skip: int = 0) -> tuple[list[str], int]:
+    def unowned(self, *, skip: int = 0) -> tuple[list[Unowned], int]:
         """Look at a page of the backlog: those that nobody drains, longest-waiting first.
 
         Returns them and how many were looked at; fewer than PAGE means that the end was reached.
         """
         catalog_keys = self.waiting(skip=skip)
-        owned = run_apart(self._client, *(("EXISTS", keys.CatalogKeys(key).lease) for key in catalog_keys))
-        return [key for key, taken in zip(catalog_keys, owned, strict=True) if not taken], len(catalog_keys)
+        looks: list[Command] = []
+        for names in map(keys.CatalogKeys, catalog_keys):
+            looks += [("EXISTS", names.lease), ("HGET", names.waiting, "entries")]
+        found = run_apart(self._client, *looks)
+        looked = zip(catalog_keys, found[::2], found[1::2], strict=True)
+        unowned = [Unowned(key, int(entries or 0)) for key, taken, entries in looked if not taken]
+        return unowned, len(catalog_keys)
 
     def stay_awake(self) -> None:
         """Say that a worker goes through the backlog and will look at it again: nobody needs to ring."""

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared import replicas, scripts
-from shared.codec import decode_batch, encode_batch
+from shared.codec import encode_batch
 from shared.errors import StoreFull, TaskConflict, TaskNotFound
 from shared.keys import AWAKE, CatalogKeys
-from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal, Work
+from shared.leases import Answer, Grant, Progress, Refusal
 from shared.model import Batch
+from shared.owning import read_grant, read_progress
 from shared.settings import Settings
 from shared.states import PartitionState, read_states
 from shared.step_commands import StepCommands
@@ -152,12 +153,17 @@ class Partition:
 
     def acquire(self, holder: str, *, nonce: str) -> Grant | Refusal:
         """Become the owner, if there is work and no owner.  A repeat with the same nonce is handed what comes next."""
+        [reply] = self.send(self.acquire_command(holder, nonce=nonce))
+        return self.granted(reply)
+
+    def acquire_command(self, holder: str, *, nonce: str) -> scripts.Command:
+        """The command of `acquire`, to be sent together with those of others."""
         args = (nonce, holder, self._lease_ttl_ms, self._settings.max_stalls)
-        code, *rest = self._call(scripts.ACQUIRE_LEASE, args)
-        if code != b"ACQUIRED":
-            return Refusal(code.decode())
-        token, applied, stalls, window = rest
-        return Grant(token.decode(), applied.decode(), stalls, _window(window))
+        return scripts.ACQUIRE_LEASE.command(self.keys.partition, args)
+
+    def granted(self, reply: Any) -> Grant | Refusal:
+        """Read its answer."""
+        return read_grant(reply)
 
     def begin(self, token: str, task_id: int, *, now_ms: int) -> Answer:
         """Mark the head as being worked on; it can no longer be canceled."""
@@ -169,6 +175,13 @@ class Partition:
         Each step holds only if the one before it did; ``base`` names the last commit before them.  Sending them again
         after a lost answer changes nothing.
         """
+        replies = self.send(*self.take_commands(token, base, steps, now_ms=now_ms, wants_more=wants_more))
+        return self.progressed(steps, replies)
+
+    def take_commands(
+        self, token: str, base: str, steps: Sequence[Step], *, now_ms: int, wants_more: bool
+    ) -> list[scripts.Command]:
+        """The commands of `take`, one a step, to be sent together with those of others."""
         commands: list[scripts.Command] = []
         write = StepCommands(self.keys, self._settings, token).write
         for number, step in enumerate(steps, 1):
@@ -176,12 +189,15 @@ class Partition:
             commands.append(write(base, step, told=self._told(now_ms), now_ms=now_ms, more=more))
             if isinstance(step, Commit):
                 base = step.name
-        replies = scripts.run(self._client, *commands)
-        code, *rest = replies[-1]
-        if not rest:
-            return _stopped(replies)
-        window = _window(rest[1]) if len(rest) > 1 else None
-        return Progress(Answer(code.decode()), len(steps), rest[0] == b"RELEASED", window)
+        return commands
+
+    def progressed(self, steps: Sequence[Step], replies: Sequence[Any]) -> Progress:
+        """Read the answers to the commands of some steps."""
+        return read_progress(replies)
+
+    def send(self, *commands: scripts.Command) -> list[Any]:
+        """Send commands, also those of other partitions, in one round trip."""
+        return scripts.run(self._client, *commands)
 
     def frame(self, task_id: int, chunk: int) -> bytes | None:
         """Read one chunk of a payload."""
@@ -202,7 +218,12 @@ class Partition:
 
         ``troubled`` counts as a stall, and nobody takes the partition over for a moment.
         """
-        return bool(self._call(scripts.YIELD_LEASE, (token, RUNG_TTL_MS, PAUSE_MS if troubled else 0)) == b"OK")
+        return bool(self.send(self.yield_command(token, troubled=troubled)) == [b"OK"])
+
+    def yield_command(self, token: str, *, troubled: bool = False) -> scripts.Command:
+        """The command of `yield_`, to be sent together with those of others."""
+        args = (token, RUNG_TTL_MS, PAUSE_MS if troubled else 0)
+        return scripts.YIELD_LEASE.command(self.keys.partition, args)
 
     def excuse(self, nonce: str) -> None:
         """Give the partition back late, because the store was out of sight: that was no stall."""
@@ -240,27 +261,4 @@ def _staged(upload: str, frames: Sequence[bytes]) -> list[scripts.Command]:
         *(("RPUSH", upload, frame) for frame in frames),
         ("PEXPIRE", upload, UPLOAD_TTL_MS),
         ("EXEC",),
-    ]
-
-
-def _stopped(replies: Sequence[Any]) -> Progress:
-    """Say why a round stopped: the first step that had no effect, since those after it hang on it."""
-    answers = [Answer(reply[0].decode()) for reply in replies]
-    done = next(number for number, answer in enumerate(answers) if answer not in DONE_ANSWERS)
-    return Progress(answers[done], done)
-
-
-def _window(rows: Sequence[Any]) -> list[Work]:
-    return [
-        Work(
-            task_id=int(task_id),
-            batch=decode_batch(batch) if batch else None,
-            generation=int(generation),
-            group_generation=int(group_generation),
-            begun=bool(begun),
-            chunk=int(chunk),
-            page=int(page),
-            frames=frames,
-        )
-        for task_id, batch, generation, group_generation, begun, chunk, page, frames in rows
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 import structlog
@@ -19,6 +19,7 @@ from shared.settings import Settings
 from shared.steps import Step, last_commit
 from shared.wakeups import Bell
 from workers.exports import Exporter
+from workers.handful import Claim, Handful
 from workers.plan import HeadChanged, LeaseLost, Planner
 from workers.watchdog import Watchdog
 
@@ -70,8 +71,9 @@ class Drainer:
         self._clock = clock
         self._stopping = stopping
         self._watchdog = watchdog or Watchdog(None)
-        #: Partitions that were, or may have been, taken over when the store went away, and with which nonce.
-        self._unexcused: list[tuple[Partition, str]] = []
+        self._handful = Handful(self._open_planner, holder=holder, clock=clock)
+        #: Partitions that were, or may have been, taken over when the store went away.
+        self._unexcused: list[Claim] = []
         #: Catalogs whose partition is known to be stuck.
         self._stuck: set[str] = set()
 
@@ -91,20 +93,40 @@ class Drainer:
             self._watchdog.feed()
             drained = self._take_over(partition, nonce)
         except StoreUnavailable:
-            self._unexcused.append((partition, nonce))
+            self._unexcused.append(Claim(partition, nonce))
             with contextlib.suppress(StoreUnavailable):
                 self._excuse()
             raise
         finally:
             self._watchdog.rest()
         if drained is Drained.EMPTY:
-            self._backlog.remove(catalog_key, self._clock())
+            self._backlog.remove([catalog_key], self._clock())
         elif drained is Drained.YIELDED:
             self._backlog.move_back(catalog_key, self._clock())
             self._bell.ring(catalog_key)
         elif drained is Drained.LOST:
             log.warning("lease lost, late work refused", action="fenced", catalog_key=catalog_key, holder=self._holder)
         return drained
+
+    def drain_together(self, catalog_keys: Sequence[str]) -> Sequence[str]:
+        """Drain small partitions in step; returns those that have to be drained by themselves.  Raises as `drain`."""
+        self._excuse()
+        claims = [Claim(self._open_partition(catalog_key), new_nonce()) for catalog_key in catalog_keys]
+        try:
+            self._watchdog.feed()
+            drained = self._handful.drain(claims)
+        except Exception as error:
+            self._unexcused += claims
+            with contextlib.suppress(StoreUnavailable):
+                self._excuse()
+            if isinstance(error, StoreUnavailable):
+                raise
+            log.exception("drain failed", action="drain", catalog_keys=catalog_keys)
+            return catalog_keys
+        finally:
+            self._watchdog.rest()
+        self._backlog.remove(drained.empty, self._clock())
+        return drained.left
 
     def _excuse(self) -> None:
         """Give back what was lost sight of when the store was away, so that no batch is blamed for that."""
@@ -142,8 +164,7 @@ class Drainer:
 
     def _advance(self, partition: Partition, grant: Grant, nonce: str) -> Drained:
         """Take round after round of steps, from the head."""
-        catalog = self._open_catalog(partition.catalog_key)
-        planner = Planner(partition, catalog, self._settings, self._exporter, progress=self._watchdog.feed)
+        planner = self._open_planner(partition)
         deadline = time.monotonic() + self._settings.slice_s
         while True:
             self._watchdog.feed()
@@ -178,6 +199,10 @@ class Drainer:
             return [], Progress(Answer.CANCELED)
         now_ms, wants_more = self._clock(), self._goes_on(deadline)
         return steps, partition.take(grant.token, grant.applied, steps, now_ms=now_ms, wants_more=wants_more)
+
+    def _open_planner(self, partition: Partition) -> Planner:
+        catalog = self._open_catalog(partition.catalog_key)
+        return Planner(partition, catalog, self._settings, self._exporter, progress=self._watchdog.feed)
 
     def _goes_on(self, deadline: float) -> bool:
         return time.monotonic() < deadline and not self._stopping()

@@ -12,6 +12,7 @@ from shared import metrics
 from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal
 from shared.model import Status
 from shared.partitions import Partition
+from shared.scripts import Command
 from shared.steps import Commit, Failure, Piece, Step
 
 log = structlog.get_logger()
@@ -21,9 +22,10 @@ class ObservedPartition(Partition):
     """A partition that counts what its owner does; one for each drain."""
 
     _owned_since: float | None = None
+    _sent_at: float = 0.0
 
-    def acquire(self, holder: str, *, nonce: str) -> Grant | Refusal:
-        granted = super().acquire(holder, nonce=nonce)
+    def granted(self, reply: Any) -> Grant | Refusal:
+        granted = super().granted(reply)
         if self._owned_since is None and isinstance(granted, Grant):
             self._owned_since = time.perf_counter()
         return granted
@@ -34,10 +36,14 @@ class ObservedPartition(Partition):
             self._lost()
         return answer
 
-    def take(self, token: str, base: str, steps: Sequence[Step], **how: Any) -> Progress:
-        start = time.perf_counter()
-        progress = super().take(token, base, steps, **how)
-        metrics.COMMIT_SECONDS.observe(time.perf_counter() - start)
+    def take_commands(self, *args: Any, **how: Any) -> list[Command]:
+        commands = super().take_commands(*args, **how)
+        self._sent_at = time.perf_counter()
+        return commands
+
+    def progressed(self, steps: Sequence[Step], replies: Sequence[Any]) -> Progress:
+        metrics.COMMIT_SECONDS.observe(time.perf_counter() - self._sent_at)
+        progress = super().progressed(steps, replies)
         self._tell(steps[: progress.done])
         if progress.answer not in DONE_ANSWERS:
             metrics.COMMITS_REFUSED.labels(progress.answer).inc()
@@ -53,11 +59,11 @@ class ObservedPartition(Partition):
             self._lost()
         return held
 
-    def yield_(self, token: str, **how: Any) -> bool:
-        if how.get("troubled"):
+    def yield_command(self, token: str, *, troubled: bool = False) -> Command:
+        if troubled:
             metrics.DRAINS_FAILED.inc()
         self._ended()
-        return super().yield_(token, **how)
+        return super().yield_command(token, troubled=troubled)
 
     def release(self, token: str) -> bool:
         self._ended()
@@ -90,8 +96,8 @@ class ObservedPartition(Partition):
 class SweptPartition(ObservedPartition):
     """One that the sweep found."""
 
-    def acquire(self, holder: str, *, nonce: str) -> Grant | Refusal:
-        granted = super().acquire(holder, nonce=nonce)
+    def granted(self, reply: Any) -> Grant | Refusal:
+        granted = super().granted(reply)
         if isinstance(granted, Grant):
             metrics.SWEEPS_FOUND.inc()
         return granted

@@ -1,13 +1,23 @@
-"""Pull: drain one partition after the other, whichever waited longest and nobody drains."""
+"""Pull: drain one partition after the other, whichever waited longest and nobody drains; small ones by the handful."""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterable, Iterator, Sequence
 
-from shared.backlog import AWAKE_MS, PAGE, Backlog
+from shared.backlog import AWAKE_MS, PAGE, Backlog, Unowned
 from shared.errors import StoreUnavailable
 from shared.wakeups import Bell
 from workers.drain import Drained, Drainer
+
+#: Partitions that are drained together, and entries up to which one is small: all of them take no longer than a slice.
+HANDFUL = 16
+SMALL_ENTRIES = 50
+#: Seconds that a puller waits for more after there was something last, looking again and again: waking it up anew
+#: costs more than that.
+LINGER_S = 0.01
+LOOK_EVERY_S = 0.001
 
 
 class Puller:
@@ -22,6 +32,8 @@ class Puller:
         self._backlog = backlog
         self._bell = bell
         self._awake_since: float | None = None
+        self._worked_at = 0.0
+        self._pause = threading.Event()
 
     def drain(self, catalog_key: str) -> Drained:
         """Drain the partition somebody rang for, at once: others are told that it is needless to ring only later."""
@@ -34,40 +46,56 @@ class Puller:
                 continue
             if self._awake_since is None:
                 return
-            self._fall_asleep()
+            if not self._lingers():
+                self._fall_asleep()
         self._fall_asleep()
         left, _ = self._backlog.unowned()
         if left:
-            self._bell.ring(left[0])
+            self._bell.ring(left[0].catalog_key)
 
     def _round(self, until: float) -> bool:
         """Go through the backlog page by page until a page had something to drain; False if none had."""
         skip, seen = 0, PAGE
         while seen == PAGE:
-            catalog_keys, seen = self._backlog.unowned(skip=skip)
+            unowned, seen = self._backlog.unowned(skip=skip)
             busy = False
-            for catalog_key in catalog_keys:
+            for catalog_keys in _handfuls(unowned):
                 if time.monotonic() >= until:
                     return True
-                busy |= self._drained(catalog_key)
+                busy |= self._drained(catalog_keys)
             if busy:
                 return True
             skip += seen
         return False
 
-    def _drained(self, catalog_key: str) -> bool:
-        """Drain one partition; False if that came to nothing."""
+    def _drained(self, catalog_keys: Sequence[str]) -> bool:
+        """Drain partitions; False if that came to nothing."""
+        left = catalog_keys if len(catalog_keys) == 1 else self._drainer.drain_together(catalog_keys)
+        worked = left != catalog_keys
+        for catalog_key in left:
+            worked |= self._drained_alone(catalog_key)
+        if worked:
+            # Only now, since only after this it is certain that there will be another look.
+            self._worked_at = time.monotonic()
+            self._stay_awake()
+        return worked
+
+    def _drained_alone(self, catalog_key: str) -> bool:
         try:
-            worked = self._drainer.drain(catalog_key) not in (Drained.NOT_OWNER, Drained.STUCK)
+            return self._drainer.drain(catalog_key) not in (Drained.NOT_OWNER, Drained.STUCK)
         except StoreUnavailable:
             raise
         # One partition's trouble, logged where it happened, must not hold up the others.
         except Exception:
             return False
-        if worked:
-            # Only now, since only after this it is certain that there will be another look.
-            self._stay_awake()
-        return worked
+
+    def _lingers(self) -> bool:
+        """Wait a moment before the next look; False if there was nothing for too long."""
+        if time.monotonic() - self._worked_at > LINGER_S:
+            return False
+        self._stay_awake()
+        self._pause.wait(LOOK_EVERY_S)
+        return True
 
     def _stay_awake(self) -> None:
         now = time.monotonic()
@@ -78,3 +106,19 @@ class Puller:
     def _fall_asleep(self) -> None:
         self._backlog.fall_asleep()
         self._awake_since = None
+
+
+def _handfuls(unowned: Iterable[Unowned]) -> Iterator[list[str]]:
+    """Put small ones that follow each other together, and leave all others alone; the order stays."""
+    handful: list[str] = []
+    for catalog_key, entries in unowned:
+        if entries > SMALL_ENTRIES or len(handful) == HANDFUL:
+            if handful:
+                yield handful
+            handful = []
+        if entries > SMALL_ENTRIES:
+            yield [catalog_key]
+        else:
+            handful.append(catalog_key)
+    if handful:
+        yield handful

@@ -70,7 +70,9 @@ class Sweep:
     def once(self) -> None:
         """Do one round: beat, drain what nobody drains, look at a page of all known catalogs."""
         self._heartbeats.beat(self._holder, self._clock())
-        self._puller.pull(until=time.monotonic() + PULL_S)
+        # A worker that goes through the backlog already would only be in the way, and the other way round.
+        if not self._backlog.is_watched():
+            self._puller.pull(until=time.monotonic() + PULL_S)
         self._look_at_known()
 
     def _look_at_known(self) -> None:

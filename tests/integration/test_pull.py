@@ -17,7 +17,7 @@ from tests.support.batches import items, make_batch
 from tests.support.interposed import interposed
 from tests.support.rig import ACME, Rig
 from workers.drain import Drained, Drainer
-from workers.pull import Puller
+from workers.pull import SMALL_ENTRIES, Puller
 
 
 def puller(rig: Rig, drainer: Drainer | None = None, backlog: Backlog | None = None) -> Puller:
@@ -53,8 +53,8 @@ def test_everything_that_waits_is_drained_and_nobody_rung_for(rig: Rig) -> None:
 
 def test_whoever_pulls_says_so(rig: Rig) -> None:
     """Once it is certain to look again; for a moment only, so that its death goes unnoticed for no longer than that."""
-    for catalog_key in ("one", "two"):
-        rig.put(*items("a"), catalog_key=catalog_key)
+    rig.put(*items(*map(str, range(SMALL_ENTRIES + 1))), catalog_key="one")
+    rig.put(*items("a"), catalog_key="two")
     seen = []
 
     class Watched(Backlog):

@@ -131,7 +131,7 @@ def test_a_batch_that_comes_while_a_partition_is_emptied_is_not_forgotten(rig: R
     rig.put(*items("a"))
     rig.drain()
     rig.put(*items("b"))
-    rig.backlog.remove(ACME, rig.clock())
+    rig.backlog.remove([ACME], rig.clock())
     assert rig.backlog.waiting(skip=0) == [ACME]
 
 
