@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import re
@@ -22,6 +23,7 @@ from deploy.services import STOP_ORDER, Name
 from deploy.supervising import Supervisor
 from shared.errors import Misconfigured
 from shared.waiting import wait_until
+from tests.acceptance.customer import send_request
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -92,7 +94,18 @@ def test_it_names_every_service_then_says_ready_and_shows_the_made_token_only_on
     lines = again.read_until("ready")
     assert not [line for line in lines if token in line]
     assert [line for line in lines if environ["SLUICE_DATA_DIR"] + "/credentials" in line]
+    check_flower(environ)
     assert again.stop() == 0
+
+
+def check_flower(environ: dict[str, str]) -> None:
+    """Its pages want the password that was made, its metrics do not."""
+    url = f"http://{LOOPBACK}:{environ['SLUICE_FLOWER_PORT']}"
+    password = base64.b64encode((Path(environ["SLUICE_DATA_DIR"]) / "flower_auth").read_bytes().strip()).decode()
+    assert send_request(url, "GET", "/workers", headers={}).status == 401
+    assert send_request(url, "GET", "/workers", headers={"Authorization": f"Basic {password}"}).status == 200
+    metrics = send_request(url, "GET", "/metrics", headers={})
+    assert (metrics.status, b"# TYPE flower_worker_online gauge" in metrics.body) == (200, True)
 
 
 def test_a_second_one_on_the_same_folder_says_so_in_one_line(environ: dict[str, str], up: Up) -> None:
