@@ -121,5 +121,15 @@ def broker_url_for(redis_url: str) -> str:
 def doorbell_app(broker_url: str) -> Celery:
     """Make a Celery app that can only ring."""
     app = Celery("sluice", broker=broker_url)
-    app.conf.update(task_serializer="json", accept_content=["json"], task_default_queue=QUEUE)
+    app.conf.update(
+        task_serializer="json", accept_content=["json"], task_default_queue=QUEUE, **queue_settings(broker_url)
+    )
     return app
+
+
+def queue_settings(broker_url: str) -> dict[str, Any]:
+    """Make those of Celery's settings that both who rings and who listens must have alike."""
+    if broker_url.startswith(("amqp", "pyamqp")):
+        # Of a cluster of RabbitMQ, any member may go: classic queues live on one.
+        return {"task_default_queue_type": "quorum"}
+    return {}

@@ -25,7 +25,7 @@ from shared.outbox import Outbox, Outboxes
 from shared.partitions import Partition
 from shared.settings import Settings
 from shared.store import LONGEST_CALL_S, connect
-from shared.wakeups import DRAIN_JOB, QUEUE, Bell, broker_url_for, doorbell_app
+from shared.wakeups import DRAIN_JOB, QUEUE, Bell, broker_url_for, doorbell_app, queue_settings
 from shared.webhooks import Webhooks
 from workers import jobs
 from workers.delivering import Deliverer, Mailing
@@ -155,6 +155,7 @@ def _configuration(broker_url: str) -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "enable_utc": True,
+        **queue_settings(broker_url),
     }
     if broker_url.startswith("redis"):
         configuration["worker_disable_prefetch"] = True

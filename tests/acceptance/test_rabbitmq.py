@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import kombu
 import pytest
+from amqp.exceptions import PreconditionFailed
 
 from deploy.ports import LOOPBACK, free_port
 from shared.waiting import wait_until
+from shared.wakeups import QUEUE
 from tests.acceptance.conftest import OpenSite
 from tests.acceptance.load import some_batches
 
@@ -92,11 +95,12 @@ def rabbit() -> Iterator[Rabbit]:
 def test_rabbitmq_rings_goes_away_and_comes_back(
     open_site: OpenSite, rabbit: Rabbit, measured: Callable[[str], None]
 ) -> None:
-    """A ring takes a moment; without RabbitMQ batches are swept; when it is back it is used again."""
+    """A ring takes a moment, through a quorum queue; without RabbitMQ batches are swept; when it is back it is used."""
     with open_site(broker_url=rabbit.url, sweep_s=SWEEP_S) as site:
         wait_until(site.rings_are_heard, "rings are heard", timeout_s=20)
         ring = min(site.time_to_effect() for _ in range(5))
         assert site.get("/health/ready").ok()["status"] == "ok"
+        assert "quorum" in _refusal_of_a_classic_queue(rabbit)
         shops = site.customers(4)
         some_batches(shops, 40, entries=50, seed=6)
         site.wait_all_ended(shops, timeout_s=20)
@@ -114,3 +118,10 @@ def test_rabbitmq_rings_goes_away_and_comes_back(
         )
         for shop in shops:
             shop.check_laws()
+
+
+def _refusal_of_a_classic_queue(rabbit: Rabbit) -> str:
+    """Declare the queue of wake-ups as one that dies with its node; the server says what it is instead."""
+    with kombu.Connection(rabbit.url) as connection, pytest.raises(PreconditionFailed) as refused:
+        connection.channel().queue_declare(QUEUE, durable=True, auto_delete=False)
+    return str(refused.value)
