@@ -196,8 +196,8 @@ class Partition:
         return read_progress(replies)
 
     def send(self, *commands: scripts.Command) -> list[Any]:
-        """Send commands, also those of other partitions, in one round trip."""
-        return scripts.run(self._client, *commands)
+        """Send commands, also those of other partitions, in one round trip, of a cluster one to each server."""
+        return scripts.run_apart(self._client, *commands)
 
     def frame(self, task_id: int, chunk: int) -> bytes | None:
         """Read one chunk of a payload."""

@@ -95,7 +95,7 @@ def run(store: Store, *commands: Command) -> list[Any]:
 
 
 def run_apart(store: Store, *commands: Command) -> list[Any]:
-    """Send commands as `run` does that do not care about their order: of a cluster, each server is asked once."""
+    """Send commands as `run` does; of a cluster, each server is asked once, and only those of one slot keep order."""
     if not commands:
         return []
     with store_errors():

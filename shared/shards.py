@@ -60,7 +60,7 @@ class Shards:
         return replies
 
     def send_apart(self, commands: Sequence[Command], transmit: Transmit) -> list[Any]:
-        """Send commands that have nothing to do with each other, in one round trip to each server."""
+        """Send commands in one round trip to each server; only those of one slot keep their order."""
         slots, servers = _slots(commands), list[redis.Redis]()
         try:
             servers = [self._server(slot) for slot in slots]
