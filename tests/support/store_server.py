@@ -26,10 +26,26 @@ class StoreServer:
         self.socket_path = folder / "s.sock"
         self.url = embedded_store.store_url(self.socket_path)
         config = embedded_store.write_config(folder, self.socket_path, durability=durability, maxmemory=MAXMEMORY_BYTES)
+        self._command = (binary, config)
+        self._folder = folder
         self._output = (folder / "output.log").open("wb")
-        self._process = subprocess.Popen([binary, config], stdout=self._output, stderr=subprocess.STDOUT)
+        self.start()
+
+    def start(self) -> None:
+        """Start the server, at first or after it was killed, and wait until it answers."""
+        self._process = subprocess.Popen(self._command, stdout=self._output, stderr=subprocess.STDOUT)
         self.pid = self._process.pid
         wait_until(lambda: embedded_store.answers(self.socket_path), "the store answers", timeout_s=10, every_s=0.01)
+
+    @property
+    def log(self) -> Path:
+        """The incremental append-only file, to which it writes now."""
+        return max((self._folder / "appendonlydir").glob("*.incr.aof"), key=lambda file: file.stat().st_mtime)
+
+    def kill(self) -> None:
+        """Kill the server, as a crash does; what it wrote to its log is there."""
+        self._process.kill()
+        self._process.wait()
 
     def connect(self) -> redis.Redis:
         """Make a client like those of the services."""
@@ -37,8 +53,7 @@ class StoreServer:
 
     def stop(self) -> None:
         """Kill the server: nothing of it is needed any more."""
-        self._process.kill()
-        self._process.wait()
+        self.kill()
         self._output.close()
 
 
