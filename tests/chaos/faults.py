@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from shared.wakeups import QUEUE
-from tests.chaos.stage import LEASE_TTL_S, Stage
+from tests.chaos.stage import LEASE_TTL_S, CannotBe, Stage
 from tests.support.fleet import Member
 
 #: Ends a fault that lasts.
@@ -139,6 +139,11 @@ def kill_store(stage: Stage) -> None:
     stage.fleet.store.signal(signal.SIGKILL)
 
 
+@fault("store: power cut, what was not written out is lost", seizes="store")
+def cut_power(stage: Stage) -> None:
+    stage.cut_power()
+
+
 @fault("store: stopped", lasts_s=(0.3, 4), seizes="store")
 def pause_store(stage: Stage) -> Heal:
     return _pause(stage.fleet.store)
@@ -165,9 +170,9 @@ def fill_disk(stage: Stage) -> Heal:
 
 
 @fault("store: slow fsync", lasts_s=(1, 5), seizes="disk")
-def slow_fsync(stage: Stage) -> Heal | None:
+def slow_fsync(stage: Stage) -> Heal:
     if stage.slow_disk_file is None:
-        return None
+        raise CannotBe("there is no C compiler")
     stage.slow_disk_file.write_text(str(stage.random.randrange(5, 100)))
     return functools.partial(stage.slow_disk_file.write_text, "0")
 

@@ -140,9 +140,10 @@ class Producer:
                 customer.rerun(self._random.choice(customer.accepted).task_id)
             case "look":
                 task_id = self._random.choice(customer.accepted).task_id
-                status = customer.task(task_id)["status"]
+                answer = customer.call("GET", f"/v1/tasks/{task_id}")
+                # Without a watch the task may have been lost.
                 if self._watch:
-                    self._watch.see((customer.catalog_key, task_id), status)
+                    self._watch.see((customer.catalog_key, task_id), answer.ok()["status"])
 
     def _write(self, customer: Patient) -> None:
         draw = self._random

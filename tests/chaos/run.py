@@ -92,7 +92,7 @@ def _wait_for_peace(stage: Stage, customers: list[Patient], result: Result) -> N
 
 
 def _look_at_everything(stage: Stage, customers: list[Patient], schedule: Schedule, result: Result) -> None:
-    kills = [at for at, name in schedule.history if name.startswith(("store: kill", "store: disk"))]
+    kills = [at for at, name in schedule.history if name.startswith(("store: kill", "store: power", "store: disk"))]
     for customer in customers:
         customer.settle_unsure()
         try:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from shared.errors import StoreUnavailable
 from tests.chaos.faults import FAULTS, Fault, Heal
-from tests.chaos.stage import Stage
+from tests.chaos.stage import CannotBe, Stage
 
 #: Seconds between two faults, at least and at most.
 GAP_S = (0.3, 3.0)
@@ -59,8 +59,8 @@ class Schedule:
         now = time.monotonic()
         try:
             heal = fault.inflict(self.stage)
-        except (RedisError, StoreUnavailable, OSError):
-            # It needed a store that an earlier fault has taken away.
+        except (RedisError, StoreUnavailable, OSError, CannotBe):
+            # It needed a store that an earlier fault has taken away, or what this machine does not have.
             return
         self.inflicted[fault.name] += 1
         self.history.append((now, fault.name))

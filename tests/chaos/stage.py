@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +17,15 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from deploy import embedded_store
 from deploy.log_keeper import LogKeeper
 from shared.waiting import WaitedInVain, wait_until
 from tests.chaos import CLOCK_FILE
 from tests.chaos.links import Link
 from tests.support.fleet import Fleet, Member
+
+#: Seconds in which a killed store is gone.
+GONE_S = 10.0
 
 HERE = Path(__file__).parent
 TOKEN = "chaos-token"
@@ -28,6 +34,10 @@ TOKEN = "chaos-token"
 LEASE_TTL_S = 2.0
 #: Owners die here for other reasons than their batch.
 MAX_STALLS = 50
+
+
+class CannotBe(Exception):
+    """A fault cannot be done here, or not now."""
 
 
 @dataclass
@@ -39,6 +49,8 @@ class Stage:
     clock_file: Path
     #: None without a C compiler: then fsync is as fast as it is.
     slow_disk_file: Path | None
+    #: Tells how much of the store's log has been written out, see slow_disk.c.
+    written_out_file: Path
     random: random.Random
 
     def store(self) -> redis.Redis:
@@ -56,6 +68,24 @@ class Stage:
     def ingress(self) -> Member:
         """Any ingress."""
         return self.random.choice(self.fleet.ingresses)
+
+    def cut_power(self) -> None:
+        """Kill the store, and have its log lose what has not been written out to the disk."""
+        store = self.fleet.store
+        store.hold_back(GONE_S)
+        try:
+            store.signal(signal.SIGKILL)
+            wait_until(lambda: not embedded_store.answers(self.fleet.socket_path), "it is gone", timeout_s=GONE_S)
+            if not self.written_out_file.exists():
+                raise CannotBe("there is no C compiler")
+            name, written_out = self.written_out_file.read_text(encoding="ascii").split()
+            logs = (self.fleet.folder / "store" / "appendonlydir").glob("*.incr.aof")
+            log = max(logs, key=lambda log: log.stat().st_mtime)
+            # Another has just been begun, with all that was before it on the disk.
+            if log.name == name and log.stat().st_size > int(written_out):
+                os.truncate(log, int(written_out))
+        finally:
+            store.hold_back(0)
 
     def mend_disk(self) -> None:
         """Make room on the store's disk, and have its log mended, as `make up` does."""
@@ -78,10 +108,14 @@ def open_stage(folder: Path, catalog_keys: list[str], *, seed: int, durability: 
     clock_file = folder / "clock"
     slow_disk = _compile_slow_disk(folder)
     slow_disk_file = folder / "slow-disk" if slow_disk else None
+    written_out_file = folder / "written-out"
+    disk = {"SLOW_DISK_FILE": str(slow_disk_file), "WRITTEN_OUT_FILE": str(written_out_file)} if slow_disk else {}
+    if slow_disk:
+        disk["LD_PRELOAD"] = str(slow_disk)
     fleet = Fleet(
         folder, ingresses=2, workers=2, children=2, worker_app="tests.chaos.worker:celery",
         store={"durability": durability, "maxmemory": 1024**3},
-        store_environ={"LD_PRELOAD": str(slow_disk), "SLOW_DISK_FILE": str(slow_disk_file)} if slow_disk else {},
+        store_environ=disk,
         store_urls={"ingress-1": links[0].url, "worker-1": links[1].url},
         environ={CLOCK_FILE: str(clock_file)},
         credentials=",".join(f"{key}:{TOKEN}" for key in catalog_keys), lease_ttl_s=LEASE_TTL_S, sweep_s=0.3,
@@ -89,7 +123,7 @@ def open_stage(folder: Path, catalog_keys: list[str], *, seed: int, durability: 
     )  # fmt: skip
     try:
         fleet.start()
-        yield Stage(fleet, links, clock_file, slow_disk_file, random.Random(seed))
+        yield Stage(fleet, links, clock_file, slow_disk_file, written_out_file, random.Random(seed))
     finally:
         for link in links:
             link.close()
