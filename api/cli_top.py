@@ -37,7 +37,7 @@ def top(once: bool, every_s: float) -> None:
     """Watch partitions, rates and workers; Ctrl-C ends."""
     services: Services = current_app.extensions[EXTENSION]
     console = Console(highlight=False)
-    if once:
+    if once or not console.is_terminal:
         shown = console if console.is_terminal else Console(highlight=False, width=WIDE)
         shown.print(screen(_look(services), width=shown.width, fill=console.is_terminal))
         return
