@@ -50,8 +50,10 @@ def hand_over(
     """Submit a batch, its chunks at hand or staged in an upload, and ring if nobody drains.
 
     A repeat with the same Idempotency-Key is answered with the task of the first, also while the queue is full.  Raises
-    TooManyTasks if it is, Conflict if the key was used for another request; nothing is stored then.
+    TooManyTasks if it is, Conflict if the key was used for another request, StoreFull if there is little room; nothing
+    is stored then.
     """
+    tools.room.check()
     now_ms = tools.clock()
     outbox = [Outboxes.mark(catalog_key, now_ms)] if batch.notification_emails else []
     with metrics.SUBMIT_SECONDS.time():

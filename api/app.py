@@ -32,6 +32,7 @@ from shared.errors import Misconfigured
 from shared.export_files import ExportFiles
 from shared.heartbeats import Heartbeats
 from shared.logs import configure_logs
+from shared.memory import Room
 from shared.model import Kind
 from shared.settings import Settings
 from shared.store import connect
@@ -56,6 +57,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
         settings=settings,
         credentials=Credentials(client, parse_credentials(_credentials(settings)), clock=clock),
         backlog=Backlog(client),
+        room=Room(client),
         heartbeats=Heartbeats(client),
         bell=Bell(doorbell_app(broker_url), broker_url),
         clock=clock,

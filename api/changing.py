@@ -19,13 +19,15 @@ log = structlog.get_logger()
 def change_tasks(catalog_key: str, changes: Sequence[tuple[int, Change]], *, who: str) -> list[int]:
     """Change tasks, all or none; returns the ids of the canceled and of the new ones, in the order asked for.
 
-    Raises TaskNotFound or TaskConflict, and then nothing has changed.
+    Raises TaskNotFound or TaskConflict, or StoreFull for a re-run, and then nothing has changed.
     """
     tools = services()
     now_ms = tools.clock()
     # The batch that is run again may have been sent with addresses to be told if it fails.
     outbox = [Outboxes.mark(catalog_key, now_ms)]
     reruns = any(change is Change.RERUN for _, change in changes)
+    if reruns:
+        tools.room.check()
     changed, ring = tools.partition(catalog_key).change_tasks(
         changes,
         who=who,

@@ -64,8 +64,9 @@ def make_export(
 def request_export(tools: Services, catalog_key: str, batch: Batch, request: bytes) -> Asked:
     """Submit an export and ring if nobody drains; if one has not ended yet, that one is the answer.
 
-    Raises TooManyTasks.  The request is kept as the task's payload.
+    Raises TooManyTasks or StoreFull.  The request is kept as the task's payload.
     """
+    tools.room.check()
     now_ms = tools.clock()
     submitted = tools.exports(catalog_key).submit(
         batch,

@@ -16,6 +16,7 @@ from shared.credentials import Credentials
 from shared.export_files import ExportFiles
 from shared.exports import Exports
 from shared.heartbeats import Heartbeats
+from shared.memory import Room
 from shared.outbox import Outbox
 from shared.partitions import Partition
 from shared.payloads import Payloads
@@ -38,6 +39,7 @@ class Services:
     settings: Settings
     credentials: Credentials
     backlog: Backlog
+    room: Room
     heartbeats: Heartbeats
     bell: Bell
     clock: Clock

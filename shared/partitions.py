@@ -233,11 +233,14 @@ class Partition:
         """Give the partition back if nothing waits in it; False if something does or it is somebody else's now."""
         return bool(self._call(scripts.RELEASE_LEASE, (token,)) == b"RELEASED")
 
-    def retire(self, *, now_ms: int, limit: int) -> int:
-        """Let go of at most ``limit`` tasks and payloads whose time is up; returns how many went."""
+    def retire(self, *, now_ms: int, limit: int, payloads_before_ms: int = 0) -> int:
+        """Let go of at most ``limit`` tasks and payloads whose time is up; returns how many went.
+
+        Payloads that ended before ``payloads_before_ms`` go as well.
+        """
         settings = self._settings
         tasks_before = now_ms - settings.task_retention_s * 1000
-        payloads_before = now_ms - settings.payload_retention_s * 1000
+        payloads_before = max(payloads_before_ms, now_ms - settings.payload_retention_s * 1000)
         command = scripts.RETIRE_TASKS.command(
             (*self.keys.partition, self.keys.history, self.keys.exports), (tasks_before, payloads_before, limit)
         )

@@ -36,6 +36,7 @@ from workers.observed import ObservedPartition, SweptPartition
 from workers.outbox import Postman
 from workers.pull import Puller
 from workers.sweep import Sweep
+from workers.trimming import Trimmer
 from workers.watchdog import Watchdog
 
 
@@ -70,12 +71,14 @@ def create_celery(settings: Settings) -> Celery:
 
     def build_sweep() -> Sweep:
         holder, client, stop = _holder(os.getpid()), connect(redis_url), threading.Event()
+        open_partition = functools.partial(Partition, client, settings)
         return Sweep(
             build_puller(holder, SweptPartition, stop.is_set),
             Backlog(client),
             Heartbeats(client),
-            functools.partial(Partition, client, settings),
+            open_partition,
             _build_exporter(settings, client),
+            Trimmer(client, Backlog(client), open_partition),
             settings,
             holder=holder,
             clock=now_ms,

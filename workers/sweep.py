@@ -21,11 +21,14 @@ from shared.partitions import Partition
 from shared.settings import Settings
 from workers.exports import Exporter
 from workers.pull import Puller
+from workers.trimming import Trimmer
 
 log = structlog.get_logger()
 
 #: Seconds of pulling in one round: the heartbeat must not wait for long.
 PULL_S = 2.0
+#: Seconds of making room in one round.
+TRIM_S = 0.5
 #: Tasks and payloads let go of in one call.
 RETIRE_STEP = 100
 
@@ -40,6 +43,7 @@ class Sweep:
         heartbeats: Heartbeats,
         open_partition: Callable[[str], Partition],
         exporter: Exporter,
+        trimmer: Trimmer,
         settings: Settings,
         *,
         holder: str,
@@ -52,6 +56,7 @@ class Sweep:
         self._heartbeats = heartbeats
         self._open_partition = open_partition
         self._exporter = exporter
+        self._trimmer = trimmer
         self._settings = settings
         self._holder = holder
         self._clock = clock
@@ -68,8 +73,9 @@ class Sweep:
         self._thread.join(timeout_s)
 
     def once(self) -> None:
-        """Do one round: beat, drain what nobody drains, look at a page of all known catalogs."""
+        """Do one round: beat, make room, drain what nobody drains, look at a page of all known catalogs."""
         self._heartbeats.beat(self._holder, self._clock())
+        self._trimmer.trim(now_ms=self._clock(), until=time.monotonic() + TRIM_S)
         # A worker that goes through the backlog already would only be in the way, and the other way round.
         if not self._backlog.is_watched():
             self._puller.pull(until=time.monotonic() + PULL_S)

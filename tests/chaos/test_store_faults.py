@@ -63,6 +63,7 @@ def test_full_memory_refuses_and_is_worked_off(fleet: Fleet, customer: Customer)
     customer.wait_all_ended()
     assert fleet.workers[0].starts == 1
     fleet.connect().config_set("maxmemory", 10**9)
+    wait_until(lambda: customer.send("PUT", items("x")).status == 200, "there is room again", timeout_s=20)
     fleet.workers[0].signal(signal.SIGSTOP, group=True)
     send(customer)
     fleet.connect().config_set("maxmemory", 1)

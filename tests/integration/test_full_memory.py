@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from math import inf
 
 import pytest
 import redis
 
+from shared import memory
 from shared.errors import StoreFull
+from shared.memory import Room
 from shared.model import Operation, Status
 from tests.support.batches import items, make_batch
+from tests.support.ingress import Ingress
 from tests.support.rig import ACME, Rig
 from workers.drain import Drained
+from workers.trimming import Trimmer
 
 
 @pytest.fixture
@@ -68,3 +74,121 @@ def test_the_sweep_goes_on(full: Rig) -> None:
 def test_a_spent_slice_is_yielded_and_rung_for(full: Rig) -> None:
     assert full.with_settings(slice_s=0.0).drainer().drain(ACME) is Drained.YIELDED
     assert full.bell.rung == [ACME]
+
+
+# -- before it is full ------------------------------------------------------------------------------------------------
+
+
+class Limited:
+    """A store that is told how much memory it may have, as a share of what it uses at that moment."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def used(self) -> int:
+        return int(self._client.info("memory")["used_memory"])
+
+    def limit(self, most: float) -> None:
+        self._client.config_set("maxmemory", int(most))
+
+
+@pytest.fixture
+def limited(client: redis.Redis) -> Iterator[Limited]:
+    room = client.config_get("maxmemory")["maxmemory"]
+    yield Limited(client)
+    client.config_set("maxmemory", room)
+
+
+def test_batches_are_refused_above_three_quarters(rig: Rig, ingress: Ingress, limited: Limited) -> None:
+    """With 503 and Retry-After, and nothing is stored; reads and cancels go on."""
+    rig.put(*items("a"))
+    limited.limit(limited.used() / (memory.REFUSE_ABOVE + 0.02))
+    before = rig.dump()
+    refused = ingress.send("PUT", "/v2/items", {"items": items("b")})
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.json["message"] == "The store is full. Please try again later."
+    assert rig.dump() == before
+    assert ingress.send("GET", "/v1/tasks").status_code == 200
+    rig.cancel(1)
+
+
+def test_what_waiting_payloads_will_become_counts(rig: Rig, client: redis.Redis, limited: Limited) -> None:
+    """There is room for what waits, but not for what it becomes; once it is applied it counts no more."""
+    for number in range(8):
+        rig.put(*items(*(f"{number}-{entry}" for entry in range(1000))))
+    limited.limit(limited.used() * 1.4)
+    with pytest.raises(StoreFull):
+        Room(client).check()
+    rig.drain()
+    limited.limit(limited.used() * 1.4)
+    Room(client).check()
+
+
+def test_a_look_at_the_memory_is_believed_for_a_moment(rig: Rig, client: redis.Redis, limited: Limited) -> None:
+    """Longer when there was room than when there was none."""
+    now_s = 0.0
+    room = Room(client, clock_s=lambda: now_s)
+    room.check()
+    limited.limit(1)
+    room.check()
+    now_s += memory.BELIEVED_S
+    with pytest.raises(StoreFull):
+        room.check()
+    limited.limit(0)
+    now_s += memory.FULL_BELIEVED_S
+    room.check()
+
+
+def keep_payloads(rig: Rig) -> None:
+    """Tasks of three catalogs in turn have ended, one a minute."""
+    for number in range(9):
+        catalog_key = "abc"[number % 3]
+        rig.put(*items("x"), catalog_key=catalog_key)
+        rig.drain(catalog_key)
+        rig.clock.advance(60_000)
+
+
+def kept(rig: Rig) -> list[str]:
+    """The payloads that are kept, oldest first."""
+    rows = [
+        (ended_ms, f"{catalog_key}{int(member)}")
+        for catalog_key in "abc"
+        for member, ended_ms in rig.client.zrange(rig.keys(catalog_key).payloads, 0, -1, withscores=True)
+    ]
+    return [name for _, name in sorted(rows)]
+
+
+def test_payloads_of_ended_tasks_go_oldest_first_over_all_catalogs(rig: Rig, client: redis.Redis) -> None:
+    """As long as more than 60 % of the memory is used; what waits, and the tasks themselves, stay."""
+    keep_payloads(rig)
+    rig.put(*items("waits"), catalog_key="a")
+    trimmer = Trimmer(client, rig.backlog, rig.partition)
+    limited = Limited(client)
+    room = client.config_get("maxmemory")["maxmemory"]
+    try:
+        limited.limit(limited.used() / (memory.TRIM_ABOVE + 0.02))
+        left = [kept(rig)]
+        while trimmer.trim(now_ms=rig.clock(), until=inf):
+            left.append(kept(rig))
+    finally:
+        client.config_set("maxmemory", room)
+    everything = ["a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "c3"]
+    assert left == [everything[number:] for number in range(10)]
+    assert rig.statuses("a") == {1: "DONE", 2: "DONE", 3: "DONE", 4: "QUEUED"}
+    rig.drain("a")
+
+
+def test_no_payload_goes_early_while_there_is_room(rig: Rig, client: redis.Redis, limited: Limited) -> None:
+    keep_payloads(rig)
+    limited.limit(limited.used() / (memory.TRIM_ABOVE - 0.05))
+    assert Trimmer(client, rig.backlog, rig.partition).trim(now_ms=rig.clock(), until=inf) == 0
+    limited.limit(limited.used() / (memory.TRIM_ABOVE + 0.02))
+    assert Trimmer(client, rig.backlog, rig.partition).trim(now_ms=rig.clock(), until=time.monotonic()) == 0
+    assert len(kept(rig)) == 9
+
+
+def test_the_sweep_makes_room(full: Rig) -> None:
+    full.drain()
+    full.sweep().once()
+    assert full.client.zcard(full.keys().payloads) == 0

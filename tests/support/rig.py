@@ -35,6 +35,7 @@ from workers.exports import Exporter
 from workers.plan import Planner
 from workers.pull import Puller
 from workers.sweep import Sweep
+from workers.trimming import Trimmer
 
 #: The catalog of tests that need only one.
 ACME = "acme"
@@ -225,6 +226,7 @@ class Rig:
             Heartbeats(self.client),
             open_partition,
             self.exporter(),
+            Trimmer(self.client, self.backlog, open_partition),
             self.settings,
             holder="sweep",
             clock=self.clock,
