@@ -1,6 +1,7 @@
 // Runs calls of the official Node client, one after the other, and writes what came of each.
 //
 // In, as JSON: {folder, apiKey, apiToken, serviceUrl, module, calls: [[method, parameter…]…]}
+// A parameter {file: path} stands for what is in a file.
 // Out, as JSON: [{value} | {error: {message, status}}…]; a call that resolves with nothing has no value.
 
 const { readFileSync } = require('node:fs');
@@ -10,7 +11,16 @@ const job = JSON.parse(readFileSync(0, 'utf8'));
 const ConstructorIO = createRequire(`${job.folder}/`)('@constructor-io/constructorio-node');
 
 // The client insists on https, and its signals are not the platform's.
-const plainly = (url, { signal, ...init }) => fetch(url.replace(/^https:/, 'http:'), init);
+// Nor does the platform's fetch know the forms that the client's own one takes.
+const plainly = (url, { signal, ...init }) => {
+  const form = init.body && init.body.getBuffer ? init.body : null;
+  const sent = form ? { body: form.getBuffer(), headers: { ...init.headers, ...form.getHeaders() } } : {};
+  return fetch(url.replace(/^https:/, 'http:'), { ...init, ...sent });
+};
+
+const withFiles = (parameters) => Object.fromEntries(
+  Object.entries(parameters).map(([name, value]) => [name, value && value.file ? readFileSync(value.file) : value]),
+);
 
 async function main() {
   const client = new ConstructorIO({
@@ -19,7 +29,7 @@ async function main() {
   const answers = [];
   for (const [method, ...parameters] of job.calls) {
     try {
-      answers.push({ value: await client[job.module][method](...parameters) });
+      answers.push({ value: await client[job.module][method](...parameters.map(withFiles)) });
     } catch (error) {
       answers.push({ error: { message: error.message, status: error.status } });
     }

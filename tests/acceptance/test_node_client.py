@@ -1,4 +1,4 @@
-"""The official Node client works unchanged: items, variations, tasks; groups and V1 items have their own modules."""
+"""The official Node client works unchanged; item groups and items of V1 have modules of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.customer import Customer
 from tests.acceptance.node_client import CURRENT, NodeClient, NodeRefused, install_node_client
+from tests.support.files import archive
 
 BAD_KEY = "You have supplied an invalid `key` or `autocomplete_key`."
 BAD_TOKEN = "Invalid auth_token."  # what is said of one, not one
@@ -124,3 +125,34 @@ def test_what_is_wrong_is_read_in_the_contracts_words(catalog: NodeClient, tasks
         with pytest.raises(NodeRefused) as caught:
             module.call(method, parameters)
         assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("form", ["csv", "tar.gz"])
+def test_catalogue_files_replace_update_and_patch(
+    catalog: NodeClient, customer: Customer, tmp_path: Path, form: str
+) -> None:
+    """Sent part by part, or as one archive named after its call."""
+
+    def files(name: str, rows: str) -> dict[str, Any]:
+        path = tmp_path / name
+        path.write_bytes(archive({"items.csv": rows}) if form == "tar.gz" else rows.encode())
+        return {"tarArchive" if form == "tar.gz" else "items": {"file": str(path)}, "section": "Products"}
+
+    using = "UsingTarArchive" if form == "tar.gz" else ""
+    done(
+        customer,
+        *catalog.calls(
+            [f"replaceCatalog{using}", files("a", "id,item_name,metadata:x\ni,Item,1\nj,Jäcket,1\n")],
+            [f"updateCatalog{using}", {**files("b", "id,item_name\ni,New\n"), "force": True}],
+            [f"patchCatalog{using}", {**files("c", "id,metadata:x\nj,2\nk,2\n"), "onMissing": "IGNORE"}],
+        ),
+    )
+    assert [(item["name"], item.get("data")) for item in catalog.call("retrieveItems", {})["items"]] == [
+        ("New", None),
+        ("Jäcket", {"x": "2"}),
+    ]
+
+
+def test_a_call_without_a_file_is_told_what_is_missing(catalog: NodeClient) -> None:
+    with pytest.raises(NodeRefused, match="form-data should contain at least one of"):
+        catalog.call("replaceCatalog", {"section": "Products"})
