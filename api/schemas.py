@@ -233,10 +233,24 @@ def load_query(schema: type[Query], args: Mapping[str, Any]) -> dict[str, Any]:
     is named after the parameter alone.
     """
     try:
+        # Most requests say nothing that the schema knows, but the key.
+        if _names(schema).isdisjoint(args):
+            return dict(_defaults(schema))
         return _loaded(schema, args)
     except ValidationError as refused:
         found = [Problem(problem.loc.partition("[")[0], problem.msg) for problem in problems(refused.messages)]
         raise Invalid(*dict.fromkeys(found)) from None
+
+
+@cache
+def _defaults(schema: type[Query]) -> dict[str, Any]:
+    return _loaded(schema, {})
+
+
+@cache
+def _names(schema: type[Query]) -> frozenset[str]:
+    """Name the parameters that a schema knows, as they are sent."""
+    return frozenset(field.data_key or name for name, field in _instance(schema).fields.items())
 
 
 def load_body(schema: type[Strict], value: Any) -> dict[str, Any]:

@@ -6,14 +6,15 @@ import contextlib
 from dataclasses import replace
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response
 
 from api.accepting import Accepted, hand_over
 from api.auth import caller
+from api.pages import answer_json
 from api.services import services
 from api.task_views import show
 from api.tracing import request_id, traceparent
-from shared.codec import digest_ids, encode_chunk
+from shared.codec import digest_ids, encode_chunk, encode_json
 from shared.errors import StoreUnavailable
 from shared.model import Batch, Chunk
 from shared.submissions import IdempotencyKey
@@ -31,11 +32,8 @@ def submit(
 
 def answer_accepted(accepted: Accepted, wait_s: int | None) -> Response:
     """Answer with the id of a task, and after a wait with the task."""
-    answer = jsonify(
-        task_id=accepted.task_id,
-        task_status_path=accepted.task_status_path,
-        **_waited_for(accepted.task_id, wait_s),
-    )
+    said = {"task_id": accepted.task_id, "task_status_path": accepted.task_status_path}
+    answer = answer_json(encode_json(said | _waited_for(accepted.task_id, wait_s)))
     answer.headers["X-RateLimit-Tasks-Remaining"] = str(accepted.tasks_remaining)
     if accepted.repeated:
         answer.headers["Idempotency-Replayed"] = "true"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import secrets
 from typing import cast
 
 import structlog
 from flask import Flask, Response, g, request
+
+from shared.partitions import new_nonce
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,200}")
 #: W3C Trace Context, version 00 and what later versions begin with: version, trace id, parent id, flags.
@@ -32,7 +33,7 @@ def traceparent() -> str:
 
 def _take() -> None:
     sent = request.headers.get("X-Request-Id", "")
-    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
+    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else new_nonce()
     trace = request.headers.get("traceparent", "")
     g.traceparent = trace if _TRACEPARENT.fullmatch(trace) else ""
     structlog.contextvars.clear_contextvars()

@@ -18,7 +18,7 @@ _settings = Settings.from_env(os.environ)
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 
 # Threads: a request waits for Redis most of its time, and a slow upload must not hold up others.
-worker_class = "gthread"
+worker_class = "deploy.lingering.LingeringWorker"
 workers = _settings.ingress
 threads = _settings.threads
 

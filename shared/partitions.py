@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
+import os
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,8 +36,13 @@ RUNG_TTL_MS = 2_000
 HOUR_MS = 3_600_000
 
 
+_chance = random.Random()
+os.register_at_fork(after_in_child=_chance.seed)
+
+
 def new_nonce() -> str:
-    return secrets.token_hex(8)
+    """Make a name that nobody else will; it is no secret, so no random bytes of the kernel's are spent on it."""
+    return f"{_chance.getrandbits(64):016x}"
 
 
 class Partition:

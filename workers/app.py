@@ -149,7 +149,6 @@ def _configuration(broker_url: str) -> dict[str, Any]:
         "task_ignore_result": True,
         "task_acks_late": False,
         "worker_prefetch_multiplier": 1,
-        "worker_send_task_events": True,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         # The broker refuses writes while its memory or disk is full: wait for it, as if it were away.

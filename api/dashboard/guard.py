@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from flask import Blueprint, Response, g, redirect, render_template, request, url_for
-from flask.sessions import SecureCookieSessionInterface
+from flask import Blueprint, Flask, Request, Response, g, redirect, render_template, request, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -39,6 +39,12 @@ _ADDRESSES = 10_000
 
 class Cookies(SecureCookieSessionInterface):
     """Sessions in a signed cookie that goes over TLS only where the page itself came so."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        # The API has none, and is asked often.
+        if not request.path.startswith(app.config["SESSION_COOKIE_PATH"]):
+            return None
+        return super().open_session(app, request)
 
     def get_cookie_secure(self, app: object) -> bool:
         return request.is_secure
