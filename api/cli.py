@@ -20,6 +20,7 @@ from api.app import create_app
 from api.cli_exports import export
 from api.cli_tables import table
 from api.cli_top import top
+from api.cli_upload import upload
 from api.cli_webhooks import webhooks
 from api.services import EXTENSION, Services
 from shared.backlog import PAGE
@@ -150,6 +151,7 @@ def _catalog_keys(services: Services, *, everything: bool) -> Iterable[str]:
 sluice.add_command(top)
 sluice.add_command(webhooks)
 sluice.add_command(export)
+sluice.add_command(upload)
 
 
 def main() -> None:

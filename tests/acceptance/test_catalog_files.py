@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from constructor_io.constructor_io import ConstructorIO
 from constructor_io.helpers.exception import HttpException
 
+from api.cli import sluice
 from deploy.processes import children
 from deploy.services import Name
 from shared.store import connect
@@ -103,6 +106,27 @@ def test_the_official_client_updates_and_patches(client: ConstructorIO, customer
     with pytest.raises(HttpException) as refused:
         catalog.replace_catalog({"section": "Products"})
     assert "form-data should contain at least one of" in str(refused.value.message)
+
+
+def test_a_shell_sends_files_and_follows_them(customer: Customer, tmp_path: Path) -> None:
+    """`sluice upload`: what is refused is told in a line, what is accepted ends in one."""
+    items, variations = tmp_path / "items.csv", tmp_path / "variations.csv"
+    items.write_text(rows(0, 3_000, "x"), encoding="utf-8")
+    variations.write_text("variation_id,item_id\nv,i000001\n", encoding="utf-8")
+
+    def run(*args: object) -> tuple[str, BaseException | None]:
+        where = ["--url", customer.url, "--token", customer.token]
+        ran = CliRunner().invoke(sluice, ["upload", customer.catalog_key, *where, *map(str, args)])
+        return ran.output, ran.exception
+
+    output, failed = run(items, variations, "--follow")
+    assert failed is None
+    assert "3,001 of 3,001 entries" in output
+    assert re.search(r"^task [0-9]+: DONE$", output, re.MULTILINE)
+    items.write_text("id,metadata:y\ni000002,1\nnone,2\n", encoding="utf-8")
+    assert "items not found: 'none'" in str(run(items, "--patch-delta", "--follow")[1])
+    assert "see /v1/tasks/" in run(items, "--patch-delta", "--on-missing", "IGNORE")[0]
+    assert "item_name" in str(run(items)[1])
 
 
 def test_an_ingress_killed_during_an_upload_leaves_nothing(site: Site, customer: Customer) -> None:
