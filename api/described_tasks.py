@@ -142,6 +142,7 @@ PAYLOAD = Description(
             headers=("Content-Disposition",),
         )
     },
-    text="Kept until some time after the end of the task (by default 7 days, and no more than 256 MiB a catalog).",
+    text="Kept until some time after the end of the task (by default 7 days, and no more than 256 MiB a catalog). Of "
+    "catalogue files it is their entries, one a line.",
     errors=(404,),
 )

@@ -8,7 +8,7 @@ from api import fields
 from api.answer_schemas import Problem, count, moment, positive
 from api.entry_schemas import Strict
 from api.schemas import TaskType
-from shared.model import Status
+from shared.model import Kind, Status
 from shared.reports import EntryOutcome
 
 
@@ -60,6 +60,12 @@ class Progress(Strict):
     entries_applied = count()
 
 
+class SentFile(Strict):
+    """What was in a catalogue file."""
+
+    rows = count()
+
+
 class SubmittedBy(Strict):
     """Who sent a batch, from where."""
 
@@ -83,6 +89,7 @@ class Task(Strict):
     result = fields.Object(Result)
     error = fields.Object(TaskError)
     progress = fields.Object(Progress, required=True)
+    files = ma.Dict(keys=fields.Choice(list(Kind)), values=fields.Object(SentFile))
     submitted_by = fields.Object(SubmittedBy)
     queue_position = positive()
     waiting_for = fields.Text()
@@ -122,6 +129,8 @@ class ReportedEntry(Strict):
 
     index = count()
     id = fields.Text(required=True, allow_none=True)
+    #: Of catalogue files.
+    kind = fields.Choice(list(Kind))
     outcome = fields.Choice(list(EntryOutcome), required=True)
     reason = fields.Text()
 

@@ -34,9 +34,10 @@ def get_entries(task_id: str) -> Response:
     size = query["num_results_per_page"]
     offset = offset_of(query, size) or 0
     reports = services().reports(caller().catalog_key)
-    page = reports.page(_task(task_id), only=query["outcome"], offset=offset, size=size)
+    task = _task(task_id)
+    page = reports.page(task, only=query["outcome"], offset=offset, size=size)
     return jsonify(
-        entries=[_shown(entry) for entry in page.entries],
+        entries=[_shown(task, entry) for entry in page.entries],
         total_count=page.total,
         outcome_counts={outcome.value: count for outcome, count in page.by_outcome.items()},
     )
@@ -45,7 +46,7 @@ def get_entries(task_id: str) -> Response:
 @blueprint.get("/<task_id>/payload")
 @describe(described_tasks.PAYLOAD)
 def get_payload(task_id: str) -> Response:
-    """Send the body of the request that became the task, byte for byte, inflated."""
+    """Send the body of the request that became the task, byte for byte, inflated; of files, their rows as JSON."""
     task, catalog_key = _task(task_id), caller().catalog_key
     try:
         texts = services().payloads(catalog_key).texts(task)
@@ -65,8 +66,10 @@ def _task(task_id: str) -> Task:
     return task
 
 
-def _shown(entry: ReportedEntry) -> dict[str, Any]:
+def _shown(task: Task, entry: ReportedEntry) -> dict[str, Any]:
     shown = asdict(entry)
+    if task.batch.parts:
+        shown["kind"] = task.batch.kind_of_entry(entry.index)
     if entry.reason is None:
         del shown["reason"]
     return shown

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import accumulate
 from typing import NamedTuple
 
 
@@ -264,18 +265,26 @@ class Batch:
         """What kinds of entries it has, as they came."""
         return tuple(part.kind for part in self.parts) or (self.kind,)
 
+    @property
+    def noun(self) -> str:
+        """As people say what it has entries of: ``item``, or ``items and variations``."""
+        if len(self.kinds) == 1:
+            return self.kind.one if self.entries == 1 else self.kind.many
+        return " and ".join(kind.many for kind in self.kinds)
+
     def section_of(self, kind: Kind) -> str:
         """Name where its entries of a kind belong."""
         return NO_SECTION if kind is Kind.ITEM_GROUPS else self.section
 
     def kind_of(self, chunk: int) -> Kind:
         """Tell what a chunk has entries of; for the last one of what builds a generation, those of the last part."""
-        end = 0
-        for part in self.parts:
-            end += part.chunks
-            if chunk < end:
-                return part.kind
-        return self.kinds[-1]
+        ends = accumulate(part.chunks for part in self.parts)
+        return next((part.kind for part, end in zip(self.parts, ends, strict=True) if chunk < end), self.kinds[-1])
+
+    def kind_of_entry(self, index: int) -> Kind:
+        """Tell what the entry at a place is."""
+        ends = accumulate(part.entries for part in self.parts)
+        return next((part.kind for part, end in zip(self.parts, ends, strict=True) if index < end), self.kind)
 
     def items_follow(self, chunk: int) -> bool:
         """Tell whether items come behind the variations that a chunk has."""

@@ -40,7 +40,7 @@ class TaskQuery:
     def takes(self, batch: Batch) -> bool:
         """Tell whether a task of this batch is looked for, but for what the indexes know."""
         return (
-            self.kind in (None, batch.kind)
+            (self.kind is None or self.kind in batch.kinds)
             and self.operation in (None, batch.operation)
             and self.section in ("", batch.section)
             and self.protocol in ("", batch.protocol)

@@ -77,7 +77,7 @@ def failure_mail(catalog_key: str, task: Task, *, sender: str, recipients: Seque
     mail.set_content(
         f"Task {task.id} of the catalogue {catalog_key} failed at {iso(task.updated_ms)}.\n\n"
         f"{task.error}\n\n"
-        f"It was to {batch.operation} {batch.entries} {batch.kind.many}{where}, "
+        f"It was to {batch.operation} {batch.entries} {batch.noun}{where}, "
         f"and was submitted at {iso(task.submitted_ms)}.\n"
         f"More about it: GET /v1/tasks/{task.id}?key={catalog_key}\n"
     )

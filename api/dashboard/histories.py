@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from api.dashboard.sent_entries import SentEntries, SentEntry
 from api.services import services
 from shared.history import History, Touch
-from shared.model import Kind
+from shared.model import Batch, Kind
 from shared.payloads import PayloadGone
 from shared.reports import EntryOutcome
 from shared.task_search import TaskQuery
@@ -61,9 +61,15 @@ def entry_history(
 def _is_of(task: Task, touch: Touch, kind: Kind | None, section: str | None) -> bool:
     if section is not None and kind is not Kind.ITEM_GROUPS and task.batch.section != section:
         return False
-    # What a batch of items does beside is done to variations.
-    touched = Kind.VARIATIONS if touch.index is None and task.batch.kind is Kind.ITEMS else task.batch.kind
-    return kind in (None, touched)
+    return kind is None or kind in _touched(task.batch, touch)
+
+
+def _touched(batch: Batch, touch: Touch) -> tuple[Kind, ...]:
+    """Name the kinds that an entry may be of which a batch touched."""
+    if touch.index is not None:
+        return (batch.kind_of_entry(touch.index),)
+    # What a batch of items does beside is done to variations; what files leave out is of any of their kinds.
+    return (Kind.VARIATIONS,) if batch.kinds == (Kind.ITEMS,) and not batch.operation.builds else batch.kinds
 
 
 def _line(catalog_key: str, entry_id: str, touch: Touch, task: Task) -> Line | None:

@@ -86,8 +86,7 @@ def what(batch: Batch) -> str:
     """Say what a batch does: ``put 1 000 items``, ``export items``."""
     if batch.export is not None:
         return f"{batch.operation} {batch.export.part.replace('_', ' ')}"
-    noun = batch.kind.one if batch.entries == 1 else batch.kind.many
-    return f"{batch.operation} {count(batch.entries)} {noun}"
+    return f"{batch.operation} {count(batch.entries)} {batch.noun}"
 
 
 def where(batch: Batch) -> str:
@@ -145,7 +144,7 @@ def item_of(variation: bytes) -> str:
 
 
 def is_destructive(batch: Batch) -> bool:
-    return batch.operation in (Operation.DELETE, Operation.REPLACE)
+    return batch.operation in (Operation.DELETE, Operation.REPLACE) or batch.operation.builds
 
 
 def register(blueprint: Blueprint) -> None:

@@ -127,7 +127,11 @@ def test_a_sync_of_ids_keeps_entries_as_they_are(ingress: Ingress) -> None:
     assert ingress.get("/v2/items/b") == before
     assert ids(ingress, "variations", item_id="a") == ["a-2"]
     found = ingress.get(f"/v1/tasks/{task_id}/entries")["entries"]
-    assert [entry["outcome"] for entry in found] == ["unchanged", "unchanged", "ignored"]
+    assert [(entry["kind"], entry["id"], entry["outcome"]) for entry in found] == [
+        ("variations", "a-2", "unchanged"),
+        ("items", "b", "unchanged"),
+        ("items", "none", "ignored"),
+    ]
 
 
 def test_a_sync_that_leaves_out_too_much_fails_and_leaves_nothing(ingress: Ingress) -> None:
