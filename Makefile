@@ -6,6 +6,7 @@
 #   make test             all tests                                                (ARGS="-k order -x": passed to pytest)
 #   make test-restart     the same under a minute of load, and the laws checked
 #   make test-cluster     a real Redis Cluster whose servers die, hang and change    (CLUSTER_SEED=7)
+#   make model            the protocol's model in every order of events: two workers, three batches, two faults
 #   make fuzz             many requests made up from the OpenAPI document          (FUZZ_EXAMPLES=1000: for each operation)
 #   make check            linter, types, import rules
 #   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
@@ -22,10 +23,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart test test-restart test-cluster chaos fuzz check bench screenshots clean
+.PHONY: help demo up restart test test-restart test-cluster chaos model fuzz check bench screenshots clean
 
 help:
-	@sed -n '3,14s/^# *//p' Makefile
+	@sed -n '3,15s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -47,6 +48,9 @@ test-cluster: $(VENV)/ready-dev
 
 fuzz: $(VENV)/ready-dev
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest --timeout=0 tests/fuzz $(ARGS)
+
+model: $(VENV)/ready-dev
+	@MODEL_BATCHES=3 MODEL_FAULTS=2 $(BIN)/python -m pytest --timeout=0 tests/model/test_protocol.py $(ARGS)
 
 check: $(VENV)/ready-dev
 	@$(BIN)/ruff check .

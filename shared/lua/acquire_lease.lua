@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- acquire_lease: become the owner of a partition that has a backlog and no owner, and get its first work.
+-- Its step in tests/model/protocol.pml: acquire_lease.
 --
 -- An owner that neither moved on nor gave the partition back must have died: that is a stall of the batch at hand, and
 -- windows are careful up to where that owner had reached.  If the server died meanwhile, that is no batch's fault.

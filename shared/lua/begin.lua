@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- begin: mark the head as being worked on; from now on it can no longer be canceled.
+-- Its step in tests/model/protocol.pml: begin.
 --
 -- KEYS     the partition, see _partition.lua
 -- ARGV[1]  token

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- change_tasks: cancel waiting tasks and re-run ended ones, all or none.
+-- Its step in tests/model/protocol.pml: change_tasks.
 --
 -- A re-run is a new task at the tail with a copy of the payload; the old one keeps its status.  Of exports there may be
 -- one that has not ended.  Where memory is full

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- commit_chunk: write the effects of one page of one chunk, if everything is as the caller believes; otherwise nothing.
 -- The last page of the last chunk ends the task.
+-- Its step in tests/model/protocol.pml: commit_chunk.
 --
 -- KEYS      the partition, see _partition.lua, then, for the section and generation written to, or the item groups
 -- KEYS[21]  entries     hash  of the batch's kind

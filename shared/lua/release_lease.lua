@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- release_lease: give a partition back, but only if nothing waits in it.
+-- Its step in tests/model/protocol.pml: release_lease.
 --
 -- KEYS     the partition, see _partition.lua
 -- ARGV[1]  token

@@ -1,5 +1,6 @@
 #!lua
 -- submit_batch: append a staged batch to its catalog's stream and create its task, or refuse it whole.
+-- Its step in tests/model/protocol.pml: submit_batch.
 --
 -- KEYS      the partition, see _partition.lua, then
 -- KEYS[21]  upload       list    the batch's chunk frames, staged by the caller; renamed to the payload

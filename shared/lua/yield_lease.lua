@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- yield_lease: give a partition back although work waits in it, marked as if rung for.
+-- Its step in tests/model/protocol.pml: yield_lease.
 --
 -- KEYS     the partition, see _partition.lua
 -- ARGV[1]  token
