@@ -74,8 +74,8 @@ def _y(number: float, top: float) -> float:
 
 
 def _ceiling(highest: float) -> float:
-    """Round up to 3, 6, 12, 15, 30 … so that thirds of it are numbers that people like to read."""
-    scale = 3.0
+    """Round up to 0.3, 0.6, 1.2, 1.5, 3 … so that thirds of it are numbers that people like to read."""
+    scale = 0.3 if highest else 3.0
     while True:
         for factor in (1, 2, 4, 5):
             if highest <= scale * factor:
