@@ -53,7 +53,7 @@ def hand_over(
     TooManyTasks if it is, Conflict if the key was used for another request, StoreFull if there is little room; nothing
     is stored then.
     """
-    tools.room.check()
+    tools.admit()
     now_ms = tools.clock()
     outbox = [Outboxes.mark(catalog_key, now_ms)] if batch.notification_emails else []
     with metrics.SUBMIT_SECONDS.time():

@@ -28,6 +28,7 @@ from api.waiting import Waiters
 from shared.backlog import Backlog
 from shared.clock import Clock, now_ms
 from shared.credentials import Credentials, parse_credentials
+from shared.durability import Durability
 from shared.errors import Misconfigured
 from shared.export_files import ExportFiles
 from shared.heartbeats import Heartbeats
@@ -58,6 +59,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
         credentials=Credentials(client, parse_credentials(_credentials(settings)), clock=clock),
         backlog=Backlog(client),
         room=Room(client),
+        durability=Durability(client, settings.durability),
         heartbeats=Heartbeats(client),
         bell=Bell(doorbell_app(broker_url), broker_url),
         clock=clock,

@@ -27,7 +27,7 @@ def change_tasks(catalog_key: str, changes: Sequence[tuple[int, Change]], *, who
     outbox = [Outboxes.mark(catalog_key, now_ms)]
     reruns = any(change is Change.RERUN for _, change in changes)
     if reruns:
-        tools.room.check()
+        tools.admit()
     changed, ring = tools.partition(catalog_key).change_tasks(
         changes,
         who=who,

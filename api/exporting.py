@@ -66,7 +66,7 @@ def request_export(tools: Services, catalog_key: str, batch: Batch, request: byt
 
     Raises TooManyTasks or StoreFull.  The request is kept as the task's payload.
     """
-    tools.room.check()
+    tools.admit()
     now_ms = tools.clock()
     submitted = tools.exports(catalog_key).submit(
         batch,

@@ -155,7 +155,7 @@ class Intake:
             raise Invalid(*self._problems[:MAX_PROBLEMS])
         if not self._problems:
             chunk = _chunk(entries, checked.ids, checked.parents)
-            self._tools.room.check()
+            self._tools.admit()
             self._upload.append(encode_chunk(replace(chunk, first=self._entries)))
         self._entries += len(rows)
 

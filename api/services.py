@@ -13,6 +13,7 @@ from shared.catalogs import Catalog
 from shared.changes import ChangeFeed
 from shared.clock import Clock
 from shared.credentials import Credentials
+from shared.durability import Durability
 from shared.export_files import ExportFiles
 from shared.exports import Exports
 from shared.heartbeats import Heartbeats
@@ -40,10 +41,16 @@ class Services:
     credentials: Credentials
     backlog: Backlog
     room: Room
+    durability: Durability
     heartbeats: Heartbeats
     bell: Bell
     clock: Clock
     waiters: Waiters
+
+    def admit(self) -> None:
+        """Raise StoreFull or StoreUnavailable if the store can take nothing more, or not as safely as promised."""
+        self.durability.check()
+        self.room.check()
 
     def partition(self, catalog_key: str) -> Partition:
         return Partition(self.client, self.settings, catalog_key)

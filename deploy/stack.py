@@ -21,6 +21,7 @@ from deploy.services import STOP_ORDER, Name, Service, answers_ok
 from deploy.supervising import Supervisor, render_config
 from shared import keys
 from shared.clock import now_ms
+from shared.durability import check_durability
 from shared.errors import Misconfigured, StoreUnavailable
 from shared.heartbeats import Heartbeats
 from shared.scripts import run
@@ -242,7 +243,9 @@ class Stack:
         return self.settings.redis_url or self.environ["SLUICE_REDIS_URL"]
 
     def _store_note(self) -> str:
-        return check_server(connect(self._store_url()))
+        store = connect(self._store_url())
+        check_durability(store, self.settings.durability)
+        return check_server(store)
 
     def _worker_seen(self) -> bool:
         holder = f"{socket.gethostname()}:{self.pids().get(Name.WORKER)}"

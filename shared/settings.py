@@ -45,7 +45,7 @@ class Settings:
     credentials_file: Path | None = _setting(None, "A file of such credentials, one a line; added to the stored ones.")
     durability: str = _setting(
         "everysec",
-        "`everysec`: a server crash may lose 2 s of answers; `fsync`: none.",
+        "`everysec`: a crash of the store may lose 2 s of answers; `fsync`: none, and it must be set so.",
         one_of=("everysec", "fsync"),
     )
     min_replicas: int = _setting(
