@@ -32,7 +32,8 @@ ENTRIES = 1000
 BODIES = 24
 #: Batches of one catalog that may wait: what is refused is refused soon.
 QUEUE_TASKS = 25
-MAXMEMORY = 256 * 1024**2
+#: Little enough that a flood fills it to where batches are refused.
+MAXMEMORY = 64 * 1024**2
 #: Seconds in which everything accepted must have ended.
 PEACE_S = 120.0
 

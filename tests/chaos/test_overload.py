@@ -20,6 +20,6 @@ def test_a_flood_is_answered_bounded_and_worked_off(tmp_path: Path) -> None:
     flood = run_flood(SECONDS, seed=1, folder=tmp_path)
     assert flood.wrong == [], report(flood)
     assert flood.statuses[200] > 0
-    assert flood.statuses[429] > 0
+    assert flood.statuses[429] + flood.statuses[503] > 0
     assert flood.memory.pop("store, data") < MAXMEMORY
     assert max(flood.memory.values()) < 300 * MIB, report(flood)
