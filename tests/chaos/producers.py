@@ -147,7 +147,7 @@ class Producer:
 
     def _write(self, customer: Patient) -> None:
         draw = self._random
-        kind = draw.choices(["items", "variations"], [3, 1])[0]
+        kind = draw.choices(["items", "variations", "item_groups"], [6, 2, 1])[0]
         method = draw.choices(["PUT", "PATCH", "DELETE"], [5, 3, 1])[0]
         query: dict[str, Any] = {}
         if method == "PATCH":
@@ -170,5 +170,7 @@ class Producer:
         entry: dict[str, Any] = {"id": entry_id, "name": f"{kind} {draw.randrange(10**6)}"}
         if kind == "variations":
             entry["item_id"] = draw.choice(IDS)
+        if kind == "item_groups":
+            entry["parent_ids"] = draw.sample(IDS, draw.randrange(3))
         data = {"price": draw.randrange(10**4), draw.choice("abc"): draw.random()}
         return entry | {"data": data}
