@@ -38,7 +38,7 @@ restart: $(VENV)/ready
 	@$(BIN)/python -m deploy.restart
 
 test: $(VENV)/ready-dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 test-restart: $(VENV)/ready-dev
 	@RESTART_SECONDS=60 $(BIN)/python -m pytest tests/acceptance/test_rolling_restart.py $(ARGS)
