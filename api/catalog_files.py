@@ -13,6 +13,7 @@ from api.auth import authorize, caller
 from api.describing import describe
 from api.errors import Invalid, Problem, UnsupportedMediaType
 from api.file_queries import PatchFilesQuery, PutFilesQuery, SyncMode
+from api.idempotency import read_upload_key, sent_key
 from api.intake import NO_FILE, FileOrder, Intake
 from api.multipart import PIECE_BYTES, read_multipart
 from api.schemas import load_query
@@ -57,6 +58,7 @@ def _take(operation: Operation, query: dict[str, Any]) -> Response:
         request_id=request_id(),
         traceparent=traceparent(),
     )
+    sent_key()  # a bad one is told before anything is read
     boundary, stream = _boundary(), open_body()
     with Intake(services(), caller().catalog_key, order) as intake:
         try:
@@ -65,7 +67,7 @@ def _take(operation: Operation, query: dict[str, Any]) -> Response:
                     take_archive(intake, query["format"], pieces)
                 elif filename is not None or name in list(Kind):
                     take_named(intake, name, query["format"], pieces)
-            accepted = intake.submit()
+            accepted = intake.submit(idempotency=read_upload_key(order, intake.contents))
         except Invalid:
             _drain()
             raise

@@ -19,7 +19,7 @@ _ACCEPTED = Answer(
     "The files became one task.",
     Accepted,
     {"task_id": 7, "task_status_path": "/v1/tasks/7?key=acme"},
-    headers=("X-RateLimit-Tasks-Remaining",),
+    headers=("X-RateLimit-Tasks-Remaining", "Idempotency-Replayed"),
 )
 _FILES = (
     "A part for each kind of entry, any subset of them; or one part named `*.tar.gz`, an archive with `items.csv` and "
@@ -34,8 +34,9 @@ PUT = Description(
     text=_FILES + " What the files leave out is deleted; a kind that has no file stays. Readers see the old catalogue "
     "until the last row is applied, then the new one.",
     query=PutFilesQuery,
+    headers=("Idempotency-Key",),
     body=_BODY,
-    errors=(429,),
+    errors=(409, 429),
 )
 PATCH = Description(
     "Apply catalogue files as changes",
@@ -43,6 +44,7 @@ PATCH = Description(
     {200: _ACCEPTED},
     text=_FILES + " Entries are replaced whole; with `patch_delta=true` only the fields that are given change.",
     query=PatchFilesQuery,
+    headers=("Idempotency-Key",),
     body=_BODY,
-    errors=(429,),
+    errors=(409, 429),
 )

@@ -9,7 +9,8 @@ from dataclasses import replace
 from flask import request
 
 from api.errors import Invalid, Problem
-from shared.codec import encode_batch
+from api.intake import FileOrder
+from shared.codec import encode_batch, encode_json
 from shared.model import Batch
 from shared.submissions import IdempotencyKey
 
@@ -32,6 +33,18 @@ def read_idempotency_key(batch: Batch, body: bytes) -> IdempotencyKey | None:
     return IdempotencyKey(
         scope_digest=_digest(request.method.encode(), request.path.encode(), key.encode()),
         request_digest=_digest(encode_batch(said), body),
+    )
+
+
+def read_upload_key(order: FileOrder, contents: bytes) -> IdempotencyKey | None:
+    """Digest the header of the present upload; ``contents`` is a digest of its files.  As `read_idempotency_key`."""
+    key = sent_key()
+    if key is None:
+        return None
+    said = replace(order, submitter=None, request_id="", traceparent="")
+    return IdempotencyKey(
+        scope_digest=_digest(request.method.encode(), request.path.encode(), key.encode()),
+        request_digest=_digest(encode_json(said), contents),
     )
 
 

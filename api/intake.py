@@ -7,6 +7,7 @@ checked as they come, and their chunks are staged while the rest is still on its
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -63,6 +64,7 @@ class Intake:
         self._entries = self._bytes = 0
         self._empty: Kind | None = None
         self._problems: list[Problem] = []
+        self._contents = hashlib.sha256()
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +82,7 @@ class Intake:
         """
         if kind in (part.kind for part in self._parts):
             raise Invalid(Problem(kind, "this part is there more than once"))
+        self._contents.update(f"\0{kind}\0{form}\0".encode())
         first, chunks = self._entries, self._upload.chunks
         order, counted = self._order, self._counted(pieces)
         rows = read_csv_rows(counted, kind, order.operation) if form is FileFormat.CSV else read_ndjson_rows(counted)
@@ -91,6 +94,11 @@ class Intake:
         if self._entries == first:
             self._empty = self._empty or kind
         self._parts.append(Part(kind, self._entries - first, self._upload.chunks - chunks))
+
+    @property
+    def contents(self) -> bytes:
+        """A digest of all that was taken in, however it was sent."""
+        return self._contents.digest()
 
     def submit(self, *, idempotency: IdempotencyKey | None = None) -> Accepted:
         """Make a task of all that was taken in.
@@ -138,6 +146,7 @@ class Intake:
     def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
             self._bytes += len(piece)
+            self._contents.update(piece)
             yield piece
 
     def _stage(self, kind: Kind, rows: list[Row], first: int) -> None:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import gzip
 from typing import Any
 
+from werkzeug.test import TestResponse
+
+from api.file_formats import FileFormat
+from api.intake import FileOrder, Intake
+from api.services import EXTENSION
 from shared.history import History, Touch
-from shared.model import TERMINAL, Kind
+from shared.model import TERMINAL, Kind, Operation, Submitter
 from tests.support.batches import items, variations
 from tests.support.files import MULTIPART, archive, multipart
 from tests.support.ingress import Ingress
@@ -235,3 +240,42 @@ def test_files_may_come_compressed(ingress: Ingress) -> None:
     assert answer.status_code == 200, answer.text
     ingress.rig.drain()
     assert ids(ingress) == ["a"]
+
+
+def test_files_sent_again_under_their_key_are_one_task(ingress: Ingress) -> None:
+    """However they are packed; other files under it are refused, and nothing of them stays."""
+    text = "id,item_name\na,A\n"
+    headers = {**MULTIPART, "Idempotency-Key": "daily"}
+
+    def put(body: bytes) -> TestResponse:
+        return ingress.send("PUT", "/v1/catalog", body, headers=headers)
+
+    first = put(multipart({"items": text}))
+    again = put(multipart([("x.tar.gz", "x.tar.gz", archive({"items.csv": text}))]))
+    assert (first.status_code, again.json["task_id"]) == (200, first.json["task_id"])
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert put(multipart({"items": text + "b,B\n"})).status_code == 409
+    ingress.rig.drain()
+    assert ids(ingress) == ["a"]
+    assert not list(ingress.rig.client.scan_iter("*:upload:*"))
+
+
+def test_files_come_in_without_a_request_too(ingress: Ingress) -> None:
+    """As another protocol hands them over: here, what is to be deleted."""
+    rig, tools = ingress.rig, ingress.app.extensions[EXTENSION]
+    rig.put(*items("a", "b"))
+    rig.put(*variations("a", "v"), kind=Kind.VARIATIONS)
+    order = FileOrder(Operation.DELETE, "Products", protocol="ftp", submitter=Submitter("ann"))
+    with Intake(tools, "acme", order) as intake:
+        intake.take(Kind.ITEMS, FileFormat.CSV, [b"id,item_na", b"me\na,A\nnone,\n"])
+        accepted = intake.submit()
+    rig.drain()
+    task = ingress.get(accepted.task_status_path.split("?")[0])
+    assert (task["status"], task["protocol"]) == ("DONE", "ftp")
+    assert task["filename"].startswith("acme_Products_delete_")
+    assert task["result"]["changelog"]["sections"]["Products"] == {
+        "items_updated": 0,
+        "items_deleted": 1,
+        "variations_deleted": 1,
+    }
+    assert ids(ingress) == ["b"]
