@@ -110,7 +110,8 @@ class Partition:
     def _facts(batch: Batch) -> tuple[scripts.Argument, ...]:
         """List the fields of a task record that scripts need to see, and the batch for all others."""
         notify = ("notify", 1) if batch.notification_emails else ()
-        return ("batch", encode_batch(batch), "section", batch.section, "chunks", batch.steps, *notify)
+        builds = ("builds", 1) if batch.operation.builds else ()
+        return ("batch", encode_batch(batch), "section", batch.section, "chunks", batch.steps, *notify, *builds)
 
     def change_tasks(
         self,

@@ -9,10 +9,7 @@ from shared.errors import NotStuck
 from shared.keys import CatalogKeys
 from shared.partitions import NONCE_TTL_MS, new_nonce
 from shared.settings import Settings
-from shared.states import read_states
-from shared.step_commands import built_keys
 from shared.store import Store
-from shared.tasks import Tasks
 
 
 class Decision(StrEnum):
@@ -30,13 +27,8 @@ def settle_stuck(
     The partition is free at once, and the next sweep takes it up.  Raises NotStuck if there is nothing to decide.
     """
     message = f"IngestionError: given up by {who} after it had stalled again and again; what was applied stays: "
-    keys = CatalogKeys(catalog_key)
-    [state] = read_states(client, [catalog_key])
-    head = state.head or 0
-    task = Tasks(client, catalog_key).get(head)
-    batch = None if task is None else task.batch
-    args = (new_nonce(), decision, who, now_ms, NONCE_TTL_MS, settings.payload_bytes, message, head)
-    command = scripts.SETTLE_STUCK.command((*keys.partition, *built_keys(keys, batch, head)), args)
+    args = (new_nonce(), decision, who, now_ms, NONCE_TTL_MS, settings.payload_bytes, message)
+    command = scripts.SETTLE_STUCK.command(CatalogKeys(catalog_key).partition, args)
     [[code, task_id]] = scripts.run(client, command)
     if code != b"SETTLED":
         raise NotStuck(f"the partition {catalog_key!r} is not stuck")

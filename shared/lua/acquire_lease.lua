@@ -41,8 +41,9 @@ end
 local _, stalls = string.gsub(lost, ' ', ' ')
 if not repeated then
   if stalls >= max_stalls then
-    local status = redis.call('HMGET', TASK .. string.match(head[1], '^%d+'), 'chunks_done', 'page')
-    if (tonumber(status[1]) or 0) > 0 or (tonumber(status[2]) or 0) > 0 then
+    local status = redis.call('HMGET', TASK .. string.match(head[1], '^%d+'), 'chunks_done', 'page', 'builds')
+    -- What builds a generation can fail until that takes its place, and then it has ended.
+    if not status[3] and ((tonumber(status[1]) or 0) > 0 or (tonumber(status[2]) or 0) > 0) then
       redis.call('HSET', POSITION, 'stuck', 1)
       return {'STUCK'}
     end

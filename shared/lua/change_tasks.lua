@@ -102,12 +102,15 @@ for i = 9, #ARGV, 2 do
   if ARGV[i + 1] == 'RERUN' then
     local task_id = next_task_id()
     redis.call('COPY', PAYLOAD .. old, PAYLOAD .. task_id)
-    local batch, section, entries, chunks, bytes, notify, export = unpack(redis.call('HMGET', TASK .. old, 'batch',
-      'section', 'entries', 'chunks', 'payload_bytes', 'notify', 'export'))
+    local batch, section, entries, chunks, bytes, notify, builds, export = unpack(redis.call('HMGET', TASK .. old,
+      'batch', 'section', 'entries', 'chunks', 'payload_bytes', 'notify', 'builds', 'export'))
     append_task(task_id, now_ms, bytes, entries, {'batch', batch, 'section', section, 'chunks', chunks,
       'retry_of', old, 'rerun_by', who})
     if notify then
       redis.call('HSET', TASK .. task_id, 'notify', notify)
+    end
+    if builds then
+      redis.call('HSET', TASK .. task_id, 'builds', builds)
     end
     if export then
       note_export(task_id)

@@ -1,8 +1,7 @@
 #!lua flags=allow-oom
 -- settle_stuck: what an operator decides about the task at which a partition is stuck.
 --
--- KEYS      the partition, see _partition.lua, then
--- KEYS[21…] the generation that the task is building, to be let go of if it is skipped
+-- KEYS     the partition, see _partition.lua
 -- ARGV[1]  nonce of this call; a repeat gets the first answer
 -- ARGV[2]  RETRY: its workers get as many attempts as at first | SKIP: it ends as FAILED, what was applied stays
 -- ARGV[3]  who decides
@@ -10,7 +9,6 @@
 -- ARGV[5]  how long the nonce is kept, ms
 -- ARGV[6]  cap of payload bytes kept for audit
 -- ARGV[7]  error message of a task that is skipped, to be followed by what was applied
--- ARGV[8]  the task
 --
 -- Returns {SETTLED, task id} | {NOT_STUCK, 0}.
 
@@ -18,16 +16,17 @@
 -- include: _kept
 -- include: _end
 
-local nonce, decision, who, now_ms, nonce_ttl_ms, kept_cap_bytes, message, task_id = unpack(ARGV, 1, 8)
+local nonce, decision, who, now_ms, nonce_ttl_ms, kept_cap_bytes, message = unpack(ARGV, 1, 7)
 
 local repeated = redis.call('GET', NONCE .. nonce)
 if repeated then
   return {'SETTLED', tonumber(repeated)}
 end
 local head = redis.call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]
-if not head or head[1] ~= task_id .. '-0' or redis.call('HEXISTS', POSITION, 'stuck') == 0 then
+if not head or redis.call('HEXISTS', POSITION, 'stuck') == 0 then
   return {'NOT_STUCK', 0}
 end
+local task_id = string.match(head[1], '^%d+')
 local record = TASK .. task_id
 
 redis.call('HDEL', POSITION, 'stuck', 'held', 'lost')
@@ -35,13 +34,8 @@ if decision == 'RETRY' then
   redis.call('HSET', record, 'retried_by', who)
 else
   local status, done, entries, page = unpack(redis.call('HMGET', record, 'status', 'entries_done', 'entries', 'page'))
-  local builds = #KEYS > 20
-  if builds then
-    redis.call('UNLINK', REPORT .. task_id, ALSO_CHANGED .. task_id, unpack(KEYS, 21))
-    redis.call('HSET', record, 'entries_done', 0)
-  end
-  local applied = string.format('%s of %s entries', builds and '0' or done or '0', entries)
-  if not builds and (tonumber(page) or 0) > 0 then
+  local applied = string.format('%s of %s entries', done or '0', entries)
+  if (tonumber(page) or 0) > 0 then
     applied = applied .. ', and of those that come next some variations are deleted'
   end
   redis.call('HSET', record, 'skipped_by', who, 'error', message .. applied)

@@ -11,7 +11,7 @@ from api.file_formats import FileFormat
 from api.intake import FileOrder, Intake
 from api.services import EXTENSION
 from shared.history import History, Touch
-from shared.model import TERMINAL, Kind, Operation, Submitter
+from shared.model import TERMINAL, Kind, Operation, Status, Submitter
 from tests.support.batches import items, variations
 from tests.support.files import MULTIPART, archive, multipart
 from tests.support.ingress import Ingress
@@ -208,6 +208,29 @@ def test_a_worker_that_dies_at_any_commit_is_followed_by_one_that_goes_on(ingres
         seen.add((page["items"][0]["id"].split("-")[0], page["total_count"]))
     assert seen == {("old", 2100), ("new", 2100)}
     assert rig.task(task_id).counts["items_deleted"] == 2100
+
+
+def test_a_sync_that_kills_its_workers_fails_and_leaves_nothing(ingress: Ingress) -> None:
+    """Nobody has to decide about it: readers have seen nothing of it yet.  Run again, it is tried again."""
+    rig = ingress.rig
+    rig.put(*items("a"))
+    rig.drain()
+    task_id = upload(ingress, "PUT", {"items": "id,item_name\nb,B\n", "variations": "variation_id,item_id\nv,b\n"})
+    for _ in range(2):
+        grant = rig.acquire()
+        rig.take(grant, rig.plan(grant)[:1])
+        assert rig.task(task_id).entries_done == 1
+        for _ in range(rig.settings.max_stalls):
+            rig.expire_lease()
+            rig.acquire()
+        rig.expire_lease()
+        rig.drain()
+        assert (rig.task(task_id).status, rig.task(task_id).entries_done) == (Status.FAILED, 0)
+        task_id = ingress.send("PATCH", f"/v1/tasks/{task_id}", {"status": "QUEUED"}).json["id"]
+    assert ids(ingress) == ["a"]
+    check_keys(rig.client)
+    rig.drain()
+    assert ids(ingress) == ["b"]
 
 
 def test_readers_begin_again_when_a_sync_takes_its_place_under_them(ingress: Ingress) -> None:

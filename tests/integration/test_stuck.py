@@ -107,7 +107,7 @@ def test_nothing_is_decided_about_what_is_not_stuck(rig: Rig, decision: Decision
 def test_a_decision_whose_answer_was_lost_is_not_taken_twice(rig: Rig) -> None:
     """The client sends it again by itself; by then the next task might be stuck."""
     get_stuck(rig)
-    args = ("nonce", "SKIP", "ann@desk", rig.clock(), NONCE_TTL_MS, 10**9, "given up: ", 1)
+    args = ("nonce", "SKIP", "ann@desk", rig.clock(), NONCE_TTL_MS, 10**9, "given up: ")
     command = scripts.SETTLE_STUCK.command(CatalogKeys(ACME).partition, args)
     first = scripts.run(rig.client, command)
     rig.client.hset(rig.keys().position, "stuck", 1)
