@@ -36,6 +36,17 @@ def measured() -> Callable[[str], None]:
     return _MEASURED.append
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what was measured to the process that speaks, if this is one of several."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["measured"] = _MEASURED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    _MEASURED.extend(getattr(node, "workeroutput", {}).get("measured", []))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what was measured, also when all is well."""
     if _MEASURED:
