@@ -30,7 +30,7 @@ class ExportFailed(SluiceError):
 @click.command("export")
 @key_argument
 @click.option("--section", default="Products", show_default=True, help="Which section; item groups lie in none.")
-@click.option("--part", type=click.Choice(list(CatalogPart)), default=CatalogPart.ITEMS, show_default=True)
+@click.option("--part", type=click.Choice([one.value for one in CatalogPart]), default="items", show_default=True)
 @click.option("--since", type=click.DateTime(), help="Only what was changed at this moment (UTC) or since.")
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="The file; by default it is named here.")
 @with_appcontext

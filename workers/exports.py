@@ -23,7 +23,7 @@ from shared.steps import Failure, Piece
 log = structlog.get_logger()
 
 #: A piece ends with the page after which so many entries were read, or bytes of text written: well within a slice.
-PIECE_ENTRIES = 10_000
+PIECE_ENTRIES = 5_000
 PIECE_BYTES = 8 * 1024 * 1024
 #: Entries read in one go: even the longest there may be are then little memory.
 PAGE_ENTRIES = 200

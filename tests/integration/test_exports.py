@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from click.testing import CliRunner
 
+from api.cli import sluice
 from shared.keys import padded
 from shared.model import Kind, Status
 from shared.partitions import Partition
@@ -176,6 +179,22 @@ def test_an_export_is_canceled_and_run_again_like_any_task(filled: Ingress) -> N
     filled.rig.drain()
     assert len(fetch(filled, again["id"])) == 2
     assert json.loads(filled.send("GET", f"/v1/tasks/{again['id']}/payload").data)["catalog_part"] == "items"
+
+
+def test_the_command_line_asks_follows_and_fetches(filled: Ingress, store_server: StoreServer, tmp_path: Path) -> None:
+    """What it writes is there whole; a catalogue with nothing in it is an empty file."""
+    env = {"SLUICE_REDIS_URL": store_server.url, "SLUICE_EXPORTS_URL": filled.rig.settings.exports_url}
+    file = tmp_path / "variations.jsonl.gz"
+    with filled.draining():
+        for part, lines in (("variations", 2), ("items", 0)):
+            of = ["--part", part, "--section", "Products" if lines else "None"]
+            try:
+                result = CliRunner().invoke(sluice, ["export", ACME, *of, "--to", str(file)], env=env)
+            finally:
+                structlog.reset_defaults()
+            assert result.exit_code == 0, result.output
+            assert len(gzip.decompress(file.read_bytes()).splitlines()) == lines
+    assert list(tmp_path.iterdir()) == [file]
 
 
 # -- its files ------------------------------------------------------------------------------------------------------
