@@ -42,29 +42,12 @@ from shared.wakeups import Bell, broker_url_for, doorbell_app
 
 def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     """Build the ingress; connects to the store when the first request needs it."""
-    if settings.redis_url is None:
-        raise Misconfigured("SLUICE_REDIS_URL is not set; `make up` starts a server of its own and sets it")
-    configure_logs(settings.log_level)
-    client = connect(settings.redis_url)
-    broker_url = settings.broker_url or broker_url_for(settings.redis_url)
     app = Flask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.url_map.merge_slashes = False
     app.url_map.converters.update(anything=AnythingConverter, task_id=TaskIdConverter)
-    app.extensions[EXTENSION] = Services(
-        client=client,
-        export_files=ExportFiles(settings),
-        settings=settings,
-        credentials=Credentials(client, parse_credentials(_credentials(settings)), clock=clock),
-        backlog=Backlog(client),
-        room=Room(client),
-        durability=Durability(client, settings.durability),
-        heartbeats=Heartbeats(client),
-        bell=Bell(doorbell_app(broker_url), broker_url),
-        clock=clock,
-        waiters=Waiters(settings.threads),
-    )
+    app.extensions[EXTENSION] = create_services(settings, clock=clock)
     tracing.register(app)
     errors.register(app)
     for kind in (Kind.ITEMS, Kind.VARIATIONS):
@@ -83,6 +66,28 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     app.register_blueprint(documents.blueprint)
     dashboard.register(app, settings)
     return app
+
+
+def create_services(settings: Settings, *, clock: Clock) -> Services:
+    """Build what the views work with, and the FTPS service beside them."""
+    if settings.redis_url is None:
+        raise Misconfigured("SLUICE_REDIS_URL is not set; `make up` starts a server of its own and sets it")
+    configure_logs(settings.log_level)
+    client = connect(settings.redis_url)
+    broker_url = settings.broker_url or broker_url_for(settings.redis_url)
+    return Services(
+        client=client,
+        export_files=ExportFiles(settings),
+        settings=settings,
+        credentials=Credentials(client, parse_credentials(_credentials(settings)), clock=clock),
+        backlog=Backlog(client),
+        room=Room(client),
+        durability=Durability(client, settings.durability),
+        heartbeats=Heartbeats(client),
+        bell=Bell(doorbell_app(broker_url), broker_url),
+        clock=clock,
+        waiters=Waiters(settings.threads),
+    )
 
 
 def _credentials(settings: Settings) -> str:

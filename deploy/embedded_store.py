@@ -12,6 +12,7 @@ from string import Template
 from urllib.parse import quote
 
 from shared.errors import Misconfigured
+from shared.waiting import wait_until
 
 #: SLUICE_DURABILITY in the server's words.
 APPENDFSYNC = {"everysec": "everysec", "fsync": "always"}
@@ -67,6 +68,13 @@ def answers(socket_path: Path) -> bool:
 def ask_to_stop(socket_path: Path) -> None:
     """Tell a server to write what it has and end; one that is not there is no error."""
     _say(socket_path, b"SHUTDOWN")
+
+
+def end_leftover(socket_path: Path, *, timeout_s: float) -> None:
+    """Stop a server that lost its supervisor: two on one file would ruin it.  Raises WaitedInVain."""
+    if answers(socket_path):
+        ask_to_stop(socket_path)
+        wait_until(lambda: not answers(socket_path), "an earlier store stops", timeout_s=timeout_s)
 
 
 def memory_bytes() -> int:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
+
+from deploy.ports import base_url
 
 
 class Name(StrEnum):
@@ -18,10 +22,12 @@ class Name(StrEnum):
     #: Celery with the drain processes.
     WORKER = "worker"
     FLOWER = "flower"
+    #: Takes catalogue files; there if SLUICE_FTPS_PORT is set.
+    FTPS = "ftps"
 
 
 #: No new batches first, then those being applied, then the screens, and the store when nobody writes any more.
-STOP_ORDER = (Name.INGRESS, Name.WORKER, Name.FLOWER, Name.STORE)
+STOP_ORDER = (Name.INGRESS, Name.FTPS, Name.WORKER, Name.FLOWER, Name.STORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,22 @@ class Service:
     url: str
     #: What a person wants to know beside the URL.
     note: str
+
+
+def greets(host: str, port: int) -> bool:
+    """Say whether an FTP server is there."""
+    here = urlsplit(base_url(host, port)).hostname
+    try:
+        with socket.create_connection((here, port), timeout=2) as connection:
+            return connection.recv(4) == b"220 "
+    except OSError:
+        return False
+
+
+def without_password(url: str) -> str:
+    """Spell a URL so that it can be shown."""
+    parts = urlsplit(url)
+    return url.replace(f":{parts.password}@", ":***@") if parts.password else url
 
 
 def answers_ok(url: str) -> bool:

@@ -11,13 +11,13 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from urllib.parse import urlsplit
 
 from deploy import embedded_store
+from deploy.certificate import keep_certificate
 from deploy.credentials import SECRETS, NewCredential, check_credentials, new_credential
 from deploy.data_folder import DataFolder, open_folder, write_private
 from deploy.ports import LOOPBACK, base_url, check_port
-from deploy.services import STOP_ORDER, Name, Service, answers_ok
+from deploy.services import STOP_ORDER, Name, Service, answers_ok, greets, without_password
 from deploy.supervising import Supervisor, render_config
 from shared import keys
 from shared.clock import now_ms
@@ -54,8 +54,9 @@ class Stack:
 
     def __init__(self, environ: Mapping[str, str], *, flower: bool = True) -> None:
         """Read the settings; nothing is touched yet.  Raises BadSetting if one does not parse."""
-        self._names = (Name.INGRESS, Name.WORKER, Name.FLOWER) if flower else (Name.INGRESS, Name.WORKER)
-        self.settings = Settings.from_env(environ)
+        self.settings = settings = Settings.from_env(environ)
+        optional = {Name.FLOWER: flower, Name.FTPS: settings.ftps_port is not None}
+        self._names = (Name.INGRESS, Name.WORKER, *(name for name, wanted in optional.items() if wanted))
         self.embedded = self.settings.redis_url is None
         #: What its processes get; complete once it is started, for others that should meet the same store.
         self.environ = dict(environ)
@@ -156,6 +157,8 @@ class Stack:
                 return self._worker_seen()
             case Name.FLOWER:
                 return answers_ok(self.flower_url + "/healthcheck")
+            case Name.FTPS:
+                return greets(self.settings.host, self.settings.ftps_port or 0)
 
     def log_tail(self, name: Name) -> str:
         """Read the last lines of a service's log."""
@@ -173,8 +176,10 @@ class Stack:
         check_port(settings.host, settings.port, "SLUICE_PORT")
         if Name.FLOWER in self._names:
             check_port(LOOPBACK, settings.flower_port, "SLUICE_FLOWER_PORT")
+        if settings.ftps_port is not None:
+            check_port(settings.host, settings.ftps_port, "SLUICE_FTPS_PORT")
         if self.embedded:
-            _end_leftover(folder)
+            embedded_store.end_leftover(folder.socket("store"), timeout_s=STOP_TIMEOUT_S)
         else:
             self._check_given_store()
         self._complete_environ()
@@ -218,6 +223,9 @@ class Stack:
             if not file.exists():
                 write_private(file, "")
             environ["SLUICE_CREDENTIALS_FILE"] = str(file)
+        if settings.ftps_port is not None:
+            certificate = settings.ftps_cert or keep_certificate(folder.path / "ftps.pem", settings.host)
+            environ["SLUICE_FTPS_CERT"] = str(certificate.absolute())
         for name, make in SECRETS.items():
             environ[f"SLUICE_{name.upper()}"] = getattr(settings, name) or folder.secret(name, make)[0]
 
@@ -227,7 +235,7 @@ class Stack:
             if self.settings.broker_url is None:
                 broker_url_for(self._store_url())
         except (StoreUnavailable, ValueError) as problem:
-            raise Misconfigured(f"SLUICE_REDIS_URL ({_without_password(self._store_url())}): {problem}") from problem
+            raise Misconfigured(f"SLUICE_REDIS_URL ({without_password(self._store_url())}): {problem}") from problem
 
     def _keep_credential(self) -> None:
         if self.settings.credentials or self.settings.credentials_file:
@@ -272,9 +280,9 @@ class Stack:
         match name:
             case Name.STORE if self.embedded:
                 note = f"{self._store_note()}, append-only file, {settings.durability}"
-                return Service(name, _without_password(self._store_url()), note)
+                return Service(name, without_password(self._store_url()), note)
             case Name.STORE:
-                return Service(name, _without_password(self._store_url()), self._store_note())
+                return Service(name, without_password(self._store_url()), self._store_note())
             case Name.INGRESS:
                 where = self._where_is("operator_password")
                 return Service(name, self.api_url, f"page: {self.api_url}/integration, operator's password: {where}")
@@ -282,19 +290,9 @@ class Stack:
                 return Service(name, "", f"processes: {settings.workers}, log: {self.folder.log(name)}")
             case Name.FLOWER:
                 return Service(name, self.flower_url, f"user and password: {self._where_is('flower_auth')}")
+            case Name.FTPS:
+                note = f"TLS required, certificate: {self.environ['SLUICE_FTPS_CERT']}"
+                return Service(name, f"ftp://{settings.host}:{settings.ftps_port}", note)
 
     def _where_is(self, secret: str) -> str:
         return f"SLUICE_{secret.upper()}" if getattr(self.settings, secret) else str(self.folder.path / secret)
-
-
-def _end_leftover(folder: DataFolder) -> None:
-    # The folder is ours, so a store that answers lost its supervisor; two on one file would ruin it.
-    path = folder.socket("store")
-    if embedded_store.answers(path):
-        embedded_store.ask_to_stop(path)
-        wait_until(lambda: not embedded_store.answers(path), "an earlier store stops", timeout_s=STOP_TIMEOUT_S)
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return url.replace(f":{parts.password}@", ":***@") if parts.password else url

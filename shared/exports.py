@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared import scripts, store_runs
+from shared import replicas, scripts
 from shared.codec import encode_batch
 from shared.keys import AWAKE, CatalogKeys, padded
 from shared.model import TERMINAL, Batch
@@ -56,7 +56,9 @@ class Exports:
             (*keys.partition, keys.exports, keys.export_files),
             (nonce, now_ms, frame, settings.queue_tasks, NONCE_TTL_MS, RUNG_TTL_MS, *facts),
         )
-        replies = store_runs.run(self._client, *before, command, *after, ("EXISTS", AWAKE))
+        replies = replicas.write(
+            self._client, command, wanted=settings.min_replicas, before=before, after=(*after, ("EXISTS", AWAKE))
+        )
         code, task_id, waiting, ring = replies[len(before)]
         ring = bool(ring) and not replies[-1]
         return Submitted(Submission(code.decode()), task_id, max(0, settings.queue_tasks - waiting), ring)
@@ -83,9 +85,12 @@ class Exports:
         return [task_id for task_id, status in found if status is None or status.decode() in TERMINAL]
 
     def forget_files(self, task_id: int) -> None:
-        """Note that an export has no files any more."""
+        """Note that an export has no files any more; and of one without a record, that it was one."""
+        keys = self._keys
+        [known] = scripts.run(self._client, ("EXISTS", keys.task(task_id)))
         scripts.run(
             self._client,
-            ("UNLINK", self._keys.pieces(task_id)),
-            ("ZREM", self._keys.export_files, padded(task_id)),
+            ("UNLINK", keys.pieces(task_id)),
+            *([] if known else [("ZREM", keys.exports, padded(task_id))]),
+            ("ZREM", keys.export_files, padded(task_id)),
         )

@@ -68,6 +68,12 @@ class Settings:
     max_stalls: int = _setting(5, "Owners lost in a row at one place: the task is given up.", at_least=1)
     safeguard_ratio: float = _setting(0.5, "A task that deletes more of a section fails unless `force`.", at_least=0)
     safeguard_floor: int = _setting(100, "Sections with fewer items than this have no safeguard.", at_least=0)
+    ftps_port: int | None = _setting(None, "Port of the FTPS service; when absent, there is none.", at_least=1)
+    ftps_passive_ports: str = _setting("30000-30099", "Ports of its data connections.")
+    ftps_address: str | None = _setting(None, "Address that clients reach it at, where that is another one than here.")
+    ftps_cert: Path | None = _setting(
+        None, "PEM file with its certificate and key; when absent, a self-signed one is made in the data folder."
+    )
     exports_url: str | None = _setting(
         None, "Where exports are written: a folder, or any URL of fsspec; when absent, `exports` in the data folder."
     )

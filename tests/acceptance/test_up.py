@@ -62,8 +62,8 @@ class Up:
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
-    port, flower_port = free_port(LOOPBACK, 0), free_port(LOOPBACK, 0)
-    mine = {"DATA_DIR": tmp_path / "var", "PORT": port, "FLOWER_PORT": flower_port}
+    ports = {name: free_port(LOOPBACK, 0) for name in ("PORT", "FLOWER_PORT", "FTPS_PORT")}
+    mine = {"DATA_DIR": tmp_path / "var", **ports}
     return clean | {f"SLUICE_{name}": str(value) for name, value in mine.items()}
 
 
@@ -84,7 +84,7 @@ def test_it_names_every_service_then_says_ready_and_shows_the_made_token_only_on
     environ: dict[str, str], up: Up
 ) -> None:
     lines = up.read_until("ready")
-    assert [line.split()[0] for line in lines[:4]] == ["store", "ingress", "worker", "flower"]
+    assert [line.split()[0] for line in lines[:5]] == ["store", "ingress", "worker", "flower", "ftps"]
     assert lines[-1] == "ready"
     [made] = [line for line in lines if "shown only now" in line]
     token = made.split("token ")[1].split()[0]
