@@ -53,7 +53,11 @@ def hand_over(
     TooManyTasks if it is, Conflict if the key was used for another request, StoreFull if there is little room; nothing
     is stored then.
     """
-    tools.admit()
+    if isinstance(frames, Upload):
+        # Its chunks were admitted as they came.
+        tools.admit()
+    else:
+        tools.admit(sum(map(len, frames)), batch.entries)
     now_ms = tools.clock()
     outbox = [Outboxes.mark(catalog_key, now_ms)] if batch.notification_emails else []
     with metrics.SUBMIT_SECONDS.time():

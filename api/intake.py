@@ -164,8 +164,9 @@ class Intake:
             raise Invalid(*self._problems[:MAX_PROBLEMS])
         if not self._problems:
             chunk = _chunk(entries, checked.ids, checked.parents)
-            self._tools.admit()
-            self._upload.append(encode_chunk(replace(chunk, first=self._entries)))
+            frame = encode_chunk(replace(chunk, first=self._entries))
+            self._tools.admit(len(frame), len(rows))
+            self._upload.append(frame)
         self._entries += len(rows)
 
 

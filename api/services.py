@@ -47,10 +47,10 @@ class Services:
     clock: Clock
     waiters: Waiters
 
-    def admit(self) -> None:
+    def admit(self, payload_bytes: int = 0, entries: int = 0) -> None:
         """Raise StoreFull or StoreUnavailable if the store can take nothing more, or not as safely as promised."""
         self.durability.check()
-        self.room.check()
+        self.room.take(payload_bytes, entries)
 
     def partition(self, catalog_key: str) -> Partition:
         return Partition(self.client, self.settings, catalog_key)

@@ -34,24 +34,35 @@ class Room:
     def __init__(self, client: Store, *, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock_s = clock_s
-        self._guard = threading.Lock()
+        self._looking = threading.Lock()
+        self._counting = threading.Lock()
         self._look_at = 0.0
+        #: Bytes of all servers; 0 is no limit.
+        self._most = 0.0
         self._share = 0.0
 
-    def check(self) -> None:
-        """Raise StoreFull above 75 % of the store's memory, counting what the waiting payloads will become."""
-        if self._clock_s() >= self._look_at and self._guard.acquire(blocking=False):
-            try:
-                self._share = max(map(_share, _memories(self._client, _to_come(self._client))))
-                believed_s = FULL_BELIEVED_S if self._is_full() else BELIEVED_S
-                self._look_at = self._clock_s() + believed_s
-            finally:
-                self._guard.release()
-        if self._is_full():
-            raise StoreFull(f"{self._share:.0%} of the store's memory are taken")
+    def take(self, payload_bytes: int = 0, entries: int = 0) -> None:
+        """Count in a batch, unless the store is past 75 % of its memory with what all waiting payloads will become.
 
-    def _is_full(self) -> bool:
-        return self._share > REFUSE_ABOVE
+        Raises StoreFull then.  Between two looks only what this process took is known.
+        """
+        if self._clock_s() >= self._look_at and self._looking.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._looking.release()
+        with self._counting:
+            if self._share > REFUSE_ABOVE:
+                raise StoreFull(f"{self._share:.0%} of the store's memory are taken")
+            if self._most:
+                self._share += (payload_bytes + _applied(payload_bytes, entries)) / self._most
+
+    def _look(self) -> None:
+        memories = _memories(self._client, _to_come(self._client))
+        share = max(map(_share, memories))
+        with self._counting:
+            self._share, self._most = share, sum(memory["maxmemory"] for memory in memories)
+        self._look_at = self._clock_s() + (FULL_BELIEVED_S if share > REFUSE_ABOVE else BELIEVED_S)
 
 
 def used_share(client: Store) -> float:
@@ -82,6 +93,10 @@ def _to_come(client: Store) -> float:
         return 0.0
     waiting = [keys.CatalogKeys(key.decode()).waiting for key in drawn]
     counts = scripts.run_apart(client, *(("HMGET", key, "bytes", "entries") for key in waiting))
-    bytes_, entries = (sum(int(each or 0) for each in column) for column in zip(*counts, strict=True))
+    payload_bytes, entries = (sum(int(each or 0) for each in column) for column in zip(*counts, strict=True))
     share_asked: float = len(drawn) / max(len(drawn), catalogs)
-    return (bytes_ * APPLIED_BYTES + entries * APPLIED_BYTES_PER_ENTRY) / share_asked
+    return _applied(payload_bytes, entries) / share_asked
+
+
+def _applied(payload_bytes: int, entries: int) -> int:
+    return payload_bytes * APPLIED_BYTES + entries * APPLIED_BYTES_PER_ENTRY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from deploy import embedded_store
 from deploy.log_keeper import LogKeeper
 from shared.waiting import wait_until
 from tests.acceptance.customer import Customer
-from tests.support.batches import items
+from tests.support.batches import Entry, items
 from tests.support.fleet import Fleet, running_fleet
 
 pytestmark = pytest.mark.timeout(180)
@@ -71,6 +72,43 @@ def test_full_memory_refuses_and_is_worked_off(fleet: Fleet, customer: Customer)
     customer.wait_all_ended()
     assert fleet.workers[0].starts == 2
     customer.check_laws()
+
+
+def test_a_flood_fills_three_quarters_and_not_more(tmp_path: Path) -> None:
+    """What is accepted while nobody works has room when it is applied; reads and cancels go on meanwhile, and once old
+    payloads have made room so do writes."""
+    maxmemory = 20 * 1024**2
+    with running_fleet(
+        tmp_path, credentials="acme:token", store={"maxmemory": maxmemory}, lease_ttl_s=1.0, sweep_s=0.2
+    ) as fleet:
+        customer = Customer(fleet.urls[0], "acme", "token")
+        fleet.workers[0].signal(signal.SIGSTOP, group=True)
+        batches = (product_batch(number) for number in range(1000))
+        refused = next(answer for batch in batches if (answer := customer.send("PUT", batch)).status != 200)
+        assert refused.status == 503
+        assert int(refused.headers["Retry-After"]) > 0
+        assert customer.cancel(customer.accepted[-1].task_id).status == 200
+        assert customer.call("GET", "/v2/items").status == 200
+        fleet.workers[0].signal(signal.SIGCONT, group=True)
+        customer.wait_all_ended()
+        peak = fleet.connect().info("memory")["used_memory_peak"]
+        assert 0.6 * maxmemory < peak < maxmemory
+        wait_until(lambda: customer.send("PUT", items("x")).status == 200, "there is room again", timeout_s=20)
+        customer.wait_all_ended()
+        customer.check_laws()
+
+
+def product_batch(number: int) -> list[Entry]:
+    """Make a thousand new items as shops have them."""
+    draw = random.Random(number)
+    words = [f"word{number}" for number in range(2000)]
+    return [
+        {
+            "id": f"{number}-{entry}", "name": " ".join(draw.choices(words, k=5)),
+            "data": {"description": " ".join(draw.choices(words, k=40)), "price": draw.randrange(10**4)},
+        }
+        for entry in range(1000)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("gone_s", [0.0, 2.5], ids=["for a moment", "for longer than a lease"])

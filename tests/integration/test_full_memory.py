@@ -119,25 +119,34 @@ def test_what_waiting_payloads_will_become_counts(rig: Rig, client: redis.Redis,
         rig.put(*items(*(f"{number}-{entry}" for entry in range(1000))))
     limited.limit(limited.used() * 1.4)
     with pytest.raises(StoreFull):
-        Room(client).check()
+        Room(client).take()
     rig.drain()
     limited.limit(limited.used() * 1.4)
-    Room(client).check()
+    Room(client).take()
 
 
 def test_a_look_at_the_memory_is_believed_for_a_moment(rig: Rig, client: redis.Redis, limited: Limited) -> None:
     """Longer when there was room than when there was none."""
     now_s = 0.0
     room = Room(client, clock_s=lambda: now_s)
-    room.check()
+    room.take()
     limited.limit(1)
-    room.check()
+    room.take()
     now_s += memory.BELIEVED_S
     with pytest.raises(StoreFull):
-        room.check()
+        room.take()
     limited.limit(0)
     now_s += memory.FULL_BELIEVED_S
-    room.check()
+    room.take()
+
+
+def test_what_was_taken_since_the_last_look_counts(client: redis.Redis, limited: Limited) -> None:
+    """A small store would be full before the next one."""
+    limited.limit(limited.used() * 2)
+    room = Room(client, clock_s=lambda: 0.0)
+    room.take(limited.used() // (memory.APPLIED_BYTES + 1), entries=0)
+    with pytest.raises(StoreFull):
+        room.take()
 
 
 def keep_payloads(rig: Rig) -> None:
