@@ -17,6 +17,7 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from deploy.allocator import MALLOC
 from deploy.data_folder import DataFolder
 from shared.errors import Misconfigured
 from shared.waiting import WaitedInVain, wait_until
@@ -69,7 +70,7 @@ class Supervisor:
         """
         self._process = subprocess.Popen(
             [sys.executable, "-m", "deploy.tied_supervisord", "-c", str(self._config)],
-            env=dict(environ),
+            env={**MALLOC, **environ},
             cwd=DEPLOY.parent,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import redis
 
 from deploy import embedded_store
+from deploy.allocator import MALLOC
 from shared.waiting import wait_until
 from tests.benchmarks.processes import Process, wait_ready
 
@@ -15,13 +17,14 @@ LOG_TIMEOUT_S = 120.0
 
 
 class Store:
-    """A running valkey-server: the same binary, append-only file and limits as Sluice's own."""
+    """A running valkey-server: the same binary, append-only file, limits and environment as Sluice's own."""
 
     def __init__(self, folder: Path) -> None:
         socket_path = folder / "store.sock"
         self.url = embedded_store.store_url(socket_path)
         config = embedded_store.write_config(folder / "store", socket_path)
-        self._process = Process("store", [str(embedded_store.server_binary()), str(config)], folder)
+        command = [str(embedded_store.server_binary()), str(config)]
+        self._process = Process("store", command, folder, environ={**os.environ, **MALLOC})
         wait_ready(lambda: embedded_store.answers(socket_path), self._process, "the store answers")
 
     @property
