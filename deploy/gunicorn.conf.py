@@ -1,5 +1,6 @@
 """How gunicorn serves the ingress; it runs this file, with the environment of `make up`."""
 
+import gc
 import json
 import os
 import socket
@@ -56,6 +57,13 @@ accesslog = None
 
 # supervisor controls it; a second way in is not wanted.
 control_socket_disable = True
+
+
+def post_worker_init(_: object) -> None:
+    """Take what was imported out of the sight of the garbage collector, which would look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
 
 # A reload (HUP) reads new code: what this file has imported would be handed down to the new processes as it was.
 for _name in [name for name in sys.modules if name.partition(".")[0] == "shared"]:

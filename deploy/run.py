@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deploy.allocator import MALLOC
 from deploy.data_folder import open_folder
 from deploy.services import Name
 from shared.errors import Misconfigured, SluiceError
@@ -32,8 +33,7 @@ def command(name: Name, settings: Settings) -> list[str]:
         case Name.WORKER:
             rest = [
                 *celery, "worker", "--pool", "prefork", "--concurrency", str(settings.workers), "--queues", "ingest",
-                "--hostname", "worker@%h", "--without-gossip", "--without-mingle", "--events",
-                "--loglevel", settings.log_level,
+                "--hostname", "worker@%h", "--without-gossip", "--without-mingle", "--loglevel", settings.log_level,
             ]  # fmt: skip
         case Name.FLOWER:
             rest = [*celery, "flower", f"--conf={DEPLOY / 'flowerconfig.py'}"]
@@ -54,6 +54,8 @@ def main(arguments: Sequence[str]) -> int:
             folder = open_folder(settings.data_dir / name)
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder.emptied("metrics"))
             os.set_inheritable(folder.lock, True)
+        for variable, value in MALLOC.items():
+            os.environ.setdefault(variable, value)
         os.chdir(DEPLOY.parent)
         os.execv(words[0], words)
     except SluiceError as problem:

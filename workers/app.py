@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import socket
 import threading
@@ -87,6 +88,8 @@ def create_celery(settings: Settings) -> Celery:
 
     @functools.cache
     def puller_of(pid: int) -> Puller:
+        # Once in each process: the garbage collector need not look through what was imported again and again.
+        gc.freeze()
         return build_puller(_holder(pid))
 
     class SweepStep(bootsteps.StartStopStep):

@@ -1,4 +1,4 @@
-"""Sluice as it ships: the stack of `make up`, one ingress process and one worker process, all settings default."""
+"""Sluice as it ships: the stack of `make up`, all settings default."""
 
 from __future__ import annotations
 

@@ -118,7 +118,13 @@ def test_the_one_command_is_what_supervisor_runs() -> None:
     supervised = configparser.ConfigParser(interpolation=None)
     supervised.read(DEPLOY / "supervisor.conf")
     settings = dataclasses.replace(Settings(), redis_url="redis://store/0", secret_key="secret")
-    values = {"$python": sys.executable, "$deploy": str(DEPLOY), "$workers": "1", "$log_level": "INFO", "%%h": "%h"}
+    values = {
+        "$python": sys.executable,
+        "$deploy": str(DEPLOY),
+        "$workers": str(settings.workers),
+        "$log_level": "INFO",
+        "%%h": "%h",
+    }
     for name in (Name.INGRESS, Name.WORKER, Name.FLOWER):
         line = supervised[f"program:{name}"]["command"]
         for placeholder, value in values.items():
