@@ -17,6 +17,7 @@ from flask import Flask, current_app
 from flask.cli import FlaskGroup
 
 from api.app import create_app
+from api.cli_catalogs import catalogs
 from api.cli_exports import export
 from api.cli_tables import table
 from api.cli_top import top
@@ -150,6 +151,7 @@ def _catalog_keys(services: Services, *, everything: bool) -> Iterable[str]:
 
 sluice.add_command(top)
 sluice.add_command(webhooks)
+sluice.add_command(catalogs)
 sluice.add_command(export)
 sluice.add_command(upload)
 

@@ -80,6 +80,13 @@ class Shards:
             raise StoreUnavailable(f"the cluster does not answer: {error}") from error
         return [cluster.get_redis_connection(node) for node in cluster.get_primaries()]  # type: ignore[no-untyped-call]
 
+    def server_of(self, key: str) -> redis.Redis:
+        """Find the server that holds a key just now."""
+        try:
+            return self._server(key_slot(key.encode()))
+        except RedisClusterException as error:
+            raise StoreUnavailable(f"the cluster does not answer: {error}") from error
+
     def _send_to(self, slot: int, commands: Sequence[Command], transmit: Transmit) -> list[Any]:
         """Send commands of one slot to whoever holds it, again and again while that changes."""
         turned_away: list[Exception] = []
