@@ -11,6 +11,7 @@
 #   make check            linter, types, import rules
 #   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
 #   make bench            Sluice beside what one would use otherwise, in 12 minutes        (ARGS=--quick: in two)
+#   make capacity         what a batch and an entry cost on each part, and what a wanted load needs
 #   make screenshots      the pictures in deploy/screenshots, taken anew with chromium
 #   make clean            what these targets made; never the data folder
 
@@ -23,10 +24,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart test test-restart test-cluster chaos model fuzz check bench screenshots clean
+.PHONY: help demo up restart test test-restart test-cluster chaos model fuzz check bench capacity screenshots clean
 
 help:
-	@sed -n '3,15s/^# *//p' Makefile
+	@sed -n '3,16s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -66,6 +67,9 @@ bench: $(VENV)/ready-bench
 
 screenshots: $(VENV)/ready-dev
 	@$(BIN)/python -m tests.screenshots
+
+capacity: $(VENV)/ready-dev
+	@$(BIN)/python -m tests.benchmarks.capacity
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

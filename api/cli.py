@@ -28,6 +28,7 @@ from shared.backlog import PAGE
 from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of
 from shared.errors import SluiceError
 from shared.settings import STORE_URL_FILE, Settings
+from shared.settings_reference import settings_table
 from shared.stuck import Decision, settle_stuck
 
 _NAME = re.compile(r"\S.{0,99}")
@@ -149,6 +150,14 @@ def _catalog_keys(services: Services, *, everything: bool) -> Iterable[str]:
         skip += PAGE
 
 
+# Without an application, so that it needs no store.
+@click.command("settings")
+def show_settings() -> None:
+    """Print the settings of this version, with their defaults and what they mean."""
+    click.echo(f"Settings of Sluice {version('sluice')}\n\n{settings_table()}")
+
+
+sluice.add_command(show_settings)
 sluice.add_command(top)
 sluice.add_command(webhooks)
 sluice.add_command(catalogs)

@@ -109,7 +109,7 @@ def test_batches_go_on_while_slots_move_and_a_script_is_unknown(cluster: Cluster
     """Slots of catalogs and the one of all that spans them, at once and key by key, during ingest."""
     with Traffic(rig) as traffic:
         traffic.goes_on()
-        for slot in (slot_of("acme"), slot_of("other"), SHARED_SLOT):
+        for slot in (slot_of("acme"), SHARED_SLOT):
             source = cluster.master_of(slot)
             cluster.hand_over(slot, cluster.other_master(source))
             traffic.goes_on()

@@ -74,7 +74,13 @@ class Node:
         """Start it, or start it again with what it has."""
         with self._log.open("ab") as log:
             command = [server_binary(), self._config]
-            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+
+    @property
+    def pid(self) -> int:
+        """Its process, the leader of its group."""
+        assert self._process
+        return self._process.pid
 
     def kill(self, signal_number: int = signal.SIGKILL) -> None:
         """Kill it, as when its machine dies; or stop it, and let it go on."""
@@ -112,8 +118,10 @@ class Node:
 class Cluster:
     """All servers, and what can be done to them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.nodes = [Node(folder / str(number)) for number in range(2 * SHARDS)]
+    def __init__(self, folder: Path, *, shards: int = SHARDS, replicas: int = 1) -> None:
+        """Prepare; ``replicas`` is for each shard, none or one."""
+        self._shards = shards
+        self.nodes = [Node(folder / str(number)) for number in range(shards * (1 + replicas))]
         self.url = "redis+cluster://" + ",".join(f"{LOOPBACK}:{node.port}" for node in self.nodes)
 
     def start(self) -> None:
@@ -121,16 +129,16 @@ class Cluster:
         for node in self.nodes:
             node.start()
         wait_until(lambda: all(node.answers() for node in self.nodes), "the servers answer", timeout_s=AGREED_S)
-        first, masters, replicas = self.nodes[0], self.nodes[:SHARDS], self.nodes[SHARDS:]
+        first, masters, replicas = self.nodes[0], self.nodes[: self._shards], self.nodes[self._shards :]
         for number, node in enumerate(self.nodes):
             # An epoch of its own for each, so that they need not argue about it.
             node.cluster("SET-CONFIG-EPOCH", number + 1)
             node.cluster("MEET", LOOPBACK, first.port, first.bus_port)
-        bounds = [SLOTS * number // SHARDS for number in range(SHARDS + 1)]
+        bounds = [SLOTS * number // self._shards for number in range(self._shards + 1)]
         for node, low, high in zip(masters, bounds, bounds[1:], strict=False):
             node.cluster("ADDSLOTSRANGE", low, high - 1)
         self._agree(lambda info: int(info["cluster_known_nodes"]) == len(self.nodes))
-        for master, replica in zip(masters, replicas, strict=True):
+        for master, replica in zip(masters, replicas, strict=False):
             wait_until(lambda one=replica, of=master.id: _follows(one, of), "it follows", timeout_s=AGREED_S)  # type: ignore[misc]
         self.wait_whole()
 
@@ -189,7 +197,8 @@ class Cluster:
         return None
 
     def _replicated(self) -> bool:
-        return all(node.client.info("replication")["connected_slaves"] >= 1 for node in self.masters())
+        replicated = len(self.nodes) > self._shards
+        return all(node.client.info("replication")["connected_slaves"] >= replicated for node in self.masters())
 
 
 def _follows(replica: Node, master_id: str) -> bool:
