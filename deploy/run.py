@@ -1,4 +1,4 @@
-"""One service in the foreground, for whatever starts processes: ``python -m deploy.run ingress|worker|flower``.
+"""One service in the foreground, for whatever starts processes: ``python -m deploy.run ingress|worker|flower|ftps``.
 
 What the Dockerfile, the units of systemd and the manifest of Kubernetes run.  The process becomes that of gunicorn or
 Celery; further arguments are handed to it.  Settings come from the environment; SLUICE_REDIS_URL has to be among them.
@@ -37,6 +37,10 @@ def command(name: Name, settings: Settings) -> list[str]:
             ]  # fmt: skip
         case Name.FLOWER:
             rest = [*celery, "flower", f"--conf={DEPLOY / 'flowerconfig.py'}"]
+        case Name.FTPS:
+            if settings.ftps_port is None or settings.ftps_cert is None:
+                raise Misconfigured("SLUICE_FTPS_PORT and SLUICE_FTPS_CERT are not set: FTPS needs both")
+            rest = ["-m", "api.ftps"]
         case Name.STORE:
             raise Misconfigured("the store is no service of this kind: name one in SLUICE_REDIS_URL")
     return [sys.executable, *rest]
@@ -46,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     """Become the service; returns only if that cannot be done: 1, and says why in one line."""
     try:
         if not arguments or arguments[0] not in set(Name):
-            raise Misconfigured("python -m deploy.run ingress|worker|flower")
+            raise Misconfigured("python -m deploy.run ingress|worker|flower|ftps")
         name, settings = Name(arguments[0]), Settings.from_env(os.environ)
         words = [*command(name, settings), *arguments[1:]]
         if name is not Name.FLOWER:

@@ -117,7 +117,14 @@ def test_every_service_is_started_by_the_one_command() -> None:
 def test_the_one_command_is_what_supervisor_runs() -> None:
     supervised = configparser.ConfigParser(interpolation=None)
     supervised.read(DEPLOY / "supervisor.conf")
-    settings = dataclasses.replace(Settings(), redis_url="redis://store/0", secret_key="secret")
+    settings = dataclasses.replace(
+        Settings(),
+        redis_url="redis://store/0",
+        secret_key="secret",
+        workers=1,
+        ftps_port=21,
+        ftps_cert=Path("cert.pem"),
+    )
     values = {
         "$python": sys.executable,
         "$deploy": str(DEPLOY),
@@ -125,7 +132,7 @@ def test_the_one_command_is_what_supervisor_runs() -> None:
         "$log_level": "INFO",
         "%%h": "%h",
     }
-    for name in (Name.INGRESS, Name.WORKER, Name.FLOWER):
+    for name in (Name.INGRESS, Name.WORKER, Name.FLOWER, Name.FTPS):
         line = supervised[f"program:{name}"]["command"]
         for placeholder, value in values.items():
             line = line.replace(placeholder, value)
