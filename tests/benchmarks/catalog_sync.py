@@ -26,6 +26,7 @@ import redis
 from deploy.processes import children
 from shared.waiting import wait_until
 from tests.acceptance.processes import peak_memory_bytes
+from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.sluice_system import Sluice
 
 BIG, SMALL = "big", "small"
@@ -53,9 +54,9 @@ def write_rows(path: Path, rows: int, sync: int) -> None:
             )  # fmt: skip
 
 
-def floor(path: Path, store: redis.Redis) -> float:
-    """Write the rows of a file as one process can; returns seconds."""
-    start = time.perf_counter()
+def floor(path: Path, store: redis.Redis) -> tuple[float, float]:
+    """Write the rows of a file as one process can; returns seconds, and those of its processor time."""
+    start, cpu = time.perf_counter(), time.process_time()
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
         names = next(reader)
@@ -71,7 +72,7 @@ def floor(path: Path, store: redis.Redis) -> float:
         if block:
             pipeline.hset("floor", mapping=block)
         pipeline.execute()
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - start, time.process_time() - cpu
     store.unlink("floor")
     return seconds
 
@@ -137,7 +138,7 @@ class Beside:
             self._failed = error
 
 
-def measure_sync(system: Sluice, path: Path, rows: int) -> None:
+def measure_sync(system: Sluice, path: Path, rows: int, mark: str) -> None:
     """Sync a file while others read and write, and print what came of it."""
     reader, writer, sender = Caller(system, BIG), Caller(system, SMALL), Caller(system, BIG)
     seen: Counter[tuple[str, ...]] = Counter()
@@ -157,15 +158,19 @@ def measure_sync(system: Sluice, path: Path, rows: int) -> None:
         assert answer["task"]["status"] == "DONE", answer
         delays.append(time.perf_counter() - start)
 
+    before = _cpu(system)
     with Beside(read), Beside(write):
         start = time.perf_counter()
         task_id = sender.sync(path)
         accepted = time.perf_counter() - start
         task = wait_until(lambda: _ended(sender, task_id), "the sync ends", timeout_s=600, every_s=0.1)
         total = time.perf_counter() - start
+        wait_until(lambda: any(one == (mark,) for one in seen), "readers see it", timeout_s=60, every_s=0.1)
+    spent = {name: f"{after - before[name]:.1f} s" for name, after in _cpu(system).items()}
     assert task["status"] == "DONE", task
     delays.sort()
     print(f"  upload {accepted:.1f} s, task ended after {total:.1f} s: {rows / total:,.0f} rows/s")
+    print(f"  processor time, the readers' and the other catalog's included: {spent}")
     print(f"  {task['result']['changelog']}")
     print(f"  batches of another catalog: {len(delays)}, median {delays[len(delays) // 2] * 1000:.0f} ms, ", end="")
     print(f"99th percentile {delays[int(len(delays) * 0.99)] * 1000:.0f} ms, longest {delays[-1] * 1000:.0f} ms")
@@ -176,6 +181,10 @@ def measure_sync(system: Sluice, path: Path, rows: int) -> None:
 def _ended(caller: Caller, task_id: int) -> Any:
     task = caller.call("GET", f"/v1/tasks/{task_id}")
     return task if task["status"] in ("DONE", "FAILED") else None
+
+
+def _cpu(system: Sluice) -> dict[str, float]:
+    return {name: cpu_seconds([group]) for name, group in system.groups().items()}
 
 
 def _ingress_memory(system: Sluice) -> list[str]:
@@ -198,9 +207,12 @@ def main() -> None:
                 print(f"sync {sync}: {rows:,} rows, {path.stat().st_size / 1e6:.0f} MB")
                 if sync == 1:
                     print(f"  ingress before: {_ingress_memory(system)}")
-                seconds = floor(path, system.store)
+                before = _cpu(system)
+                seconds, cpu = floor(path, system.store)
                 print(f"  floor, csv reader and pipelined HSET: {seconds:.1f} s, {rows / seconds:,.0f} rows/s")
-                measure_sync(system, path, rows)
+                store = _cpu(system)["store"] - before["store"]
+                print(f"  its processor time: {cpu:.1f} s, and that of the store {store:.1f} s")
+                measure_sync(system, path, rows, str(sync))
                 print(f"  most memory of the ingress so far: {_ingress_memory(system)}")
         finally:
             system.stop()

@@ -90,6 +90,7 @@ def beyond_the_document(case: Any) -> Iterator[Any]:
         or "after" in query  # a task that there has been
         or len(ids) > len(set(ids))  # each task once
         or case.operation.path == "/v1/webhooks"  # what is a URL, and one that may be called
+        or case.operation.path == "/v1/catalog"  # what is in a file
         # no group below itself, the id of the path in the body, items that must or must not be there, one section
         or case.operation.path.startswith(V1_WRITES)
     ):
