@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from fsspec.core import url_to_fs
 
-from shared.errors import SluiceError
+from shared.errors import Misconfigured, SluiceError
 from shared.settings import Settings
 
 #: Bytes read in one go.
@@ -28,8 +28,13 @@ class ExportFiles:
     """Where exports are written to and read from.  Raises OSError, or what the place has of its own, if it is away."""
 
     def __init__(self, settings: Settings) -> None:
+        """Open the place.  Raises Misconfigured if its URL is none, or its package is not installed."""
         # Made anew for each process: some places keep threads, which no fork takes along.
-        self._fs, self._root = url_to_fs(settings.exports_url or str(settings.data_dir.absolute() / "exports"))
+        url = settings.exports_url or str(settings.data_dir.absolute() / "exports")
+        try:
+            self._fs, self._root = url_to_fs(url)
+        except (ImportError, ValueError) as problem:
+            raise Misconfigured(f"SLUICE_EXPORTS_URL={url!r}: {problem}") from problem
 
     def write(self, catalog_key: str, task_id: int, name: str, data: bytes) -> None:
         """Write one file, in place of any that has the name."""

@@ -413,3 +413,19 @@ def test_an_operator_with_many_catalogs_finds_one_by_its_key(ingress: Ingress, r
     operator.sign_in("operator-password")
     assert operator.get("/go", catalog_key="shop-2", page="catalog").location == f"{ROOT}/c/shop-2/catalog"
     assert operator.get("/").location == f"{ROOT}/now"
+
+
+def test_an_export_is_told_of_and_fetched_from_its_page(rig: Rig, ingress: Ingress, pages: Pages) -> None:
+    """Nothing was sent with it, so there are no entries to look at."""
+    rig.put(*items("a", "b"))
+    wish = {"type": "catalog_export", "catalog_part": "items_with_variations"}
+    task_id = ingress.write("POST", "/v1/tasks", wish)
+    assert "export items with variations in Products" in pages.text(UPDATES)
+    assert "when its turn comes" in pages.text(f"{UPDATES}/{task_id}")
+    rig.drain()
+    page = pages.page(f"{UPDATES}/{task_id}")
+    assert "What was sent" in page.text
+    assert "Find in what was sent" not in page.text
+    [link] = links(page, "/v1/exports/")
+    assert pages.client.get(link).status_code == 200
+    assert links(pages.page(UPDATES, operation="export"), "/updates/") == [f"{ROOT}{UPDATES}/{task_id}"]

@@ -13,9 +13,12 @@ import structlog
 from click.testing import CliRunner
 
 from api.cli import sluice
+from shared.errors import Misconfigured
+from shared.export_files import ExportFiles
 from shared.keys import padded
 from shared.model import Kind, Status
 from shared.partitions import Partition
+from shared.settings import Settings
 from tests.support.batches import items
 from tests.support.ingress import OTHER, READER_TOKEN, Ingress
 from tests.support.rig import ACME, Rig
@@ -321,3 +324,10 @@ def test_only_our_own_links_open_anything(filled: Ingress) -> None:
     with filled.app.test_client() as client:
         for wrong in (url[:-1] + ("A" if url[-1] != "A" else "B"), "/v1/exports/x", "/v1/exports/W10.x"):
             assert client.get(wrong).status_code == 404
+
+
+@pytest.mark.parametrize("url", ["nowhere://bucket/exports", "s3://bucket/exports"])
+def test_a_place_that_nobody_knows_is_named_at_once(url: str) -> None:
+    """Also one whose package is not installed."""
+    with pytest.raises(Misconfigured, match="SLUICE_EXPORTS_URL='" + url):
+        ExportFiles(replace(Settings(), exports_url=url))
