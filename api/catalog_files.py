@@ -22,6 +22,7 @@ from api.services import services
 from api.streams import open_body
 from api.submitting import answer_accepted
 from api.tracing import request_id, traceparent
+from shared.errors import SluiceError
 from shared.model import Kind, OnMissing, Operation
 
 #: How long what a refused upload still sends is read and thrown away, so that its sender sees the refusal.
@@ -68,7 +69,7 @@ def _take(operation: Operation, query: dict[str, Any]) -> Response:
                 elif filename is not None or name in list(Kind):
                     take_named(intake, name, query["format"], pieces)
             accepted = intake.submit(idempotency=read_upload_key(order, intake.contents))
-        except Invalid:
+        except SluiceError:
             _drain()
             raise
     return answer_accepted(accepted, query["wait"])
