@@ -72,7 +72,7 @@ def _state(store: Store, of: CatalogKeys) -> list[object]:
     """Read what changes with every batch.  Raises NotAtRest if one waits."""
     waiting, *state = run(store, ("XLEN", of.stream), ("GET", of.seq), ("ZCARD", of.tasks), ("ZCARD", of.ended))
     if waiting:
-        raise NotAtRest(f"{waiting} batches wait: send no more, and try again when they are applied")
+        raise NotAtRest(f"batches wait, {waiting} of them: send no more, and try again when they are applied")
     return state
 
 
