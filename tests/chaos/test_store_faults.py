@@ -43,10 +43,11 @@ def send(customer: Customer) -> None:
 
 
 def test_a_full_disk_refuses_and_is_waited_for(fleet: Fleet, customer: Customer) -> None:
-    """With 503; what was accepted before is applied when there is room again, and no worker has ended."""
+    """With 503, and reads go on; what was accepted is applied when there is room again, and no worker has ended."""
     send(customer)
     fleet.limit_log(1000)
     wait_until(lambda: customer.send("PUT", items("x")).status == 503, "the disk is full", timeout_s=20)
+    assert customer.call("GET", "/v1/tasks").status == 200
     fleet.limit_log(None)
     wait_until(lambda: customer.send("PUT", items("x")).status == 200, "there is room again", timeout_s=20)
     customer.wait_all_ended()
