@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -169,22 +168,30 @@ class Catalog:
         return [_entry(id_, value) for id_, value in zip(ids, values, strict=True) if value is not None]
 
     def _settled(self, section: str, read: Callable[[int], T]) -> T:
-        """Read from the generation that counts, and again from the next one if that took its place meanwhile."""
+        """Read from the generation that counts, and again from the next one if that took its place meanwhile.
+
+        Most sections have but the first: what is read says which one counts, so that it need not be asked for before.
+        """
+        generation = 0
         while True:
-            [generation] = scripts.run(self._client, ("HGET", self._keys.sections, section))
-            with contextlib.suppress(_Replaced):
-                return read(int(generation or 0))
+            try:
+                return read(generation)
+            except _Replaced as replaced:
+                generation = replaced.by
 
     def _run(self, section: str, generation: int, *commands: scripts.Command) -> list[Any]:
         """Read from a generation in one round trip; raises _Replaced if by the end of that it no longer counts."""
         *replies, now = scripts.run(self._client, *commands, ("HGET", self._keys.sections, section))
         if int(now or 0) != generation:
-            raise _Replaced
+            raise _Replaced(int(now or 0))
         return replies
 
 
 class _Replaced(Exception):
-    """Another generation took the place of the one that was read."""
+    """Another generation took the place of the one that was read, or had it before."""
+
+    def __init__(self, by: int) -> None:
+        self.by = by
 
 
 def _texts(ids: Sequence[bytes]) -> list[str]:
