@@ -6,6 +6,7 @@ Celery; further arguments are handed to it.  Settings come from the environment;
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -14,8 +15,10 @@ from pathlib import Path
 from deploy.allocator import MALLOC
 from deploy.data_folder import open_folder
 from deploy.services import Name
-from shared.errors import Misconfigured, SluiceError
+from shared.durability import check_durability
+from shared.errors import Misconfigured, SluiceError, StoreUnavailable
 from shared.settings import Settings
+from shared.store import connect
 
 DEPLOY = Path(__file__).parent
 
@@ -53,6 +56,10 @@ def main(arguments: Sequence[str]) -> int:
             raise Misconfigured("python -m deploy.run ingress|worker|flower|ftps")
         name, settings = Name(arguments[0]), Settings.from_env(os.environ)
         words = [*command(name, settings), *arguments[1:]]
+        if name in (Name.INGRESS, Name.FTPS):
+            # A store that is away is looked at before the first write.
+            with contextlib.suppress(StoreUnavailable):
+                check_durability(connect(settings.redis_url or ""), settings.durability)
         if name is not Name.FLOWER:
             # Its processes count in files of one folder, see shared/metrics.py; an earlier run's are not its own.
             folder = open_folder(settings.data_dir / name)

@@ -77,10 +77,16 @@ def test_it_is_looked_at_once(writes_out: redis.Redis) -> None:
         Durability(writes_out, "fsync").check()
 
 
-def test_an_ingress_does_not_start_on_such_a_server(store_server: StoreServer) -> None:
-    environ = {**os.environ, "SLUICE_REDIS_URL": store_server.url, "SLUICE_DURABILITY": "fsync"}
+def test_an_ingress_does_not_start_on_such_a_server(store_server: StoreServer, tmp_path: Path) -> None:
+    """Whoever starts it is told why, in one line."""
+    environ = {
+        **os.environ, "SLUICE_REDIS_URL": store_server.url, "SLUICE_DURABILITY": "fsync",
+        "SLUICE_SECRET_KEY": "s" * 32, "SLUICE_DATA_DIR": str(tmp_path),
+    }  # fmt: skip
     started = subprocess.run(
-        [sys.executable, "-c", "import api.wsgi"], env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert started.returncode != 0
-    assert "SLUICE_DURABILITY=fsync needs appendfsync always" in started.stderr
+        [sys.executable, "-m", "deploy.run", "ingress"], env=environ, cwd=ROOT, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert started.returncode == 1
+    [line] = started.stderr.splitlines()
+    assert line.startswith("sluice: SLUICE_DURABILITY=fsync needs appendfsync always")
