@@ -23,7 +23,7 @@ from shared.waiting import wait_until
 from shared.wakeups import broker_url_for
 from tests.acceptance.site import CATALOGS, TOKEN, Site, running_site
 from tests.chaos.producers import Patient, Producer
-from tests.support.cluster import SHARED_SLOT, Cluster, Node, slot_of
+from tests.support.cluster import SHARED_SLOT, SOON_MS, Cluster, Node, running_cluster, slot_of
 from tests.support.key_checker import check_keys
 from tests.support.store_server import StoreServer
 
@@ -33,6 +33,13 @@ PRODUCERS = 4
 HANGS_S = 4.0
 #: Seconds in which all goes on after whatever has happened.
 GOES_ON_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """One that replaces a lost master soon."""
+    with running_cluster(timeout_ms=SOON_MS) as running:
+        yield running
 
 
 @pytest.fixture
