@@ -7,6 +7,7 @@
 #   make test-restart     the same under a minute of load, and the laws checked
 #   make test-cluster     a real Redis Cluster whose servers die, hang and change    (CLUSTER_SEED=7)
 #   make model            the protocol's model in every order of events: two workers, three batches, two faults
+#   make mutants          each protection taken away in a copy of the source: its test has to fail
 #   make fuzz             many requests made up from the OpenAPI document          (FUZZ_EXAMPLES=1000: for each operation)
 #   make check            linter, types, import rules
 #   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
@@ -24,10 +25,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart test test-restart test-cluster chaos model fuzz check bench capacity screenshots clean
+.PHONY: help demo up restart test test-restart test-cluster chaos model mutants fuzz check bench capacity screenshots clean
 
 help:
-	@sed -n '3,16s/^# *//p' Makefile
+	@sed -n '3,17s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -46,6 +47,9 @@ test-restart: $(VENV)/ready-dev
 
 test-cluster: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest tests/cluster/test_slots.py tests/cluster/faults.py tests/cluster/sentinel.py tests/cluster/hosts.py $(ARGS)
+
+mutants: $(VENV)/ready-dev
+	@$(BIN)/python -m tests.mutants
 
 fuzz: $(VENV)/ready-dev
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest --timeout=0 tests/fuzz $(ARGS)

@@ -1,0 +1,1 @@
+"""Each protection taken away on purpose, and the test that notices."""
