@@ -53,21 +53,16 @@ def _lasting_number(store: Store, run_id: str) -> int:
 
     When this returns, no crash of the server can take it back.  Raises StoreUnavailable if that cannot be had.
     """
-    if scripts.run(store, ("HGET", keys.STORE_RUNS, run_id)) == [None]:
-        [number] = scripts.run(store, ("HINCRBY", keys.STORE_RUNS, "last", 1))
-        scripts.run(store, ("HSETNX", keys.STORE_RUNS, run_id, number))
-    # Something is written in any case: who waits for the log after that has waited for the number.
-    asked = ("HINCRBY", keys.STORE_RUNS, "asked", 1), ("HGET", keys.STORE_RUNS, run_id)
+    asked = scripts.NUMBER_RUN.command((keys.STORE_RUNS,), (run_id,))
     try:
-        _, number, [written, _] = scripts.run(store, *asked, ("WAITAOF", 1, 0, LOG_MS))
+        number, [written, _] = scripts.run(store, asked, ("WAITAOF", 1, 0, LOG_MS))
     except redis.ResponseError as error:
-        _, number = scripts.run(store, *asked)
-        written = True
+        [number], written = scripts.run(store, asked), True
         # Without a log there is nothing to wait for; before Redis 7.2 there is nobody to ask.
         if "appendonly is disabled" not in str(error):
             end = time.monotonic() + UNASKED_S
             wait_until(lambda: time.monotonic() >= end, "the log is written out", timeout_s=2 * UNASKED_S)
-    if not written or number is None:
+    if not written:
         raise StoreUnavailable("the store's log is not written out")
-    log.info("a run of the store", action="number_run", run=run_id, number=int(number))
+    log.info("a run of the store", action="number_run", run=run_id, number=number)
     return int(number)
