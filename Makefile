@@ -52,7 +52,7 @@ mutants: $(VENV)/ready-dev
 	@$(BIN)/python -m tests.mutants
 
 fuzz: $(VENV)/ready-dev
-	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest --timeout=0 tests/fuzz $(ARGS)
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(BIN)/python -m pytest --timeout=0 tests/fuzz $(ARGS)
 
 model: $(VENV)/ready-dev
 	@MODEL_BATCHES=3 MODEL_FAULTS=2 $(BIN)/python -m pytest --timeout=0 tests/model/test_protocol.py $(ARGS)
