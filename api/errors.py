@@ -13,7 +13,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from shared import metrics
-from shared.errors import SluiceError, StoreFull, TaskConflict, TaskNotFound, TryAgain
+from shared.errors import RecordTooNew, SluiceError, StoreFull, TaskConflict, TaskNotFound, TryAgain
 
 log = logging.getLogger(__name__)
 
@@ -205,13 +205,18 @@ def _answer(refused: Refused, *, reason: str | None = None) -> Response:
     return response
 
 
+_TRY_AGAIN: dict[type[TryAgain], str] = {
+    StoreFull: "The store is full",
+    RecordTooNew: "A newer version of this service, which is being upgraded, wrote what was asked for",
+}
+
+
 def _try_again(error: TryAgain) -> Response:
     # The text of the error may name hosts and ports: it is for the log, not for the caller.
     log.warning("store refused", extra={"action": "store_refused", "error": f"{type(error).__name__}: {error}"})
-    full = isinstance(error, StoreFull)
-    what = "The store is full" if full else "The store cannot be reached"
+    what = _TRY_AGAIN.get(type(error), "The store cannot be reached")
     refused = Unavailable(f"{what}. Please try again later.", retry_after_s=error.retry_after_s)
-    return _answer(refused, reason="store_full" if full else None)
+    return _answer(refused, reason="store_full" if isinstance(error, StoreFull) else None)
 
 
 def _http_exception(error: HTTPException) -> Response:

@@ -16,6 +16,7 @@ from zlib import crc32
 import msgspec
 import zstandard
 
+from shared.errors import RecordTooNew
 from shared.model import Batch, Chunk, Kind, Outcome, Skipped
 
 #: Digits of the update time, ms, in front of the JSON of every stored entry.
@@ -24,8 +25,18 @@ STAMP_DIGITS = 13
 #: Level 1: higher ones cost twice the time for a few percent.
 _LEVEL = 1
 
+#: Of a batch's record and its frames.  Raised by a change that older code must not overlook, as it does a new field.
+RECORD_VERSION = 1
+
 #: Ids by kind, and by what became of them.
 Changed = dict[Kind, dict[Outcome, list[str]]]
+
+
+class _Versioned(msgspec.Struct):
+    """Any record, seen by its version alone; those of before there were versions have none."""
+
+    version: int = 0
+
 
 #: Write plain values as msgpack, which scripts can read.
 pack = msgspec.msgpack.Encoder().encode
@@ -34,6 +45,7 @@ _unpack = msgspec.msgpack.Decoder(
 ).decode
 _unpack_changed = msgspec.msgpack.Decoder(Changed).decode
 _encode_batch = msgspec.json.Encoder().encode
+_decode_version = msgspec.json.Decoder(_Versioned).decode
 _decode_batch = msgspec.json.Decoder(Batch).decode
 _decode_cursor = msgspec.json.Decoder(tuple[int, str | None]).decode
 _decode_reasons = msgspec.json.Decoder(dict[int, str]).decode
@@ -85,11 +97,13 @@ def stamp(now_ms: int) -> bytes:
 
 def encode_batch(batch: Batch) -> bytes:
     """Write the facts of a batch as JSON."""
-    return _encode_batch(batch)
+    return b'{"version":%d,' % RECORD_VERSION + _encode_batch(batch)[1:]
 
 
 def decode_batch(data: bytes) -> Batch:
-    """Read the facts of a batch."""
+    """Read the facts of a batch.  Raises RecordTooNew if a newer Sluice wrote them, whatever they look like."""
+    if _decode_version(data).version > RECORD_VERSION:
+        raise RecordTooNew
     return _decode_batch(data)
 
 

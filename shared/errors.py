@@ -36,6 +36,13 @@ class StoreFull(TryAgain):
     retry_after_s = 10
 
 
+class RecordTooNew(TryAgain):
+    """A newer Sluice wrote a task's record, which this one would misread: left to those that can read it."""
+
+    def __init__(self) -> None:
+        super().__init__("this task was written by a newer version of Sluice, and this process is not upgraded yet")
+
+
 class UploadLost(TryAgain):
     """An upload is not whole any more; nothing of it was stored."""
 

@@ -12,7 +12,7 @@ import structlog
 from shared.backlog import Backlog
 from shared.catalogs import Catalog
 from shared.clock import Clock
-from shared.errors import StoreUnavailable
+from shared.errors import RecordTooNew, StoreUnavailable
 from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal
 from shared.partitions import Partition, new_nonce
 from shared.settings import Settings
@@ -39,6 +39,8 @@ class Drained(StrEnum):
     LOST = "LOST"
     #: Its head needs an operator.
     STUCK = "STUCK"
+    #: Its head was written by a newer Sluice, and is left to a newer worker.
+    TOO_NEW = "TOO_NEW"
 
 
 _REFUSED = {Refusal.EMPTY: Drained.EMPTY, Refusal.OWNED: Drained.NOT_OWNER, Refusal.STUCK: Drained.STUCK}
@@ -84,19 +86,23 @@ class Drainer:
         with ``NOT_OWNER``: a duplicate wake-up costs one round trip and nothing else.
 
         Losing the lease halfway is an outcome, not an error: the chunk in hand was committed whole or not at all, and
-        the next owner starts from the head.  Raises StoreUnavailable if Redis cannot be reached; calling again is
-        always safe.  Any other error counts as a stall of the batch at hand and is raised too.
+        the next owner starts from the head.  So is a head that only a newer worker can read: it is left as it is.
+        Raises StoreUnavailable if Redis cannot be reached; calling again is always safe.  Any other error counts as a
+        stall of the batch at hand and is raised too.
         """
         self._excuse()
         partition, nonce = self._open_partition(catalog_key), new_nonce()
         try:
             self._watchdog.feed()
             drained = self._take_over(partition, nonce)
-        except StoreUnavailable:
+        except (StoreUnavailable, RecordTooNew) as problem:
             self._unexcused.append(Claim(partition, nonce))
             with contextlib.suppress(StoreUnavailable):
                 self._excuse()
-            raise
+            if isinstance(problem, StoreUnavailable):
+                raise
+            log.warning("left to a newer worker", action="drain", catalog_key=catalog_key, error=str(problem))
+            drained = Drained.TOO_NEW
         finally:
             self._watchdog.rest()
         if drained is Drained.EMPTY:
@@ -121,7 +127,8 @@ class Drainer:
                 self._excuse()
             if isinstance(error, StoreUnavailable):
                 raise
-            log.exception("drain failed", action="drain", catalog_keys=catalog_keys)
+            if not isinstance(error, RecordTooNew):
+                log.exception("drain failed", action="drain", catalog_keys=catalog_keys)
             return catalog_keys
         finally:
             self._watchdog.rest()
@@ -146,7 +153,7 @@ class Drainer:
             log.warning("the last owner was lost here", stalls=grant.stalls, **at_head)
         try:
             return self._advance(partition, grant, nonce)
-        except StoreUnavailable:
+        except (StoreUnavailable, RecordTooNew):
             raise
         except Exception:
             log.exception("drain failed", **at_head)

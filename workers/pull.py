@@ -19,6 +19,9 @@ SMALL_ENTRIES = 50
 LINGER_S = 0.01
 LOOK_EVERY_S = 0.001
 
+#: A look at a partition that came to nothing.
+_IN_VAIN = (Drained.NOT_OWNER, Drained.STUCK, Drained.TOO_NEW)
+
 
 class Puller:
     """One worker's way through the backlog.
@@ -82,7 +85,7 @@ class Puller:
 
     def _drained_alone(self, catalog_key: str) -> bool:
         try:
-            return self._drainer.drain(catalog_key) not in (Drained.NOT_OWNER, Drained.STUCK)
+            return self._drainer.drain(catalog_key) not in _IN_VAIN
         except StoreUnavailable:
             raise
         # One partition's trouble, logged where it happened, must not hold up the others.
