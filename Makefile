@@ -10,6 +10,7 @@
 #   make mutants          each protection taken away in a copy of the source: its test has to fail
 #   make fuzz             many requests made up from the OpenAPI document          (FUZZ_EXAMPLES=1000: for each operation)
 #   make check            linter, types, import rules
+#   make audit            known weaknesses of what is installed, as far as its index knows them
 #   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
 #   make bench            Sluice beside what one would use otherwise, in 12 minutes        (ARGS=--quick: in two)
 #   make capacity         what a batch and an entry cost on each part, and what a wanted load needs
@@ -25,10 +26,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart test test-restart test-cluster chaos model mutants fuzz check bench capacity screenshots clean
+.PHONY: help demo up restart test test-restart test-cluster chaos model mutants fuzz check audit bench capacity screenshots clean
 
 help:
-	@sed -n '3,17s/^# *//p' Makefile
+	@sed -n '3,18s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -62,6 +63,12 @@ check: $(VENV)/ready-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+# Strict: what the index knows nothing of fails too, instead of passing for sound.
+audit: $(VENV)/ready-dev
+	@$(PIP) --editable '.[audit]'
+	@$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/frozen.txt
+	@$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement $(VENV)/frozen.txt $(ARGS)
 
 chaos: $(VENV)/ready-dev
 	@$(BIN)/python -m tests.chaos --keep-report $(ARGS)
