@@ -35,7 +35,7 @@ class Settings:
     port: int = _setting(8080, "Port the ingress listens on.", at_least=1)
     threads: int = _setting(8, "Threads per ingress process.", at_least=1)
     ingress: int = _setting(1, "Ingress processes.", at_least=1)
-    workers: int = _setting(2, "Drain processes of the Celery worker.", at_least=1)
+    workers: int = _setting(1, "Drain processes of the Celery worker.", at_least=1)
     redis_url: str | None = _setting(
         None, "Redis ≥7.0 or Valkey, also `redis+cluster://`; when absent, a server of our own is started."
     )
