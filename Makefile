@@ -56,7 +56,7 @@ fuzz: $(VENV)/ready-dev
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(BIN)/python -m pytest --timeout=0 tests/fuzz $(ARGS)
 
 model: $(VENV)/ready-dev
-	@MODEL_BATCHES=3 MODEL_FAULTS=2 $(BIN)/python -m pytest --timeout=0 tests/model/test_protocol.py $(ARGS)
+	@MODEL='BATCHES=3 FAULTS=2 AWAKE=1' $(BIN)/python -m pytest --timeout=0 tests/model/test_protocol.py $(ARGS)
 
 check: $(VENV)/ready-dev
 	@$(BIN)/ruff check .

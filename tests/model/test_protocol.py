@@ -19,7 +19,7 @@ from tests.test_conventions import LUA, SCRIPTS
 MODEL = Path(__file__).with_name("protocol.pml")
 
 #: `make model` goes through the whole of what is promised; a test run through what takes seconds.
-BATCHES, FAULTS = os.environ.get("MODEL_BATCHES", "2"), os.environ.get("MODEL_FAULTS", "1")
+WHOLE = os.environ.get("MODEL", "BATCHES=2 FAULTS=1 AWAKE=0")
 
 SMALL = "BATCHES=2 FAULTS=1 AWAKE=0"
 NO_FAULT = "BATCHES=2 FAULTS=0"
@@ -60,7 +60,7 @@ def states(report: str) -> int:
     return int(found[1])
 
 
-@pytest.mark.parametrize("constants", [f"BATCHES={BATCHES} FAULTS={FAULTS} AWAKE=0", "BATCHES=2 FAULTS=0 AWAKE=1"])
+@pytest.mark.parametrize("constants", [WHOLE, "BATCHES=2 FAULTS=0 AWAKE=1"])
 def test_the_laws_hold_in_every_order_of_events(
     tmp_path: Path, constants: str, measured: Callable[[str], None]
 ) -> None:
