@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from api.accepting import RETRY_AFTER_S
 from api.errors import TooManyTasks
 from api.services import Services
 from shared.codec import encode_chunk
@@ -17,9 +18,6 @@ from shared.partitions import new_nonce
 from shared.submissions import Submission
 
 log = structlog.get_logger()
-
-#: Seconds after which a full queue is worth another try.
-RETRY_AFTER_S = 1
 
 
 @dataclass(frozen=True, slots=True)

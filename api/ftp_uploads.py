@@ -128,6 +128,7 @@ class ReceivedFile:
             self._refuse(552 if refused.status == 429 else 550, refused.message)
         except TryAgain as error:
             self._refuse(451, "The store cannot be reached, or is full. Please try again later.", error=str(error))
+        # A thread of its own: nobody else would hear of it, and the client waits for the reply.
         except Exception:
             log.exception("upload broke", **facts)
         finally:

@@ -26,4 +26,5 @@ def wait_until(condition: Callable[[], T], what: str, *, timeout_s: float, every
             return answer
         if late:
             raise WaitedInVain(f"{what}: not within {timeout_s:g} s")
+        # The one place that sleeps: everybody else waits for something, by way of this.
         time.sleep(every_s)
