@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -24,9 +24,8 @@ class StoreUnavailable(TryAgain):
 class OtherRun(StoreUnavailable):
     """The store's server was started again since this catalog's last task id; nothing was changed."""
 
-    def __init__(self, command: Sequence[object], run: str) -> None:
+    def __init__(self, run: str) -> None:
         super().__init__("the store was started again just now")
-        self.command = command
         self.run = run
 
 

@@ -12,6 +12,7 @@ from shared.model import TERMINAL, Batch
 from shared.partitions import NONCE_TTL_MS, RUNG_TTL_MS
 from shared.settings import Settings
 from shared.store import Store
+from shared.store_runs import RUNS
 from shared.submissions import Submission, Submitted
 
 #: Exports whose files are looked after in one call.
@@ -54,7 +55,7 @@ class Exports:
         facts = ("batch", encode_batch(batch), "section", batch.section, "chunks", batch.chunks)
         command = scripts.SUBMIT_EXPORT.command(
             (*keys.partition, keys.exports, keys.export_files),
-            (nonce, now_ms, frame, settings.queue_tasks, NONCE_TTL_MS, RUNG_TTL_MS, *facts),
+            (nonce, now_ms, RUNS, frame, settings.queue_tasks, NONCE_TTL_MS, RUNG_TTL_MS, *facts),
         )
         replies = replicas.write(
             self._client, command, wanted=settings.min_replicas, before=before, after=(*after, ("EXISTS", AWAKE))

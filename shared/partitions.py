@@ -19,11 +19,14 @@ from shared.states import PartitionState, read_states
 from shared.step_commands import StepCommands
 from shared.steps import Commit, Step
 from shared.store import Store
+from shared.store_runs import RUNS
 from shared.submissions import Change, IdempotencyKey, Submission, Submitted
 from shared.uploads import Upload
 
 #: How long the answer to a nonce is kept: longer than any client of ours goes on re-sending.
 NONCE_TTL_MS = 60_000
+#: A frame up to this goes along with the call of submit.
+SMALL_FRAME_BYTES = 8_192
 #: How long a staged upload may wait for its submit.
 UPLOAD_TTL_MS = 60_000
 #: How long an Idempotency-Key is remembered.
@@ -81,19 +84,18 @@ class Partition:
         """
         keys, settings = self.keys, self._settings
         upload, digest = keys.upload(nonce), idempotency.request_digest if idempotency else ""
-        staged_bytes = frames.bytes if isinstance(frames, Upload) else sum(map(len, frames))
+        stage, frame, size = _sent(upload, frames)
         submit = scripts.SUBMIT_BATCH.command(
             (
                 *keys.partition, upload, keys.idempotency(idempotency.scope_digest if idempotency else ""),
                 *self._told(now_ms),
             ),
             (
-                nonce, now_ms, batch.chunks, staged_bytes, settings.queue_tasks, settings.queue_bytes,
+                nonce, now_ms, RUNS, batch.chunks, size, settings.queue_tasks, settings.queue_bytes,
                 NONCE_TTL_MS, RUNG_TTL_MS, digest, IDEMPOTENCY_TTL_MS,
-                batch.entries, touched, settings.history_bytes, *self._facts(batch),
+                batch.entries, touched, settings.history_bytes, frame, *self._facts(batch),
             ),
         )  # fmt: skip
-        stage = [] if isinstance(frames, Upload) else _staged(upload, frames)
         replies = replicas.write(
             self._client, submit, wanted=settings.min_replicas, before=(*before, *stage),
             after=(*after, ("EXISTS", AWAKE)),
@@ -131,8 +133,8 @@ class Partition:
         settings = self._settings
         pairs = [value for task_id, change in changes for value in (task_id, change)]
         args = (
-            nonce, now_ms, who, settings.queue_tasks, settings.queue_bytes, settings.payload_bytes, NONCE_TTL_MS,
-            RUNG_TTL_MS, *pairs,
+            nonce, now_ms, RUNS, who, settings.queue_tasks, settings.queue_bytes, settings.payload_bytes,
+            NONCE_TTL_MS, RUNG_TTL_MS, *pairs,
         )  # fmt: skip
         keys = (*self.keys.partition, *self._told(now_ms), self.keys.exports, self.keys.export_files)
         command = scripts.CHANGE_TASKS.command(keys, args)
@@ -262,13 +264,23 @@ class Partition:
         return scripts.run(self._client, script.command(self.keys.partition, args))[0]
 
 
-def _staged(upload: str, frames: Sequence[bytes]) -> list[scripts.Command]:
-    """Put frames where submit will find them, by plain commands: it then renames a key instead of copying bytes."""
+def _sent(upload: str, frames: Sequence[bytes] | Upload) -> tuple[list[scripts.Command], bytes, int]:
+    """Say how frames get to submit: by which commands before it, which of them in its call; and their bytes.
+
+    Big ones are put where submit will find them, by plain commands: it then renames a key instead of copying bytes.
+    For a small one eight commands would cost more than the copy.
+    """
+    if isinstance(frames, Upload):
+        return [], b"", frames.bytes
+    size = sum(map(len, frames))
+    if len(frames) == 1 and size <= SMALL_FRAME_BYTES:
+        return [], frames[0], size
     # Whole or not at all: a part of it, without the TTL, would stay for ever.
-    return [
+    stage: list[scripts.Command] = [
         ("MULTI",),
         ("UNLINK", upload),
         *(("RPUSH", upload, frame) for frame in frames),
         ("PEXPIRE", upload, UPLOAD_TTL_MS),
         ("EXEC",),
     ]
+    return stage, b"", size

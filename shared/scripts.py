@@ -60,7 +60,6 @@ EXTEND_LEASE = Script("extend_lease")
 FAIL_TASK = Script("fail_task")
 KEEP_PIECE = Script("keep_piece")
 LIST_ENDED = Script("list_ended")
-NOTE_RUN = Script("note_run")
 NUMBER_RUN = Script("number_run")
 READ_LINKS = Script("read_links")
 READ_STATE = Script("read_state")
@@ -113,8 +112,8 @@ def _transmit(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
 
 def _send(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     replies = exchange(server, commands)
-    for command, reply in zip(commands, replies, strict=True):
+    for reply in replies:
         if isinstance(reply, ResponseError):
             code, _, rest = str(reply).partition(" ")
-            raise OtherRun(command, rest.split()[0]) if code == OTHER_RUN else reply
+            raise OtherRun(rest.split()[0]) if code == OTHER_RUN else reply
     return replies

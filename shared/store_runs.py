@@ -8,6 +8,7 @@ on the number of the run, which must not be lost itself: it is in the server's l
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import redis
@@ -28,24 +29,28 @@ UNASKED_S = 2.0
 #: Run id → number; a few of this process's time.
 _numbers: dict[str, int] = {}
 
+#: Stands among the arguments of a command for what is known of the runs, as scripts that give out task ids read it.
+RUNS = "<what is known of the runs>"
+
 
 def run(store: Store, *commands: scripts.Command) -> list[Any]:
-    """Send commands, as `scripts.run` does, that give out task ids.
+    """Send commands, as `scripts.run` does, one of which gives out task ids and has RUNS among its arguments.
 
-    The first time that a catalog gives one out in a run of the server, that is noted and everything is sent again.
+    If it needs the number of a run that is not known here yet, that is looked up and everything is sent again.
     """
     try:
-        return scripts.run(store, *commands)
+        return scripts.run(store, *_with_runs(commands))
     except OtherRun as other:
-        _note(store, other)
-        return scripts.run(store, *commands)
+        if other.run not in _numbers:
+            _numbers[other.run] = _lasting_number(store, other.run)
+        return scripts.run(store, *_with_runs(commands))
 
 
-def _note(store: Store, other: OtherRun) -> None:
-    if other.run not in _numbers:
-        _numbers[other.run] = _lasting_number(store, other.run)
-    seq, store_run = (str(key) for key in other.command[3:5])
-    scripts.run(store, scripts.NOTE_RUN.command((seq, store_run), (other.run, _numbers[other.run])))
+def _with_runs(commands: Sequence[scripts.Command]) -> Iterator[scripts.Command]:
+    # A copy: another thread may learn of a run meanwhile.
+    known = "".join(f"{run_id} {number} " for run_id, number in list(_numbers.items()))
+    for command in commands:
+        yield [known if each is RUNS else each for each in command] if command[0] == "EVALSHA" else command
 
 
 def _lasting_number(store: Store, run_id: str) -> int:

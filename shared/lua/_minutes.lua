@@ -6,6 +6,9 @@ local MINUTES_TTL_S = 7200
 
 local function count_minute(first, now_ms, entries)
   local minute = math.floor(tonumber(now_ms) / 60000) % 60
-  redis.call('BITFIELD', MINUTES, 'OVERFLOW', 'SAT', 'INCRBY', 'u32', '#' .. (first + minute), entries)
-  redis.call('EXPIRE', MINUTES, MINUTES_TTL_S)
+  local counted = redis.call('BITFIELD', MINUTES, 'OVERFLOW', 'SAT', 'INCRBY', 'u32', '#' .. (first + minute), entries)
+  -- Once in each minute is often enough.
+  if counted[1] == tonumber(entries) then
+    redis.call('EXPIRE', MINUTES, MINUTES_TTL_S)
+  end
 end

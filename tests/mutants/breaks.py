@@ -91,7 +91,7 @@ BREAKS = [
     Break(
         "whole upload",
         f"{SCRIPTS}/submit_batch.lua",
-        "if redis.call('LLEN', UPLOAD) ~= chunks then",
+        "if staged and redis.call('LLEN', UPLOAD) ~= chunks then",
         "if false then",
         f"{SUBMIT}::test_an_upload_that_is_not_whole_is_refused",
     ),
@@ -140,13 +140,13 @@ BREAKS = [
     Break(
         "run-id check",
         f"{SCRIPTS}/_submission.lua",
-        "if string.match(redis.call('GET', STORE_RUN) or '', '^%x*') ~= run then",
+        "if string.match(noted, '^%x*') ~= run then",
         "if false then",
         f"{SUBMIT}::test_a_server_that_came_back_gives_out_no_id_again",
     ),
     Break(
         "run-id jump",
-        f"{SCRIPTS}/note_run.lua",
+        f"{SCRIPTS}/_submission.lua",
         "if number > before then",
         "if false then",
         f"{SUBMIT}::test_a_server_that_came_back_gives_out_no_id_again",
