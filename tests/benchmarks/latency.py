@@ -17,8 +17,9 @@ from tests.benchmarks.throughput import Meter, changes, prepared
 
 #: Between two reads of the item that is waited for.
 LOOK_EVERY_S = 0.0005
-#: Milliseconds between two writes, at least and at most: the system comes to rest in between.
-REST_MS = (5, 25)
+#: Milliseconds between two writes, at least and at most: the system comes to rest in between, longer than a worker
+#: lingers.
+REST_MS = (20, 50)
 
 
 def visible(system: System, plan: Plan, results: Results) -> Values:

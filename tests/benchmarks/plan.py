@@ -31,6 +31,8 @@ class Plan:
     rounds: int
     #: How often those are that take long.
     few_rounds: int
+    #: How often each size of a catalog is: differences between them are small.
+    size_rounds: int
     #: For how long senders send.
     seconds: float
     #: Blocks of 1,000 items that are sent to a catalog before they come again.
@@ -55,13 +57,13 @@ class Plan:
 
 
 FULL = Plan(
-    name="full", rounds=5, few_rounds=3, seconds=2.0, blocks=48, idle_samples=150, load_seconds=6.0,
+    name="full", rounds=5, few_rounds=3, size_rounds=4, seconds=2.0, blocks=48, idle_samples=150, load_seconds=6.0,
     big_entries=1_000_000, small_per_s=100, trickling=10_000, trickle_per_s=400, backlog_entries=5_000_000,
     sizes=(10**3, 10**4, 10**5, 10**6),
 )  # fmt: skip
 
 QUICK = Plan(
-    name="quick", rounds=2, few_rounds=1, seconds=1.0, blocks=24, idle_samples=60, load_seconds=3.0,
+    name="quick", rounds=2, few_rounds=1, size_rounds=3, seconds=1.0, blocks=24, idle_samples=60, load_seconds=3.0,
     big_entries=200_000, small_per_s=100, trickling=1_000, trickle_per_s=400, backlog_entries=200_000,
     sizes=(10**3, 10**4, 10**5), without=frozenset({("big", "procrastinate"), ("big", "unordered")}),
 )  # fmt: skip

@@ -85,6 +85,14 @@ ROWS = (
         _often,
     ),
     Row(
+        "bare",
+        "GET of an empty answer, 8 senders: what there is to be had with the same server and framework at most.",
+        (SLUICE, USUAL),
+        (Figure("bare", "an empty answer, no store asked", "answers/s"),),
+        throughput.bare,
+        _often,
+    ),
+    Row(
         "halves",
         "PUT of 1,000 entries a batch to 4 catalogs with the workers frozen; then the workers alone with that backlog.",
         _OVER_HTTP,

@@ -9,7 +9,7 @@ from functools import cache, partial
 
 from tests.benchmarks.bodies import body
 from tests.benchmarks.floor import Floor
-from tests.benchmarks.http_client import Request
+from tests.benchmarks.http_client import Request, render
 from tests.benchmarks.plan import CATALOGS, MANY, Plan
 from tests.benchmarks.producers import Sent, for_seconds, send_all
 from tests.benchmarks.results import Results, Values
@@ -115,6 +115,14 @@ def single_entries(system: System, plan: Plan, results: Results) -> Values:
         return send_all(system, [for_seconds(plan.seconds, sender(share)) for share in shares])
 
     return {"put_1": Meter(system, results).run("put_1", 1, MANY, send)}
+
+
+def bare(system: System, plan: Plan, _: Results) -> Values:
+    """GET of nothing: the most that HTTP server and framework answer, whatever stands behind them."""
+    request = render("GET", "/health/live", system.token(MANY[0]))
+    start = time.perf_counter()
+    sent = send_all(system, [for_seconds(plan.seconds, lambda _: request) for _ in range(CONNECTIONS)])
+    return {"bare": sent.accepted / (time.perf_counter() - start)}
 
 
 def halves(system: System, plan: Plan, results: Results) -> Values:
