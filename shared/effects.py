@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 from shared.model import Kind
 
@@ -80,28 +78,15 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Puts:
-    """Entries to write: the value of ``ids[i]`` is ``text[bounds[2 * i]:bounds[2 * i + 1]]``.
-
-    A text with places in it, since for a PUT that is the chunk as it came: nothing is copied entry by entry.
-    """
+    """Entries to write."""
 
     ids: list[str] = field(default_factory=list)
-    text: bytes = b""
-    bounds: list[int] = field(default_factory=list)
+    #: The JSON of each.
+    values: list[bytes] = field(default_factory=list)
     #: Each value begins with an update time already.
     stamped: bool = False
-
-    @classmethod
-    def of(cls, ids: list[str], values: list[bytes], *, stamped: bool = False) -> Puts:
-        """Join values that do not lie in one text yet."""
-        ends = list(accumulate(map(len, values)))
-        starts = [0, *ends[:-1]]
-        return cls(
-            ids, b"".join(values), [place for pair in zip(starts, ends, strict=False) for place in pair], stamped
-        )
-
-    def values(self) -> Iterator[bytes]:
-        return (self.text[start:end] for start, end in zip(self.bounds[::2], self.bounds[1::2], strict=True))
+    #: Ids of those that are not there yet; None if nobody has looked: then the commit does.
+    new: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

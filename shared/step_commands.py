@@ -40,7 +40,9 @@ class StepCommands:
 
     def _commit(self, base: str, step: Commit, told: tuple[str, str], now_ms: int, more: int) -> scripts.Command:
         work, batch, effects, puts = step.work, step.batch, step.effects, step.effects.puts
-        keys, section = self._keys, batch.section
+        keys, section, now = self._keys, batch.section, stamp(now_ms)
+        lead = b"" if puts.stamped else now
+        lengths, text = pack([len(lead) + len(value) for value in puts.values]), lead.join([b"", *puts.values])
         live, written, _ = work.generations(batch.kind)
         replaced, taken_over, flipped = self._flips(work) if effects.flips else ((), (), ())
         touched = digest_ids(step.touched) if batch.parts else b""
@@ -62,11 +64,11 @@ class StepCommands:
                 effects.items_updated, effects.items_deleted, effects.variations_updated, effects.variations_deleted,
                 effects.item_groups_updated, effects.item_groups_deleted,
                 self._settings.payload_bytes,
-                b"" if puts.stamped else stamp(now_ms), pack(puts.ids), pack(puts.bounds), puts.text,
+                "" if puts.new is None else pack(puts.new), pack(puts.ids), lengths, text,
                 pack(
                     (
                         effects.deletes, effects.cascade, effects.links_added, effects.links_removed,
-                        list(effects.variations), [value.decode() for value in effects.variations.values()],
+                        list(effects.variations), [(now + value).decode() for value in effects.variations.values()],
                     )
                 ),
                 self._for_change_feed(step), digest_ids(step.also_touched), self._settings.history_bytes,

@@ -75,24 +75,27 @@ def guard(batch: Batch, deleted: int, item_count: int, settings: Settings) -> No
 def _put(batch: Batch, chunk: Chunk, view: View) -> Effects:
     outcomes = [PUT_MARK] * len(chunk)
     if not chunk.superseded and not chunk.skipped and b"null" not in chunk.text:
-        puts = Puts(chunk.ids, chunk.text, chunk.bounds.tolist())
+        puts = Puts(chunk.ids, list(chunk.entries()))
     else:
         for i, outcome in _left_out(chunk).items():
             outcomes[i] = outcome
         live = [i for i, outcome in enumerate(outcomes) if outcome == PUT_MARK]
         entries = list(chunk.entries())
-        puts = Puts.of([chunk.ids[i] for i in live], [without_nulls(entries[i]) for i in live])
+        puts = Puts([chunk.ids[i] for i in live], [without_nulls(entries[i]) for i in live])
     return _written(batch, chunk, view, puts, outcomes)
 
 
 def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
-    left_out = _left_out(chunk)
-    ids: list[str] = []
-    values: list[bytes] = []
-    wrong: dict[int, Wrong] = {}
+    puts, outcomes = _merged_one_by_one(batch, chunk, view)
+    return _written(batch, chunk, view, puts, outcomes)
+
+
+def _merged_one_by_one(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str]]:
+    left_out, new, wrong = _left_out(chunk), list[str](), dict[int, Wrong]()
+    puts = Puts(new=new)
     outcomes: list[str] = [Outcome.UPDATED] * len(chunk)
     for i, (entry_id, entry) in enumerate(zip(chunk.ids, chunk.entries(), strict=True)):
-        before = view.values.get(entry_id)
+        before, after = view.values.get(entry_id), None
         if i in left_out:
             outcomes[i] = left_out[i]
         elif before is not None:
@@ -100,23 +103,21 @@ def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
                 after = _merged(before, entry)
             except TaskFailed as problem:
                 wrong[i] = Wrong(entry_id, str(problem))
-                continue
             if after is None:
                 outcomes[i] = Outcome.UNCHANGED
-            else:
-                ids.append(entry_id)
-                values.append(after)
         elif batch.on_missing is OnMissing.CREATE:
-            outcomes[i] = Outcome.CREATED
-            ids.append(entry_id)
-            values.append(_created(entry))
+            outcomes[i], after = Outcome.CREATED, _created(entry)
+            new.append(entry_id)
         elif batch.on_missing is OnMissing.IGNORE:
             outcomes[i] = Outcome.IGNORED
         else:
             wrong[i] = Wrong(entry_id, None)
+        if after is not None:
+            puts.ids.append(entry_id)
+            puts.values.append(after)
     if wrong:
         raise failure(batch, chunk, wrong)
-    return _written(batch, chunk, view, Puts.of(ids, values), outcomes)
+    return puts, outcomes
 
 
 def _merged(before: bytes, sent: bytes) -> bytes | None:
@@ -140,7 +141,7 @@ def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[
     if batch.kind is Kind.VARIATIONS:
         warnings += _relink(chunk, view, puts, links_added, links_removed)
     if batch.kind is Kind.VARIATIONS or batch.operation is Operation.PATCH:
-        view.values.update(zip(puts.ids, puts.values(), strict=True))
+        view.values.update(zip(puts.ids, puts.values, strict=True))
     applied = len(chunk) - outcomes.count(Outcome.IGNORED) - len(chunk.skipped)
     return Effects(
         puts=puts,
@@ -157,7 +158,7 @@ def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[
 def _relink(chunk: Chunk, view: View, puts: Puts, added: list[str], removed: list[str]) -> list[str]:
     """Bring an item's list of variations up to date with what is written; warn of those whose item is not there."""
     warnings, orphanages = [], set[str | None]() if view.items_to_come else set(chunk.parents or ()) - view.items
-    for variation_id, value in zip(puts.ids, puts.values(), strict=True):
+    for variation_id, value in zip(puts.ids, puts.values, strict=True):
         before, item_id = parent_of(view.values.get(variation_id)), parent_of(value)
         if before is not None and before != item_id:
             removed.append(link(before, variation_id))

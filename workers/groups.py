@@ -48,7 +48,7 @@ def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
         raise failure(batch, chunk, wrong)
     _bring_up_to_date(view, written, gone)
     return Effects(
-        puts=Puts.of(list(written), list(written.values())),
+        puts=Puts(list(written), list(written.values())),
         deletes=gone,
         outcomes="".join(outcomes),
         warnings=joined(duplicates(batch, chunk)),

@@ -73,17 +73,17 @@ def _puts(batch: Batch, chunk: Chunk, view: View, outcomes: list[str]) -> Puts:
     live = [i for i, outcome in enumerate(outcomes) if outcome not in (Outcome.IGNORED, Outcome.FAILED)]
     ids = [chunk.ids[i] for i in live]
     if batch.operation is Operation.KEEP:
-        return Puts.of(ids, [view.seen_values[entry_id] for entry_id in ids], stamped=True)
+        return Puts(ids, [view.seen_values[entry_id] for entry_id in ids], stamped=True)
     if len(live) == len(chunk) and b"null" not in chunk.text:
-        return Puts(chunk.ids, chunk.text, chunk.bounds.tolist())
+        return Puts(chunk.ids, list(chunk.entries()))
     entries = list(chunk.entries())
-    return Puts.of(ids, [without_nulls(entries[i]) for i in live])
+    return Puts(ids, [without_nulls(entries[i]) for i in live])
 
 
 def _relink(batch: Batch, view: View, puts: Puts, added: list[str], removed: list[str]) -> list[str]:
     """Link what is written to its items; warn of those whose item is not there, as far as that can be told."""
     warnings = []
-    for variation_id, value in zip(puts.ids, puts.values(), strict=True):
+    for variation_id, value in zip(puts.ids, puts.values, strict=True):
         body = value[STAMP_DIGITS:] if puts.stamped else value
         before, item_id = parent_of(view.values.get(variation_id)), parent_of(body)
         if before is not None and before != item_id:

@@ -52,7 +52,7 @@ def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
     view.values.update(written)
     outcomes = [decided[i].outcome if i in decided else Outcome.IGNORED for i in range(len(chunk))]
     return Effects(
-        puts=Puts.of(list(written), list(written.values())),
+        puts=Puts(list(written), list(written.values())),
         cascade=list(variations.gone),
         variations=variations.written,
         variations_created=created,

@@ -27,10 +27,10 @@
 -- ARGV[12]  warnings, JSON objects joined by commas, or ''
 -- ARGV[13…18] updated and deleted: items, variations, item groups
 -- ARGV[19]  cap of payload bytes kept for audit
--- ARGV[20]  what precedes every value that is put
+-- ARGV[20]  ids of those puts that are not there yet, msgpack; '' if that is to be found out here
 -- ARGV[21]  ids to put, msgpack
--- ARGV[22]  where their values begin and end in ARGV[23], msgpack: offsets in turn
--- ARGV[23]  a text with the values; one long argument costs the server less than a thousand short ones
+-- ARGV[22]  lengths of their values, msgpack
+-- ARGV[23]  their values, one behind the other: one long argument costs the server less than a thousand short ones
 -- ARGV[24]  msgpack: {ids to delete, ids of variations deleted with their items, links to add, links to remove,
 --           ids of variations put with their items, their values};
 --           each of these lists, and that of the puts, has 1,000 members at most: unpack fails near 8,000
@@ -85,28 +85,43 @@ end
 
 -- From here on only writes.
 
--- Write the entries that are put; returns for each the outcome byte of created or updated.
-local function put()
-  local ids, bounds, text, stamp = cmsgpack.unpack(ARGV[21]), cmsgpack.unpack(ARGV[22]), ARGV[23], ARGV[20]
-  local marks, new, fields = {}, {}, {}
-  if #ids == 0 then
-    return marks
-  end
-  local scores = redis.call('ZMSCORE', INDEX, unpack(ids))
-  for i, id in ipairs(ids) do
-    fields[2 * i - 1] = id
-    fields[2 * i] = stamp .. string.sub(text, bounds[2 * i - 1] + 1, bounds[2 * i])
-    if scores[i] then
-      marks[i] = 'u'
-    else
-      marks[i] = 'c'
-      new[#new + 1] = 0
-      new[#new + 1] = id
+-- Find out which of these ids are not there yet; returns them, and for each id the outcome byte of created or updated.
+local function look_for(ids)
+  local new, marks = {}, {}
+  for i, score in ipairs(redis.call('ZMSCORE', INDEX, unpack(ids))) do
+    marks[i] = score and 'u' or 'c'
+    if not score then
+      new[#new + 1] = ids[i]
     end
+  end
+  return new, marks
+end
+
+-- Write the entries that are put; returns for each the outcome byte of created or updated, if that was found out here.
+local function put()
+  local ids, lengths, text, sub = cmsgpack.unpack(ARGV[21]), cmsgpack.unpack(ARGV[22]), ARGV[23], string.sub
+  if #ids == 0 then
+    return {}
+  end
+  local fields, past = {}, 0
+  for i = 1, #ids do
+    fields[2 * i - 1] = ids[i]
+    fields[2 * i] = sub(text, past + 1, past + lengths[i])
+    past = past + lengths[i]
+  end
+  local new, marks
+  if ARGV[20] == '' then
+    new, marks = look_for(ids)
+  else
+    new, marks = cmsgpack.unpack(ARGV[20]), {}
   end
   redis.call('HSET', ENTRIES, unpack(fields))
   if #new > 0 then
-    redis.call('ZADD', INDEX, unpack(new))
+    local members = {}
+    for i, id in ipairs(new) do
+      members[2 * i - 1], members[2 * i] = 0, id
+    end
+    redis.call('ZADD', INDEX, unpack(members))
     -- Item groups have no section; what is not seen yet is in none.
     if section ~= '' and ARGV[29] ~= '1' then
       redis.call('HSETNX', SECTIONS, section, '0')
@@ -119,7 +134,7 @@ local function put_variations(ids, values)
   if #ids > 0 then
     local fields, members = {}, {}
     for i, id in ipairs(ids) do
-      fields[2 * i - 1], fields[2 * i] = id, ARGV[20] .. values[i]
+      fields[2 * i - 1], fields[2 * i] = id, values[i]
       members[2 * i - 1], members[2 * i] = 0, id
     end
     redis.call('HSET', VARIATIONS, unpack(fields))

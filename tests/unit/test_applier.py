@@ -37,7 +37,7 @@ def warned(effects: Effects) -> list[tuple[str, str]]:
 
 
 def puts(effects: Effects) -> dict[str, Any]:
-    pairs = zip(effects.puts.ids, effects.puts.values(), strict=True)
+    pairs = zip(effects.puts.ids, effects.puts.values, strict=True)
     return {entry_id: json.loads(value) for entry_id, value in pairs}
 
 
@@ -51,7 +51,7 @@ def test_a_put_stores_the_bytes_that_were_sent() -> None:
         b'{"id":"a", "data": {"n":null, "price":1e2}}',
     ):
         effects = applied(Operation.PUT, [*items("b"), sent])
-        assert list(effects.puts.values())[1] == sent
+        assert effects.puts.values[1] == sent
 
 
 def test_null_counts_as_absent_in_a_put() -> None:
