@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shared import replicas, scripts
@@ -17,7 +17,7 @@ from shared.owning import read_grant, read_progress
 from shared.settings import Settings
 from shared.states import PartitionState, read_states
 from shared.step_commands import StepCommands
-from shared.steps import Commit, Step
+from shared.steps import Commit, Step, ends_round
 from shared.store import Store
 from shared.store_runs import RUNS
 from shared.submissions import Change, IdempotencyKey, Submission, Submitted
@@ -182,23 +182,22 @@ class Partition:
         """Commit or fail, step by step in order, in one round trip.
 
         Each step holds only if the one before it did; ``base`` names the last commit before them.  Sending them again
-        after a lost answer changes nothing.
+        after a lost answer changes nothing.  Steps of a plan are sent one by one, as they are worked out; an error in
+        that leaves those before it taken or not.
         """
-        replies = self.send(*self.take_commands(token, base, steps, now_ms=now_ms, wants_more=wants_more))
-        return self.progressed(steps, replies)
+        commands = self.take_commands(token, base, steps, now_ms=now_ms, wants_more=wants_more)
+        return self.progressed(steps, scripts.run_unfolding(self._client, self.keys.stream, commands))
 
     def take_commands(
         self, token: str, base: str, steps: Sequence[Step], *, now_ms: int, wants_more: bool
-    ) -> list[scripts.Command]:
+    ) -> Iterator[scripts.Command]:
         """The commands of `take`, one a step, to be sent together with those of others."""
-        commands: list[scripts.Command] = []
         write = StepCommands(self.keys, self._settings, token).write
         for number, step in enumerate(steps, 1):
-            more = int(wants_more and number == len(steps))
-            commands.append(write(base, step, told=self._told(now_ms), now_ms=now_ms, more=more))
+            more = int(wants_more and ends_round(steps, number, step))
+            yield write(base, step, told=self._told(now_ms), now_ms=now_ms, more=more)
             if isinstance(step, Commit):
                 base = step.name
-        return commands
 
     def progressed(self, steps: Sequence[Step], replies: Sequence[Any]) -> Progress:
         """Read the answers to the commands of some steps."""

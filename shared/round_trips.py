@@ -16,6 +16,10 @@ import hiredis
 import redis
 from redis.exceptions import ResponseError
 
+from shared.unfolding import Unfolding
+
+#: Of commands that unfold, so many bytes are sent without waiting for more.
+SEND_BYTES = 16_384
 #: So long is an argument that it is not worth a copy.
 LONG_ARGUMENT = 131_072
 
@@ -40,6 +44,8 @@ _connections = _Connections()
 
 def exchange(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     """Send commands in one go and return their replies, in order; an error reply is one of them, not raised.
+
+    Commands that unfold are sent while those after them are made, but for little ones, which share a write.
 
     Raises what redis-py does if the server cannot be reached or does not answer in time.
     """
@@ -79,11 +85,11 @@ def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
 
 
 def _send(connection: Any, commands: Sequence[Command]) -> None:
-    little = bytearray()
+    unfolding, little = isinstance(commands, Unfolding), bytearray()
     for command in commands:
         first, *others = _written(command)
         little += first
-        if others:
+        if others or (unfolding and len(little) >= SEND_BYTES):
             connection.send_packed_command([little, *others])
             little = bytearray()
     if little:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -19,6 +19,7 @@ from shared.round_trips import Command as Command
 from shared.round_trips import exchange
 from shared.shards import Shards
 from shared.store import Store, store_errors
+from shared.unfolding import Unfolding
 
 #: The first word of the error that becomes OtherRun.
 OTHER_RUN = "OTHERRUN"
@@ -100,6 +101,18 @@ def run_apart(store: Store, *commands: Command) -> list[Any]:
         return []
     with store_errors():
         return store.send_apart(commands, _transmit) if isinstance(store, Shards) else _transmit(store, commands)
+
+
+def run_unfolding(store: Store, key: str, commands: Iterable[Command]) -> list[Any]:
+    """Send commands as `run` does, each as soon as it is made, which must not use the store.
+
+    All their keys are in the slot of ``key``.
+    """
+    unfolding = Unfolding(commands)
+    with store_errors():
+        if isinstance(store, Shards):
+            return store.send_near(key, unfolding, _transmit)
+        return _transmit(store, unfolding)
 
 
 def _transmit(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:

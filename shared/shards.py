@@ -72,6 +72,10 @@ class Shards:
         except _TURNED_AWAY:
             return [self._send_to(slot, [each], transmit)[0] for slot, each in zip(slots, commands, strict=True)]
 
+    def send_near(self, key: str, commands: Sequence[Command], transmit: Transmit) -> list[Any]:
+        """Send commands in one round trip, without a look at them: all their keys are in the slot of this one."""
+        return self._send_to(key_slot(key.encode()), commands, transmit)
+
     def servers(self) -> list[redis.Redis]:
         """List a client for each server that serves slots."""
         try:

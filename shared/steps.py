@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shared.codec import Changed
 from shared.effects import Effects
 from shared.leases import Work
 from shared.model import Batch, Kind, Operation, Outcome
+from shared.unfolding import Unfolding
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,23 @@ class Piece:
 
 
 Step = Commit | Failure | Piece
+
+
+class Plan(Unfolding[Step]):
+    """Steps that follow each other, each worked out when it is come to: while that goes on, the one before is taken."""
+
+    def __init__(self, steps: Iterable[Step], most: int) -> None:
+        """Prepare; there are ``most`` steps, unless the last one is a Failure, or a page before the last of a chunk."""
+        super().__init__(steps)
+        self.most = most
+
+
+def ends_round(steps: Sequence[Step], number: int, step: Step) -> bool:
+    """Tell whether a step, the first being number 1, is the last one of these, without working out any other."""
+    if not isinstance(steps, Plan):
+        return number == len(steps)
+    return number == steps.most or not isinstance(step, Commit) or not step.effects.chunk_ends
+
 
 #: Said in a task's error by whoever ends it; the contract's word for anything that goes wrong in ingestion.
 ERROR_PREFIX = "IngestionError: "

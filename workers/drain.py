@@ -196,8 +196,8 @@ class Drainer:
 
     def _take(
         self, planner: Planner, partition: Partition, grant: Grant, deadline: float
-    ) -> tuple[list[Step], Progress]:
-        """Plan the next steps and take them; they are planned before the time is looked at, since that takes most."""
+    ) -> tuple[Sequence[Step], Progress]:
+        """Plan the next steps and take them."""
         try:
             steps = planner.plan(grant, now_ms=self._clock())
         except LeaseLost:

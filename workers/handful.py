@@ -83,7 +83,7 @@ class Handful:
         if grant.stalls or batch is None or batch.chunks > 1 or batch.export is not None or batch.operation.builds:
             return None
         try:
-            return self._open_planner(partition).plan(grant, now_ms=self._clock())
+            return list(self._open_planner(partition).plan(grant, now_ms=self._clock()))
         except StoreUnavailable:
             raise
         # Its own drain will meet it again, and tell.

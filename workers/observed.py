@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -36,10 +36,9 @@ class ObservedPartition(Partition):
             self._lost()
         return answer
 
-    def take_commands(self, *args: Any, **how: Any) -> list[Command]:
-        commands = super().take_commands(*args, **how)
+    def take_commands(self, *args: Any, **how: Any) -> Iterator[Command]:
+        yield from super().take_commands(*args, **how)
         self._sent_at = time.perf_counter()
-        return commands
 
     def progressed(self, steps: Sequence[Step], replies: Sequence[Any]) -> Progress:
         metrics.COMMIT_SECONDS.observe(time.perf_counter() - self._sent_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 
 from shared.catalogs import Catalog
@@ -13,7 +13,7 @@ from shared.leases import Answer, Grant, Work
 from shared.model import Batch, Chunk
 from shared.partitions import Partition
 from shared.settings import Settings
-from shared.steps import Commit, Failure, Piece, Step, failed
+from shared.steps import Commit, Failure, Piece, Plan, Step, failed
 from workers import applier
 from workers.check import check, may_fail
 from workers.exports import Exporter
@@ -47,7 +47,7 @@ class Planner:
         self._exporter = exporter
         self._progress = progress
 
-    def plan(self, grant: Grant, *, now_ms: int) -> list[Step]:
+    def plan(self, grant: Grant, *, now_ms: int) -> Sequence[Step]:
         """Decide the steps for the head, and for those tasks behind it that are alike and can share its reads.
 
         Raises LeaseLost or HeadChanged if there is no point in taking them.
@@ -73,7 +73,7 @@ class Planner:
             if failure:
                 return [failure]
         run = [head, *takewhile(lambda work: _alike(head, work), behind)]
-        return list(self._apply(batch.at(head.chunk), run))
+        return self._apply(batch.at(head.chunk), run)
 
     def _export(self, token: str, head: Work, now_ms: int) -> Piece | Failure:
         """Write the next piece of an export."""
@@ -122,7 +122,8 @@ class Planner:
                 raise TaskFailed("the payload of this task is lost; nothing of it was applied")
             yield decode_chunk(frame)
 
-    def _apply(self, part: Batch, run: list[Work]) -> Iterator[Step]:
+    def _apply(self, part: Batch, run: list[Work]) -> Plan:
+        """Read what a run of work has to see, at once; all that is left to do with it is pure."""
         chunks = [
             (work, work.chunk + i, decode_chunk(frame))
             for work in run
@@ -134,6 +135,9 @@ class Planner:
             wanted += applier.wants(part, chunk)
         view = self._catalog.view(part.kind, part.section, run[0].generations(part.kind), wanted)
         view.items_to_come = part.items_follow(run[0].chunk)
+        return Plan(self._steps(chunks, view), most=len(chunks))
+
+    def _steps(self, chunks: list[tuple[Work, int, Chunk]], view: View) -> Iterator[Step]:
         for work, number, chunk in chunks:
             assert work.batch is not None
             batch, page = work.batch.at(number), work.page if number == work.chunk else 0

@@ -177,10 +177,12 @@ class Rig:
         assert isinstance(grant, Grant), grant
         return grant
 
+    def planner(self, catalog_key: str = ACME) -> Planner:
+        return Planner(self.partition(catalog_key), self.catalog(catalog_key), self.settings, self.exporter())
+
     def plan(self, grant: Grant, catalog_key: str = ACME) -> list[Step]:
-        """Decide what the owner does next."""
-        planner = Planner(self.partition(catalog_key), self.catalog(catalog_key), self.settings, self.exporter())
-        return planner.plan(grant, now_ms=self.clock())
+        """Decide what the owner does next, to the end."""
+        return list(self.planner(catalog_key).plan(grant, now_ms=self.clock()))
 
     def take(
         self, grant: Grant, steps: Sequence[Step], *, base: str | None = None, wants_more: bool = False,
