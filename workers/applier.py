@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import compress
+from operator import ne
+
 from shared.effects import PUT_MARK, Effects, Puts, View, Wants
 from shared.errors import TaskFailed, Wrong
 from shared.keys import link
@@ -11,6 +14,7 @@ from workers import groups, syncing, whole_items
 from workers.failures import failure
 from workers.linked import parent_of
 from workers.merging import Fields, decode_fields, encode_fields, merge, without_nulls
+from workers.splicing import splice
 from workers.warnings import duplicates, joined, orphan, refusals
 
 
@@ -86,8 +90,21 @@ def _put(batch: Batch, chunk: Chunk, view: View) -> Effects:
 
 
 def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
-    puts, outcomes = _merged_one_by_one(batch, chunk, view)
+    puts, outcomes = _spliced(chunk, view) or _merged_one_by_one(batch, chunk, view)
     return _written(batch, chunk, view, puts, outcomes)
+
+
+def _spliced(chunk: Chunk, view: View) -> tuple[Puts, list[str]] | None:
+    """Merge all at once, if all are there and alike."""
+    before = [value for value in map(view.values.get, chunk.ids) if value is not None]
+    if not before or len(before) < len(chunk) or _left_out(chunk):
+        return None
+    after = splice(before, list(chunk.entries()))
+    if after is None:
+        return None
+    changed = list(map(ne, before, after))
+    puts = Puts(list(compress(chunk.ids, changed)), list(compress(after, changed)), new=[])
+    return puts, [Outcome.UPDATED if each else Outcome.UNCHANGED for each in changed]
 
 
 def _merged_one_by_one(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str]]:
