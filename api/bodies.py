@@ -6,7 +6,6 @@ import zlib
 
 import zstandard
 from flask import request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from api.errors import Invalid, Problem, TooLarge, UnsupportedMediaType
 from api.services import services
@@ -59,22 +58,26 @@ def _read_inflated() -> bytes:
 
 def _read() -> bytes:
     limit = services().settings.max_body_bytes
+    length = request.content_length
+    if length is not None and length > limit:
+        raise _too_large(limit)
+    # One of unknown length has an end that the server knows, or is none.
+    most = (limit + 1 if "wsgi.input_terminated" in request.environ else 0) if length is None else length
     try:
-        body = request.get_data(cache=False)
-        # Flask cuts a body of unknown length at its limit without a word.
-        too_long = len(body) == limit and bool(request.environ["wsgi.input"].read(1))
-    except RequestEntityTooLarge:
-        too_long = True
-    except HTTPException:
-        raise
+        # In one go: in steps, as Flask reads, the server copies all that has arrived at each of them.
+        body: bytes = request.environ["wsgi.input"].read(most)
     # The server's own errors, whatever they are called: the connection broke, or its chunks make no sense.
     except Exception:
         raise Invalid(CUT_SHORT) from None
-    if too_long:
-        raise TooLarge(f"The body is too large: at most {limit} bytes are read.")
-    if len(body) < (request.content_length or 0):
+    if len(body) > limit:
+        raise _too_large(limit)
+    if len(body) < (length or 0):
         raise Invalid(CUT_SHORT)
     return body
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is too large: at most {limit} bytes are read.")
 
 
 def _inflate_gzip(body: bytes, limit: int) -> bytes:
