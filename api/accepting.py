@@ -82,8 +82,8 @@ def hand_over(
 
 def _tell(catalog_key: str, batch: Batch, task_id: int, *, repeated: bool) -> None:
     if not repeated:
-        metrics.BATCHES_ACCEPTED.labels(batch.kind, batch.operation).inc()
-        metrics.ENTRIES_ACCEPTED.labels(batch.kind, batch.operation).inc(batch.entries)
+        metrics.series(metrics.BATCHES_ACCEPTED, batch.kind, batch.operation).inc()
+        metrics.series(metrics.ENTRIES_ACCEPTED, batch.kind, batch.operation).inc(batch.entries)
         metrics.BYTES_ACCEPTED.inc(batch.bytes)
     log.info(
         "batch accepted before" if repeated else "batch accepted",

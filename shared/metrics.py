@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, start_http_server
@@ -67,6 +68,12 @@ def _at_zero(counter: Counter, values: Iterable[Iterable[str]]) -> Counter:
         if each:
             counter.labels(*each)
     return counter
+
+
+@cache
+def series(counter: Counter, *labels: str) -> Counter:
+    """Find one series of a counter; the library's own look-up costs more than counting does."""
+    return counter.labels(*labels)
 
 
 # -- counted by the ingress -------------------------------------------------------------------------------------------
