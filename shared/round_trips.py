@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import hiredis
@@ -35,11 +35,12 @@ class _Connections(threading.local):
     """The connections of one thread, by client."""
 
     def __init__(self) -> None:
-        self.pid = 0
         self.by_pool: dict[Any, Any] = {}
 
 
 _connections = _Connections()
+# A process forked in between must not share its parent's; of the threads, only the one that forked goes on in it.
+os.register_at_fork(after_in_child=lambda: _connections.by_pool.clear())
 
 
 def exchange(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
@@ -49,28 +50,27 @@ def exchange(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
 
     Raises what redis-py does if the server cannot be reached or does not answer in time.
     """
-    connection, callbacks = _connection(client), client.response_callbacks
+    connection = _connection(client)
     replies = connection.retry.call_with_retry(
         lambda: _exchange(connection, commands), lambda _: connection.disconnect()
     )
-    return [_shaped(callbacks, command[0], reply) for command, reply in zip(commands, replies, strict=True)]
+    shapes: Mapping[Argument, Callable[[Any], Any]] = client.response_callbacks
+    return [_shaped(shapes.get(command[0]), reply) for command, reply in zip(commands, replies, strict=True)]
 
 
 def _connection(client: redis.Redis) -> Any:
-    own, pool = _connections, client.connection_pool
-    if own.pid != os.getpid():
-        # A process forked in between must not share its parent's.
-        own.pid, own.by_pool = os.getpid(), {}
-    if pool not in own.by_pool:
-        own.by_pool[pool] = pool.make_connection()
-    return own.by_pool[pool]
+    by_pool, pool = _connections.by_pool, client.connection_pool
+    if pool not in by_pool:
+        by_pool[pool] = pool.make_connection()
+    return by_pool[pool]
 
 
 def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
     replies = []
     try:
-        # Nothing, if it is; sending alone would not ask Sentinel where to.
-        connection.connect()
+        if not connection.is_connected:
+            # Sending alone would not ask Sentinel where to.
+            connection.connect()
         _send(connection, commands)
         for _ in commands:
             try:
@@ -112,8 +112,6 @@ def _written(command: Command) -> list[bytes | bytearray]:
     return parts
 
 
-def _shaped(callbacks: Any, name: Argument, reply: Any) -> Any:
+def _shaped(shape: Callable[[Any], Any] | None, reply: Any) -> Any:
     """Give a reply the shape that redis-py gives it."""
-    if name in callbacks and not isinstance(reply, ResponseError):
-        return callbacks[name](reply)
-    return reply
+    return reply if shape is None or isinstance(reply, ResponseError) else shape(reply)
