@@ -24,7 +24,10 @@ class Caller:
     credential: Credential
 
     def as_submitter(self) -> Submitter:
-        client = request.args.get("c") or request.user_agent.string
+        args, client = request.args, request.environ.get("HTTP_USER_AGENT", "")
+        # Asked first, since werkzeug makes and catches an exception for a parameter that is not there.
+        if "c" in args:
+            client = args["c"] or client
         return Submitter(self.credential.name, client[:CLIENT_LENGTH], request.remote_addr or "")
 
 

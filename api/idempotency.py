@@ -29,7 +29,7 @@ def read_idempotency_key(batch: Batch, body: bytes) -> IdempotencyKey | None:
     if key is None:
         return None
     # What follows from the body need not be said again; cut differently by a newer version, it is still the same.
-    said = replace(batch, entries=0, bytes=0, chunks=0, submitter=None)
+    said = replace(batch, entries=0, bytes=0, chunks=0, submitter=None, request_id="", traceparent="")
     return IdempotencyKey(
         scope_digest=_digest(request.method.encode(), request.path.encode(), key.encode()),
         request_digest=_digest(encode_batch(said), body),
@@ -50,7 +50,7 @@ def read_upload_key(order: FileOrder, contents: bytes) -> IdempotencyKey | None:
 
 def sent_key() -> str | None:
     """Read the header.  Raises Invalid for a key that is empty, too long, or not of visible ASCII characters."""
-    key = request.headers.get(HEADER)
+    key = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not _KEY.fullmatch(key):
         raise Invalid(Problem(HEADER, "a key has 1 to 255 visible ASCII characters"))
     return key

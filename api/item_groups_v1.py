@@ -15,6 +15,7 @@ from api.nested_groups import make_chunk, read_change, read_nested
 from api.pages import answer_json
 from api.schemas import SyncQuery, load_query
 from api.services import services
+from api.submitting import origin
 from api.synchronous import refuse_failed, submit_and_wait
 from shared.catalogs import Catalog
 from shared.codec import encode_json
@@ -108,7 +109,7 @@ def _apply(operation: Operation, chunk: Chunk, body: bytes, on_missing: OnMissin
         bytes=len(body),
         chunks=1,
         on_missing=on_missing,
-        submitter=caller().as_submitter(),
+        **origin(),
     )
     idempotency = read_idempotency_key(batch, body)
     return submit_and_wait(batch, [chunk], idempotency=idempotency, wait_s=query["wait"])

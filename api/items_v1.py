@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from msgspec import Raw
 
 from api import described_items_v1
-from api.auth import authorize, caller
+from api.auth import authorize
 from api.batches import CHUNK_BYTES, cut
 from api.bodies import read_json_body
 from api.describing import describe
@@ -23,6 +23,7 @@ from api.made_bodies import make_body
 from api.schemas import ItemsV1Query, load_body, load_query, problems
 from api.sent import count_problem
 from api.services import services
+from api.submitting import origin
 from api.synchronous import refuse_failed, submit_and_wait
 from api.whole_items import NAME, WholeItems, read_items
 from shared.model import Batch, Kind, OnMissing, Operation
@@ -122,7 +123,7 @@ def _write(operation: Operation, whole: WholeItems, section: str, body: bytes, q
         chunks=len(chunks),
         on_missing=_on_missing(operation, force=query["force"]),
         force=query["force"],
-        submitter=caller().as_submitter(),
+        **origin(),
     )
     idempotency = read_idempotency_key(batch, body)
     refuse_failed(submit_and_wait(batch, chunks, idempotency=idempotency, wait_s=query["wait"]))

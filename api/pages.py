@@ -55,4 +55,4 @@ def read_cursor(cursor: str) -> str:
 
 def answer_json(body: bytes) -> Response:
     """Answer with JSON that is bytes already."""
-    return Response(body, mimetype="application/json")
+    return Response(body, content_type="application/json")

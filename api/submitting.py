@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import Any
 
 from flask import Response
@@ -32,12 +31,19 @@ def submit(
 
 def answer_accepted(accepted: Accepted, wait_s: int | None) -> Response:
     """Answer with the id of a task, and after a wait with the task."""
-    said = {"task_id": accepted.task_id, "task_status_path": accepted.task_status_path}
-    answer = answer_json(encode_json(said | _waited_for(accepted.task_id, wait_s)))
+    said: dict[str, Any] = {"task_id": accepted.task_id, "task_status_path": accepted.task_status_path}
+    if wait_s is not None:
+        said |= _waited_for(accepted.task_id, wait_s)
+    answer = answer_json(encode_json(said))
     answer.headers["X-RateLimit-Tasks-Remaining"] = str(accepted.tasks_remaining)
     if accepted.repeated:
         answer.headers["Idempotency-Replayed"] = "true"
     return answer
+
+
+def origin() -> dict[str, Any]:
+    """Say where a batch comes from that the present request brings, as the members of a Batch."""
+    return {"submitter": caller().as_submitter(), "request_id": request_id(), "traceparent": traceparent()}
 
 
 def accept(batch: Batch, chunks: list[Chunk], *, idempotency: IdempotencyKey | None = None) -> Accepted:
@@ -45,16 +51,14 @@ def accept(batch: Batch, chunks: list[Chunk], *, idempotency: IdempotencyKey | N
     return hand_over(
         services(),
         caller().catalog_key,
-        replace(batch, request_id=request_id(), traceparent=traceparent()),
+        batch,
         [encode_chunk(chunk) for chunk in chunks],
         touched=digest_ids([entry_id for chunk in chunks for entry_id in chunk.ids]),
         idempotency=idempotency,
     )
 
 
-def _waited_for(task_id: int, wait_s: int | None) -> dict[str, Any]:
-    if wait_s is None:
-        return {}
+def _waited_for(task_id: int, wait_s: int) -> dict[str, Any]:
     tools = services()
     # The batch is accepted: with the store away from here on, its sender must still learn so.
     with contextlib.suppress(StoreUnavailable):

@@ -23,25 +23,25 @@ def register(app: Flask) -> None:
 
 def request_id() -> str:
     """The id of the present request: the sender's ``X-Request-Id``, or one of ours."""
-    return cast(str, g.request_id)
+    return cast(str, g.ids["request_id"])
 
 
 def traceparent() -> str:
     """The trace that the present request is part of, as it was sent; empty if there is none."""
-    return cast(str, g.traceparent)
+    return cast(str, g.ids.get("traceparent", ""))
 
 
 def _take() -> None:
-    sent = request.headers.get("X-Request-Id", "")
-    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else new_nonce()
-    trace = request.headers.get("traceparent", "")
-    g.traceparent = trace if _TRACEPARENT.fullmatch(trace) else ""
+    environ = request.environ
+    sent, trace = environ.get("HTTP_X_REQUEST_ID", ""), environ.get("HTTP_TRACEPARENT", "")
+    ids = {"request_id": sent if _REQUEST_ID.fullmatch(sent) else new_nonce()}
+    if _TRACEPARENT.fullmatch(trace):
+        ids["traceparent"] = trace
+    g.ids = ids
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
-    if g.traceparent:
-        structlog.contextvars.bind_contextvars(traceparent=g.traceparent)
+    structlog.contextvars.bind_contextvars(**ids)
 
 
 def _give(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.request_id
+    response.headers["X-Request-Id"] = request_id()
     return response

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from api.auth import caller
 from api.batches import CheckedBatch, check_batch
 from api.bodies import read_entries_body
 from api.described_writes import describe_write
 from api.idempotency import read_idempotency_key, sent_key
 from api.schemas import PatchQuery, WriteQuery, load_query
 from api.services import services
-from api.submitting import submit
+from api.submitting import origin, submit
 from shared.model import NO_SECTION, Batch, Kind, OnMissing, Operation
 
 
@@ -59,7 +58,7 @@ def write(kind: Kind, operation: Operation) -> Response:
         form=form,
         force=query["force"],
         notification_emails=tuple(query["notification_emails"]),
-        submitter=caller().as_submitter(),
+        **origin(),
     )
     return submit(batch, chunks, idempotency=read_idempotency_key(batch, body), wait_s=query["wait"])
 
