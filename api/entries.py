@@ -143,6 +143,9 @@ for _kind, _operation in ENTRY_SCHEMAS:
 
 
 def _perhaps_too_deep(entries: Sequence[Raw]) -> set[int]:
+    # What is too deep has more brackets that open, and as many that close.
+    if max(map(len, entries)) <= 2 * MAX_DEPTH:
+        return set()
     # An entry is no deeper than it has opening brackets, even with those inside strings.
     openers = list(map(len, _MARK.join(entries).translate(None, _ALL_BUT_OPENERS).split(_MARK)))
     return {i for i, count in enumerate(openers) if count > MAX_DEPTH} if max(openers) > MAX_DEPTH else set()
