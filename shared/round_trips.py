@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import hiredis
@@ -31,11 +31,15 @@ Command = Sequence[Argument]
 _pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
 
 
+#: By command: how redis-py shapes a reply.
+Shapes = dict[Argument, Callable[[Any], Any]]
+
+
 class _Connections(threading.local):
-    """The connections of one thread, by client."""
+    """The connections of one thread, by client, each with the shapes of its replies."""
 
     def __init__(self) -> None:
-        self.by_pool: dict[Any, Any] = {}
+        self.by_pool: dict[Any, tuple[Any, Shapes]] = {}
 
 
 _connections = _Connections()
@@ -50,18 +54,18 @@ def exchange(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
 
     Raises what redis-py does if the server cannot be reached or does not answer in time.
     """
-    connection = _connection(client)
+    connection, shapes = _connection(client)
     replies = connection.retry.call_with_retry(
         lambda: _exchange(connection, commands), lambda _: connection.disconnect()
     )
-    shapes: Mapping[Argument, Callable[[Any], Any]] = client.response_callbacks
     return [_shaped(shapes.get(command[0]), reply) for command, reply in zip(commands, replies, strict=True)]
 
 
-def _connection(client: redis.Redis) -> Any:
+def _connection(client: redis.Redis) -> tuple[Any, Shapes]:
     by_pool, pool = _connections.by_pool, client.connection_pool
     if pool not in by_pool:
-        by_pool[pool] = pool.make_connection()
+        # A plain dict of the shapes: redis-py's own looks for a name in any case, ours are all upper.
+        by_pool[pool] = pool.make_connection(), dict(client.response_callbacks)
     return by_pool[pool]
 
 
