@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from celery import Celery
 from kombu import Connection, Producer
+from kombu.utils.uuid import uuid
 
 from shared import metrics
 from shared.errors import Misconfigured
@@ -79,14 +80,26 @@ class Bell:
                 if self._needless():
                     continue
                 producer = producer or self._connect()
-                self._app.send_task(
-                    DRAIN_JOB, args=(catalog_key,), queue=QUEUE, producer=producer, retry=False, ignore_result=True
-                )
+                self._send(producer, catalog_key)
             # Whatever the broker's or the store's library raises, the answer is the same: be silent for a while.
             except Exception as error:
                 log.warning("cannot ring", action="ring", catalog_key=catalog_key, error=str(error))
                 metrics.RINGS_FAILED.inc()
                 producer, silent_until = None, time.monotonic() + BREAK_S
+
+    def _send(self, producer: Producer, catalog_key: str) -> None:
+        """Send what Celery's `send_task` sends, for half its price: it looks up again each time what never changes."""
+        amqp = self._app.amqp
+        job = amqp.as_task_v2(uuid(), DRAIN_JOB, args=(catalog_key,), ignore_result=True)
+        producer.publish(
+            job.body,
+            # To the queue by its name, through no exchange.
+            routing_key=QUEUE,
+            declare=[amqp.queues[QUEUE]],
+            serializer="json",
+            headers=job.headers,
+            **job.properties,
+        )
 
     def _connect(self) -> Producer:
         """Open a connection; raises whatever the broker's library does."""
