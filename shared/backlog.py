@@ -37,8 +37,8 @@ class Backlog:
 
     @staticmethod
     def after_submit(catalog_key: str, now_ms: int) -> list[Command]:
-        """The commands to send after it: somebody may have seen the catalog empty in between."""
-        return [_mark(catalog_key, now_ms)]
+        """The commands to send after it: somebody may have seen the catalog empty in between, or be lingering."""
+        return [_mark(catalog_key, now_ms), ("ZADD", keys.CALL, 0, 0)]
 
     def move_back(self, catalog_key: str, now_ms: int) -> None:
         """Put a catalog behind all that waited while it was served."""
@@ -70,6 +70,15 @@ class Backlog:
     def stay_awake(self) -> None:
         """Say that a worker goes through the backlog and will look at it again: nobody needs to ring."""
         run(self._client, even_if_full("SET", keys.AWAKE, 1, "PX", AWAKE_MS))
+
+    def linger(self, seconds: float) -> None:
+        """Wait until a batch is submitted, or the time is up; nobody needs to ring meanwhile.
+
+        One of those who linger hears of a batch, and one batch may be heard of late: look at the backlog, in any case.
+        """
+        meanwhile = even_if_full("SET", keys.AWAKE, 1, "PX", int(seconds * 1000) + AWAKE_MS)
+        afterwards = even_if_full("SET", keys.AWAKE, 1, "PX", AWAKE_MS)
+        run(self._client, meanwhile, ("BZPOPMIN", keys.CALL, f"{seconds:.3f}"), afterwards)
 
     def fall_asleep(self) -> None:
         """Stop saying so.  Look at the backlog once more afterwards: somebody may have believed it just now."""

@@ -18,6 +18,8 @@ CATALOGS = "{sluice}:catalogs"
 BACKLOG = "{sluice}:backlog"
 #: string with TTL: some worker goes through the backlog and will look at it again.
 AWAKE = "{sluice}:awake"
+#: zset of one member, removed by the worker that it wakes: a batch was submitted, for whichever worker lingers.
+CALL = "{sluice}:call"
 #: hash, for ever: SHA-256 of a token → JSON {name, catalog keys, scope}.
 CREDENTIALS = "{sluice}:credentials"
 #: string, for ever: counts the changes of CREDENTIALS.

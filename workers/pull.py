@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -14,10 +13,12 @@ from workers.drain import Drained, Drainer
 #: Partitions that are drained together, and entries up to which one is small: all of them take no longer than a slice.
 HANDFUL = 16
 SMALL_ENTRIES = 50
-#: Seconds that a puller waits for more after there was something last, looking again and again: waking it up anew
-#: costs more than that.
-LINGER_S = 0.01
-LOOK_EVERY_S = 0.001
+#: Seconds that a puller stays up after there was something last: to ring for it anew takes longer than to call it.
+LINGER_S = 1.0
+#: Seconds of that in one go: one that is killed is believed for so long to be awake.
+LISTEN_S = 0.1
+#: Less is not worth a round trip; and to the store, no time at all would be all the time there is.
+SHORTEST_S = 0.001
 
 #: A look at a partition that came to nothing.
 _IN_VAIN = (Drained.NOT_OWNER, Drained.STUCK, Drained.TOO_NEW)
@@ -30,27 +31,29 @@ class Puller:
     meanwhile it will see, since it looks at the backlog once more after it stopped saying so.
     """
 
-    def __init__(self, drainer: Drainer, backlog: Backlog, bell: Bell) -> None:
+    def __init__(self, drainer: Drainer, backlog: Backlog, bell: Bell, *, linger_s: float = LINGER_S) -> None:
         self._drainer = drainer
         self._backlog = backlog
         self._bell = bell
+        self._linger_s = linger_s
         self._awake_since: float | None = None
-        self._worked_at = 0.0
-        self._pause = threading.Event()
+        self._worked_at = float("-inf")
 
     def drain(self, catalog_key: str) -> Drained:
         """Drain the partition somebody rang for, at once: others are told that it is needless to ring only later."""
-        return self._drainer.drain(catalog_key)
+        drained = self._drainer.drain(catalog_key)
+        if drained not in _IN_VAIN:
+            self._worked_at = time.monotonic()
+        return drained
 
     def pull(self, *, until: float) -> None:
         """Drain what nobody drains until nothing is left, or ``until`` (monotonic, seconds): then ring for the rest."""
         while time.monotonic() < until:
-            if self._round(until):
+            if self._round(until) or self._lingers(until):
                 continue
             if self._awake_since is None:
                 return
-            if not self._lingers():
-                self._fall_asleep()
+            self._fall_asleep()
         self._fall_asleep()
         left, _ = self._backlog.unowned()
         if left:
@@ -92,12 +95,14 @@ class Puller:
         except Exception:
             return False
 
-    def _lingers(self) -> bool:
-        """Wait a moment before the next look; False if there was nothing for too long."""
-        if time.monotonic() - self._worked_at > LINGER_S:
+    def _lingers(self, until: float) -> bool:
+        """Wait to be called before the next look; False if there was nothing for too long."""
+        now = time.monotonic()
+        left_s = min(self._worked_at + self._linger_s, until) - now
+        if left_s < SHORTEST_S:
             return False
-        self._stay_awake()
-        self._pause.wait(LOOK_EVERY_S)
+        self._backlog.linger(min(left_s, LISTEN_S))
+        self._awake_since = time.monotonic()
         return True
 
     def _stay_awake(self) -> None:

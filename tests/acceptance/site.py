@@ -13,6 +13,8 @@ from typing import Any
 from deploy.ports import LOOPBACK, free_port
 from deploy.services import Name
 from deploy.stack import Stack
+from shared.backlog import Backlog
+from shared.store import connect
 from shared.waiting import wait_until
 from tests.acceptance import processes
 from tests.acceptance.customer import Answer, Customer, send_request
@@ -49,8 +51,14 @@ class Site:
 
     # -- wake-ups -------------------------------------------------------------------------------------------------
 
+    def at_rest(self) -> bool:
+        """Say whether no worker is up, so that whoever writes has to ring."""
+        with connect(self.stack.environ["SLUICE_REDIS_URL"]) as client:
+            return not Backlog(client).is_watched()
+
     def time_to_effect(self) -> float:
         """Measure from a write to its effect, in a catalog at rest."""
+        wait_until(self.at_rest, "no worker is up", timeout_s=10)
         shop, start = self.customer(), time.monotonic()
         shop.done(shop.put({"id": "a", "name": "A"}))
         return time.monotonic() - start

@@ -128,6 +128,7 @@ def test_batches_whose_wake_ups_are_all_lost_are_swept(site: Site, broker: Broke
 
     thief = threading.Thread(target=throw_away)
     assert control.cancel_consumer(QUEUE, reply=True, timeout=10, limit=1)
+    wait_until(site.at_rest, "no worker is up", timeout_s=10)
     thief.start()
     try:
         some_batches(shops, 60, entries=50, seed=5)

@@ -19,7 +19,7 @@ from tests.benchmarks.throughput import Meter, changes, prepared
 LOOK_EVERY_S = 0.0005
 #: Milliseconds between two writes, at least and at most: the system comes to rest in between, longer than a worker
 #: lingers.
-REST_MS = (20, 50)
+REST_MS = (60, 120)
 
 
 def visible(system: System, plan: Plan, results: Results) -> Values:

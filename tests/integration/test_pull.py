@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import cast
 
 import pytest
 
+from shared import keys
 from shared.backlog import AWAKE_MS, Backlog
 from shared.errors import StoreUnavailable
 from shared.model import Operation
 from shared.partitions import Partition
+from shared.waiting import wait_until
 from shared.wakeups import Bell
 from tests.support.batches import items, make_batch
 from tests.support.interposed import interposed
 from tests.support.rig import ACME, Rig
+from workers import pull
 from workers.drain import Drained, Drainer
 from workers.pull import SMALL_ENTRIES, Puller
 
 
-def puller(rig: Rig, drainer: Drainer | None = None, backlog: Backlog | None = None) -> Puller:
-    return Puller(drainer or rig.drainer(), backlog or rig.backlog, cast(Bell, rig.bell))
+def puller(
+    rig: Rig, drainer: Drainer | None = None, backlog: Backlog | None = None, *, linger_s: float = 0.01
+) -> Puller:
+    return Puller(drainer or rig.drainer(), backlog or rig.backlog, cast(Bell, rig.bell), linger_s=linger_s)
 
 
 def soon() -> float:
@@ -94,6 +100,46 @@ def test_what_comes_at_the_last_moment_is_found(rig: Rig) -> None:
     backlog = HookedBacklog(rig, lambda: rig.put(*items("a"), catalog_key="late"))
     puller(rig, backlog=backlog).pull(until=soon())
     assert rig.statuses("late") == {1: "DONE"}
+
+
+@pytest.fixture
+def only_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever lingers looks again when called, and otherwise long after the test."""
+    monkeypatch.setattr(pull, "LISTEN_S", 100.0)
+
+
+def test_who_lingers_after_a_ring_is_called(rig: Rig, only_called: None) -> None:
+    """What comes soon after is seen at once, and not at the next look."""
+    up = puller(rig, linger_s=100)
+    rig.put(*items("a"))
+    assert up.drain(ACME) is Drained.EMPTY
+    # What was put before called somebody too, who was not lingering yet.
+    rig.client.delete(keys.CALL)
+    thread = threading.Thread(target=up.pull, kwargs={"until": time.monotonic() + 4})
+    thread.start()
+    wait_until(rig.backlog.is_watched, "somebody lingers", timeout_s=0.5)
+    rig.put(*items("a"), catalog_key="other")
+    wait_until(lambda: rig.statuses("other") == {1: "DONE"}, "it is done", timeout_s=3)
+    thread.join()
+
+
+def test_who_has_done_nothing_does_not_linger(rig: Rig, only_called: None) -> None:
+    puller(rig, linger_s=100).pull(until=soon())
+    assert not rig.backlog.is_watched()
+
+
+def test_a_call_is_for_one(rig: Rig) -> None:
+    """One that nobody heard is heard later, once, however often it was called meanwhile."""
+    rig.put(*items("a"))
+    rig.put(*items("b"))
+    rig.backlog.linger(100)
+    assert not rig.client.exists(keys.CALL)
+
+
+def test_who_lingers_is_believed_no_longer_than_that(rig: Rig) -> None:
+    """If it dies meanwhile, rings are wanted again soon; and if it gets to work, that may take a while."""
+    rig.backlog.linger(0.001)
+    assert 0 <= rig.client.pttl(keys.AWAKE) <= AWAKE_MS or not rig.backlog.is_watched()
 
 
 def test_when_the_time_is_up_somebody_else_is_rung_for(rig: Rig) -> None:

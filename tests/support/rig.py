@@ -223,7 +223,7 @@ class Rig:
         """A sweep to be run by hand."""
         open_partition = functools.partial(Partition, self.client, self.settings)
         return Sweep(
-            Puller(drainer or self.drainer(holder="sweep"), self.backlog, cast(Bell, self.bell)),
+            Puller(drainer or self.drainer(holder="sweep"), self.backlog, cast(Bell, self.bell), linger_s=0.0),
             self.backlog,
             Heartbeats(self.client),
             open_partition,

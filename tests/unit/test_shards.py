@@ -26,14 +26,14 @@ class Written(Shards):
 
 
 def test_what_makes_up_a_submit_takes_three_round_trips_in_order() -> None:
-    """Known and marked before it, marked again after it; MULTI and WAIT stay with the keys they are about."""
+    """Known and marked before it, marked again and called after it; MULTI and WAIT stay with their keys."""
     of, written = CatalogKeys("acme"), Written()
     commands: list[Command] = [
         *Backlog.before_submit("acme", 1), ("MULTI",), ("UNLINK", of.upload("n")), ("EXEC",),
         ("EVALSHA", "sha", 1, of.stream), ("WAIT", 1, 1000), *Backlog.after_submit("acme", 1),
     ]  # fmt: skip
     assert written.send(commands, lambda *_: []) == commands
-    assert written.sent == [["ZADD", "ZADD"], ["MULTI", "UNLINK", "EXEC", "EVALSHA", "WAIT"], ["ZADD"]]
+    assert written.sent == [["ZADD", "ZADD"], ["MULTI", "UNLINK", "EXEC", "EVALSHA", "WAIT"], ["ZADD", "ZADD"]]
 
 
 def test_all_that_spans_catalogs_lies_together_and_apart_from_any_catalog() -> None:
