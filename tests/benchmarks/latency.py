@@ -17,9 +17,10 @@ from tests.benchmarks.throughput import Meter, changes, prepared
 
 #: Between two reads of the item that is waited for.
 LOOK_EVERY_S = 0.0005
-#: Milliseconds between two writes, at least and at most: the system comes to rest in between, longer than a worker
-#: lingers.
+#: Milliseconds between two writes, at least and at most: nothing is under way any more, though a worker may be up.
 REST_MS = (60, 120)
+#: The same where everything has gone to sleep.
+SLEEP_MS = (1_200, 1_300)
 
 
 def visible(system: System, plan: Plan, results: Results) -> Values:
@@ -31,13 +32,14 @@ def visible(system: System, plan: Plan, results: Results) -> Values:
         for _ in range(5):
             probe.once()
         idle = [probe.once() for _ in range(plan.idle_samples)]
+        asleep = [probe.once(SLEEP_MS) for _ in range(plan.asleep_samples)]
         interval_s = len(CATALOGS) * 1000 / (peak / 2)
         with Senders(system, [_background(system, plan, interval_s, nth) for nth in range(len(CATALOGS))]) as load:
             beside = list(probe.for_seconds(plan.load_seconds))
             load.stop()
     meter.wait(load.sent.accepted + probe.sent)
     return {
-        "idle_p50": percentile(idle, 50), "idle_p99": percentile(idle, 99),
+        "idle_p50": percentile(idle, 50), "idle_p99": percentile(idle, 99), "asleep_p50": percentile(asleep, 50),
         "half_p50": percentile(beside, 50), "half_p99": percentile(beside, 99),
     }  # fmt: skip
 
@@ -59,9 +61,9 @@ class Probe:
         self._chance = random.Random(SEED)
         self._pause = threading.Event()
 
-    def once(self) -> float:
+    def once(self, rest_ms: tuple[float, float] = REST_MS) -> float:
         """Rest, write, look; returns the milliseconds from the write to the sight of it."""
-        self._pause.wait(self._chance.uniform(*REST_MS) / 1000)
+        self._pause.wait(self._chance.uniform(*rest_ms) / 1000)
         self.sent += 1
         score, id_ = b'"suggested_score":%d,' % self.sent, item_id(0, 0)
         item = b'{"items":[{"id":"%s",%s"name":"Probe","data":{"price":1.5}}]}' % (id_.encode(), score)

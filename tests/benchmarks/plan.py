@@ -39,6 +39,8 @@ class Plan:
     blocks: int
     #: Single items that are timed on an idle system.
     idle_samples: int
+    #: The same after more than a second of silence.
+    asleep_samples: int
     #: For how long single items are timed beside other load.
     load_seconds: float
     #: Entries that wait while small catalogs send.
@@ -57,13 +59,15 @@ class Plan:
 
 
 FULL = Plan(
-    name="full", rounds=5, few_rounds=3, size_rounds=4, seconds=2.0, blocks=48, idle_samples=150, load_seconds=6.0,
+    name="full", rounds=5, few_rounds=3, size_rounds=4, seconds=2.0, blocks=48,
+    idle_samples=100, asleep_samples=10, load_seconds=6.0,
     big_entries=1_000_000, small_per_s=100, trickling=10_000, trickle_per_s=400, backlog_entries=5_000_000,
     sizes=(10**3, 10**4, 10**5, 10**6),
 )  # fmt: skip
 
 QUICK = Plan(
-    name="quick", rounds=2, few_rounds=1, size_rounds=3, seconds=1.0, blocks=24, idle_samples=60, load_seconds=3.0,
+    name="quick", rounds=2, few_rounds=1, size_rounds=3, seconds=1.0, blocks=24,
+    idle_samples=60, asleep_samples=5, load_seconds=3.0,
     big_entries=200_000, small_per_s=100, trickling=1_000, trickle_per_s=400, backlog_entries=200_000,
     sizes=(10**3, 10**4, 10**5), without=frozenset({("big", "procrastinate"), ("big", "unordered")}),
 )  # fmt: skip

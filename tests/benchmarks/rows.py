@@ -108,6 +108,7 @@ ROWS = (
         (
             _time("idle_p50", "submit → visible, idle, p50"),
             _time("idle_p99", "submit → visible, idle, p99"),
+            _time("asleep_p50", "submit → visible, after a second of silence, p50"),
             _time("half_p50", "submit → visible, half load, p50"),
             _time("half_p99", "submit → visible, half load, p99"),
         ),
