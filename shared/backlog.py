@@ -41,8 +41,12 @@ class Backlog:
         return [_mark(catalog_key, now_ms), ("ZADD", keys.CALL, 0, 0)]
 
     def move_back(self, catalog_key: str, now_ms: int) -> None:
-        """Put a catalog behind all that waited while it was served."""
-        run(self._client, even_if_full("ZADD", keys.BACKLOG, "XX", now_ms, catalog_key))
+        """Put a catalog behind all that waited while it was served; who lingers may take it."""
+        run(
+            self._client,
+            even_if_full("ZADD", keys.BACKLOG, "XX", now_ms, catalog_key),
+            even_if_full("ZADD", keys.CALL, 0, 0),
+        )
 
     def remove(self, catalog_keys: Sequence[str], now_ms: int) -> None:
         """Take catalogs out that were seen empty, unless a batch arrived meanwhile."""

@@ -136,6 +136,14 @@ def test_a_call_is_for_one(rig: Rig) -> None:
     assert not rig.client.exists(keys.CALL)
 
 
+def test_what_is_given_back_with_work_left_is_for_who_lingers(rig: Rig) -> None:
+    """A second worker need not wait for its next look to share a long queue's turns with others."""
+    rig.put(*items("a"))
+    rig.client.delete(keys.CALL)
+    rig.backlog.move_back(ACME, 1)
+    assert rig.client.exists(keys.CALL)
+
+
 def test_who_lingers_is_believed_no_longer_than_that(rig: Rig) -> None:
     """If it dies meanwhile, rings are wanted again soon; and if it gets to work, that may take a while."""
     rig.backlog.linger(0.001)
