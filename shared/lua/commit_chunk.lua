@@ -194,11 +194,15 @@ elseif ARGV[25] ~= '' then
   redis.call('HINCRBY', WAITING, 'bytes', #ARGV[25])
 end
 
-local marked = 0
-outcomes = string.gsub(outcomes, '?', function()
-  marked = marked + 1
-  return marks[marked]
-end)
+if outcomes == string.rep('?', #marks) then
+  outcomes = table.concat(marks)
+else
+  local marked = 0
+  outcomes = string.gsub(outcomes, '?', function()
+    marked = marked + 1
+    return marks[marked]
+  end)
+end
 redis.call('APPEND', REPORT .. task_id, outcomes)
 redis.call('HINCRBY', record, 'entries_done', #outcomes)
 if #outcomes > 0 then
