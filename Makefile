@@ -12,7 +12,7 @@
 #   make check            linter, types, import rules
 #   make audit            known weaknesses of what is installed, as far as its index knows them
 #   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
-#   make bench            Sluice beside what one would use otherwise, in 12 minutes        (ARGS=--quick: in two)
+#   make bench            Sluice beside what one would use otherwise, in 15 minutes        (ARGS=--quick: in two)
 #   make capacity         what a batch and an entry cost on each part, and what a wanted load needs
 #   make screenshots      the pictures in deploy/screenshots, taken anew with chromium
 #   make clean            what these targets made; never the data folder
