@@ -27,8 +27,8 @@ _IN_VAIN = (Drained.NOT_OWNER, Drained.STUCK, Drained.TOO_NEW)
 class Puller:
     """One worker's way through the backlog.
 
-    While it goes from partition to partition it says that it is awake, and nobody needs to ring: whatever is submitted
-    meanwhile it will see, since it looks at the backlog once more after it stopped saying so.
+    While it goes from partition to partition, and lingers afterwards, it says that it is awake; nobody needs to ring:
+    whatever is submitted meanwhile it will see, since it looks at the backlog once more after it stopped saying so.
     """
 
     def __init__(self, drainer: Drainer, backlog: Backlog, bell: Bell, *, linger_s: float = LINGER_S) -> None:
