@@ -6,7 +6,7 @@ import base64
 import http.client
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -36,9 +36,13 @@ class Client:
             "Content-Type": "application/json",
         }
 
-    def send(self, batch: Batch) -> int:
-        """Send a batch and return its task id; when the queue is full, wait as long as the service says."""
-        answer = self._call(batch.method, f"/v2/{batch.kind}", body={batch.kind: batch.entries})
+    def send(self, batch: Batch, *, idempotency_key: str = "") -> int:
+        """Send a batch and return its task id; when the queue is full, wait as long as the service says.
+
+        Sent again under the same ``idempotency_key`` it is not done again.
+        """
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        answer = self._call(batch.method, f"/v2/{batch.kind}", body={batch.kind: batch.entries}, headers=headers)
         return int(answer["task_id"])
 
     def status_counts(self) -> dict[str, int]:
@@ -55,7 +59,7 @@ class Client:
 
     def entries(self, kind: str) -> Iterator[Entry]:
         """List all items or variations, without the time of their last change."""
-        cursor: dict[str, str] = {}
+        cursor: dict[str, Any] = {}
         while True:
             answer = self._call("GET", f"/v2/{kind}", num_results_per_page=1000, **cursor)
             for entry in answer[kind]:
@@ -65,12 +69,12 @@ class Client:
                 return
             cursor = {"next_page_cursor": answer["next_page_cursor"]}
 
-    def _call(self, method: str, path: str, *, body: Any = None, **query: Any) -> Any:
+    def _call(self, method: str, path: str, *, body: Any = None, headers: Mapping[str, str] = {}, **query: Any) -> Any:
         target = f"{path}?{urlencode({'key': self._catalog_key, **query})}"
         payload = None if body is None else json.dumps(body).encode()
         end = time.monotonic() + BUSY_TIMEOUT_S
         while True:
-            self._connection.request(method, target, payload, self._headers)
+            self._connection.request(method, target, payload, {**self._headers, **headers})
             answer = self._connection.getresponse()
             text = answer.read()
             if answer.status == 200:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import errno
+import random
 import socket
 
 from shared.errors import Misconfigured
 
 LOOPBACK = "127.0.0.1"
+#: Below what any system gives to outgoing connections (Linux from 32768): one of those could be there just when a
+#: server wants to listen, or to listen again.
+SERVER_PORTS = range(10_000, 32_000)
+#: Of so many ports one is free, or there is something else wrong.
+TRIES = 100
 
 
 def check_port(host: str, port: int, variable: str) -> None:
@@ -23,11 +29,13 @@ def check_port(host: str, port: int, variable: str) -> None:
 
 
 def free_port(host: str, wanted: int) -> int:
-    """Answer the wanted port if it is free, otherwise one that is."""
-    try:
-        return _try(host, wanted)
-    except OSError:
-        return _try(host, 0)
+    """Answer the wanted port if it is free, otherwise one that is; 0 wants none."""
+    for port in [wanted] * bool(wanted) + random.SystemRandom().sample(SERVER_PORTS, TRIES):
+        try:
+            return _try(host, port)
+        except OSError as problem:
+            last = problem
+    raise last
 
 
 def base_url(host: str, port: int) -> str:
