@@ -192,8 +192,8 @@ class Chunk:
 
     def entries(self) -> Iterator[bytes]:
         """Yield the bytes of each entry as sent."""
-        text, bounds = self.text, self.bounds
-        return (text[bounds[i] : bounds[i + 1]] for i in range(0, len(bounds), 2))
+        text, bounds = self.text, iter(self.bounds)
+        return (text[start:end] for start, end in zip(bounds, bounds, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

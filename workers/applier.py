@@ -11,10 +11,10 @@ from shared.keys import link
 from shared.model import Batch, Chunk, Kind, OnMissing, Operation, Outcome
 from shared.settings import Settings
 from workers import groups, syncing, whole_items
+from workers.columns import merge_columns
 from workers.failures import failure
 from workers.linked import parent_of
 from workers.merging import Fields, decode_fields, encode_fields, merge, without_nulls
-from workers.splicing import splice
 from workers.warnings import duplicates, joined, orphan, refusals
 
 
@@ -90,16 +90,16 @@ def _put(batch: Batch, chunk: Chunk, view: View) -> Effects:
 
 
 def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
-    puts, outcomes = _spliced(chunk, view) or _merged_one_by_one(batch, chunk, view)
+    puts, outcomes = _merged_at_once(chunk, view) or _merged_one_by_one(batch, chunk, view)
     return _written(batch, chunk, view, puts, outcomes)
 
 
-def _spliced(chunk: Chunk, view: View) -> tuple[Puts, list[str]] | None:
-    """Merge all at once, if all are there and alike."""
+def _merged_at_once(chunk: Chunk, view: View) -> tuple[Puts, list[str]] | None:
+    """Merge all, if all are there and fields are all that changes."""
     before = [value for value in map(view.values.get, chunk.ids) if value is not None]
     if not before or len(before) < len(chunk) or _left_out(chunk):
         return None
-    after = splice(before, list(chunk.entries()))
+    after = merge_columns(before, list(chunk.entries()))
     if after is None:
         return None
     changed = list(map(ne, before, after))

@@ -1,0 +1,111 @@
+"""What PATCHes that are merged together make of what is stored: the same as one by one, or they are left to that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.support import generated
+from workers.columns import AT_ONCE, COLUMNS, merge_columns
+from workers.merging import decode_fields, encode_fields, merge
+
+#: Some of them special, or what the fields are called inside.
+NAMES = ["id", "price", "rice", "a b", "f0", "é", "type"]
+_SMALL = st.sampled_from(["1", "12", "1.0", '"1"', "null", '{"price":null}', '{"price": 12, "data": 1}', '["x",1]'])
+_MEMBERS = st.lists(st.tuples(st.sampled_from(NAMES), _SMALL | generated.VALUES), max_size=5)
+
+
+def spelled(members: Sequence[tuple[str, str]], colon: str = ":", comma: str = ",") -> str:
+    return "{" + comma.join(f'"{name}"{colon}{value}' for name, value in members) + "}"
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> str:
+    """An entry, spelled in one way or another, with or without data."""
+    marks = draw(st.sampled_from([":", ": ", " :"])), draw(st.sampled_from([",", ", ", " ,\n"]))
+    members = draw(_MEMBERS)
+    if draw(st.booleans()):
+        members.append(("data", spelled(draw(_MEMBERS | _MEMBERS.map(lambda some: [*some, ("data", "1")])), *marks)))
+    return spelled(draw(st.permutations(members)), *marks)
+
+
+def merged(stored: str, sent: str) -> bytes | None:
+    """Merge one by one; None if that changes nothing."""
+    fields = decode_fields(stored.encode())
+    return encode_fields(fields) if merge(fields, decode_fields(sent.encode())) else None
+
+
+def members_of(entry: bytes) -> dict[str, Any]:
+    """Its values, as the bytes they are; no order."""
+    fields = decode_fields(entry)
+    return {name: decode_fields(value) if name == "data" else value for name, value in fields.items()}
+
+
+def together(stored: Sequence[str], sent: Sequence[str]) -> list[bytes] | None:
+    return merge_columns([one.encode() for one in stored], [one.encode() for one in sent])
+
+
+@given(pairs=st.lists(st.tuples(entries(), entries()), min_size=1, max_size=4))
+@example(pairs=[('{"f0":{"price":1},"price":1}', '{"price":2}')])
+@example(pairs=[('{"price":1,"price":1}', '{"price":2}')])
+@example(pairs=[('{"pric\\u0065":1}', '{"price":2}')])
+@example(pairs=[('{"price":1,"data":{"price":1}}', '{"price":2,"data":{"price":3}}')])
+@example(pairs=[('{"id":1}', '{"data":{}}'), ('{"id":2,"data":{}}', '{"data":{"id":null}}')])
+def test_it_is_what_merging_makes(pairs: list[tuple[str, str]]) -> None:
+    """The same members with the same values, byte for byte; and the entry as it was where nothing changes."""
+    after = together(*zip(*pairs, strict=True))
+    assert after is not None
+    for (stored, sent), made in zip(pairs, after, strict=True):
+        expected = merged(stored, sent)
+        if expected is None:
+            assert made == stored.encode()
+        else:
+            assert members_of(made) == members_of(expected)
+
+
+@given(number=generated.NUMBERS, other=generated.NUMBERS)
+def test_all_but_what_was_sent_keeps_its_bytes_and_its_place(number: str, other: str) -> None:
+    stored = '{"id":"1","kept":{"a" :%s},"data":{"price":%s,"also":"\\u00e9\\n%s"}}'
+    expected = (stored % (number, other, number)).encode()
+    assert together([stored % (number, number, number)], [f'{{"id":"1","data":{{"price":{other}}}}}']) == [expected]
+
+
+def test_many_are_merged_each_for_itself() -> None:
+    """More than are taken in hand together; some of them do not change, some have a field of their own."""
+    count = 2 * AT_ONCE + 1
+
+    def entry(number: int, price: int) -> bytes:
+        own = b"" if number % 3 else b',"own-%d":1' % (number % 17)
+        return b'{"id":"%d","data":{"x":[],"price":%d%b}}' % (number, price, own)
+
+    stored = [entry(number, number) for number in range(count)]
+    sent = [b'{"id":"%d","data":{"price":%d}}' % (number, number - number % 2) for number in range(count)]
+    after = merge_columns(stored, sent)
+    assert after is not None
+    assert [members_of(one) for one in after] == [
+        members_of(entry(number, number - number % 2)) for number in range(count)
+    ]
+    assert after[::2] == stored[::2]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        '{"data":null}',
+        '{"data":1}',
+        '{"data":{"tags:add":["x"]}}',
+        '{"data":{"tags:remove":["x"]}}',
+        '{"a\\"b":1}',
+        '{"data":{"a\\u0000":1}}',
+        spelled([(f"field-{number}", "1") for number in range(COLUMNS)]),
+    ],
+)
+def test_what_is_more_than_to_set_and_to_remove_fields_is_left_to_others(sent: str) -> None:
+    """Wherever it is among the others."""
+    stored = ['{"price":1,"data":{"price":1,"tags":[]}}'] * 2
+    assert together(stored, [sent, '{"price":2}']) is None
+    assert together(stored, ['{"price":2}', sent]) is None
