@@ -26,6 +26,8 @@ ANSWER_TIMEOUT_S = 5.0
 #: A call is sent again so often when its connection broke.  Safe, since every script knows a repeat.  One that got no
 #: answer in time is not: a server that hangs would hold every thread for that much longer.
 RETRIES = 2
+#: Bytes that are read at once: the entries of a PATCH are half a megabyte.
+READ_BYTES = 262_144
 #: Seconds after which a call has come to an end, one way or the other.
 LONGEST_CALL_S = (RETRIES + 1) * (CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S) + 1
 
@@ -48,6 +50,7 @@ def connect(url: str) -> Store:
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_timeout": ANSWER_TIMEOUT_S,
         "health_check_interval": 0,
+        "socket_read_size": READ_BYTES,
     }
     if scheme.endswith(_CLUSTER):
         # It sends again by itself, to whoever has the slot by then.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import cycle
 
 import msgspec
 import redis
 
 from tests.benchmarks.store import empty
+from workers.columns import merge_columns
 
 #: Commands that go out in one round trip.
 DEEP = 4
+
+_KEY = "floor"
 
 
 class _Body(msgspec.Struct):
@@ -27,7 +31,7 @@ _decode_named = msgspec.json.Decoder(_Named).decode
 
 
 class Floor:
-    """One process with redis-py and hiredis: splits the bodies and writes the entries."""
+    """One process with redis-py and hiredis: splits the bodies and writes the entries, four commands a round trip."""
 
     name = "floor"
 
@@ -35,20 +39,58 @@ class Floor:
         self._client = redis.Redis.from_url(url)
 
     def put(self, bodies: Sequence[bytes], seconds: float) -> float:
-        """Write bodies over and over, as HSET of 1,000 raw entries, four of them a round trip; entries a second."""
+        """Write bodies over and over, from empty, as HSET of 1,000 raw entries; entries a second."""
         empty(self._client)
-        start, number, written = time.perf_counter(), 0, 0
-        while time.perf_counter() - start < seconds:
+        return self._repeat(bodies, seconds, self._write)
+
+    def patch(self, bodies: Sequence[bytes], seconds: float) -> float:
+        """Merge bodies over and over into what is there: HMGET of 1,000, merged as Sluice does it, HSET."""
+        return self._repeat(bodies, seconds, self._merge)
+
+    def delete(self, bodies: Sequence[bytes]) -> float:
+        """Delete the entries of bodies, as HDEL of 1,000."""
+        start, deleted = time.perf_counter(), 0
+        for first in range(0, len(bodies), DEEP):
+            some = [_split(body) for body in bodies[first : first + DEEP]]
             with self._client.pipeline(transaction=False) as pipeline:
-                while len(pipeline) < DEEP:
-                    entries = _decode_body(bodies[number % len(bodies)]).items
-                    for first in range(0, len(entries), 1000):
-                        some = entries[first : first + 1000]
-                        pipeline.hset("floor", mapping={_decode_named(entry).id: bytes(entry) for entry in some})
-                    written += len(entries)
-                    number += 1
+                for entries in some:
+                    pipeline.hdel(_KEY, *entries)
                 pipeline.execute()
-        return written / (time.perf_counter() - start)
+            deleted += sum(map(len, some))
+        return deleted / (time.perf_counter() - start)
 
     def close(self) -> None:
         self._client.close()
+
+    def _repeat(self, bodies: Sequence[bytes], seconds: float, do: Callable[[list[dict[str, bytes]]], None]) -> float:
+        """Do something with 4,000 entries after the other; entries a second."""
+        start, entries, waiting = time.perf_counter(), 0, list[dict[str, bytes]]()
+        for body in cycle(bodies):
+            split = list(_split(body).items())
+            waiting += [dict(split[first : first + 1000]) for first in range(0, len(split), 1000)]
+            entries += len(split)
+            if len(waiting) < DEEP:
+                continue
+            do(waiting)
+            waiting.clear()
+            if time.perf_counter() - start > seconds:
+                break
+        return entries / (time.perf_counter() - start)
+
+    def _write(self, some: list[dict[str, bytes]]) -> None:
+        with self._client.pipeline(transaction=False) as pipeline:
+            for entries in some:
+                pipeline.hset(_KEY, mapping=entries)
+            pipeline.execute()
+
+    def _merge(self, some: list[dict[str, bytes]]) -> None:
+        with self._client.pipeline(transaction=False) as pipeline:
+            for entries in some:
+                pipeline.hmget(_KEY, list(entries))
+            stored = pipeline.execute()
+        merged = [merge_columns(before, list(sent.values())) for before, sent in zip(stored, some, strict=True)]
+        self._write([dict(zip(sent, after or (), strict=True)) for sent, after in zip(some, merged, strict=True)])
+
+
+def _split(body: bytes) -> dict[str, bytes]:
+    return {_decode_named(entry).id: bytes(entry) for entry in _decode_body(body).items}

@@ -66,10 +66,14 @@ class Meter:
 def changes(system: System | Floor, plan: Plan, results: Results) -> Values:
     """PUT, then PATCH what was put, then DELETE it."""
     puts = prepared("PUT", plan.blocks)
-    if isinstance(system, Floor):
-        return {"put": system.put(puts, plan.seconds)}
     patches = [prepared("PATCH", plan.blocks, version=version) for version in (0, 1)]
     deletes = prepared("DELETE", plan.blocks)
+    if isinstance(system, Floor):
+        return {
+            "put": system.put(puts, plan.seconds),
+            "patch": system.patch([*patches[0], *patches[1]], plan.seconds),
+            "delete": system.delete(deletes),
+        }
     meter, stored = Meter(system, results), dict.fromkeys(CATALOGS, 0)
 
     def put(catalog_key: str, number: int) -> Request:
