@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -44,6 +45,10 @@ class Bell:
         self._rings: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._ringer_pid = 0
+        # They import when they are first asked for, a tenth of a second that no batch should wait for.  What is wrong
+        # with the address shows when it rings.
+        with contextlib.suppress(Exception):
+            app.amqp.queues, Connection(broker_url).get_transport_cls()
 
     def reachable(self) -> bool:
         """Ask the broker whether it is there; takes BROKER_TIMEOUT_S at most, or little more."""

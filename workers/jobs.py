@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from celery import Celery
+from celery.signals import worker_process_init
 
 from shared.wakeups import DRAIN_JOB, QUEUE
 from workers.pull import Puller
@@ -15,7 +16,11 @@ JOB_S = 1.0
 
 
 def register(celery: Celery, puller: Callable[[], Puller]) -> None:
-    """Declare the jobs.  The ``puller`` is made in the process that runs the job, when it runs its first."""
+    """Declare the jobs.  The ``puller`` is made in each process that runs jobs, before there is one."""
+
+    @worker_process_init.connect(weak=False)
+    def prepare(**_: object) -> None:
+        puller()
 
     @celery.task(name=DRAIN_JOB, queue=QUEUE, ignore_result=True, acks_late=False)
     def drain_partition(catalog_key: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -37,6 +39,15 @@ def _ring_times(bell: Bell, rings: int) -> float:
 @pytest.mark.parametrize("transport", ["redis", "amqp"])
 def test_a_mute_broker_does_not_delay_the_caller(mute_port: int, transport: str) -> None:
     assert _ring_times(_bell(f"{transport}://127.0.0.1:{mute_port}//"), 1000) < AT_ONCE_S
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/1", "nonsense://nowhere"])
+def test_what_a_ring_needs_is_imported_before_there_is_one(url: str) -> None:
+    """The first one would be late by as long as that takes.  An address that is wrong shows when it rings."""
+    make = f"from shared.wakeups import Bell, doorbell_app; Bell(doorbell_app({url!r}), {url!r})"
+    code = f"{make}; import sys; print('celery.app.amqp' in sys.modules, 'kombu.transport.redis' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.split() == ["True", str(url.startswith("redis"))]
 
 
 def test_a_dead_broker_does_not_delay_the_caller() -> None:
