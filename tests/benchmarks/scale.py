@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from shared.keys import CatalogKeys
-from shared.waiting import wait_until
 from tests.benchmarks.bodies import SEED, body, size_of
 from tests.benchmarks.http_client import Request
 from tests.benchmarks.plan import BIG, LADEN, SIZED, SMALL, TRICKLING, Plan
 from tests.benchmarks.producers import Sent, send_all
 from tests.benchmarks.results import Results, Values, percentile
-from tests.benchmarks.store import rewrite_log
+from tests.benchmarks.store import rewrite_log, wait_freed
 from tests.benchmarks.systems import System
 from tests.benchmarks.throughput import Meter, send_for
 from tests.benchmarks.trickle import Trickle
@@ -112,9 +111,5 @@ def _anywhere(system: System, blocks: int) -> Callable[[str, int], Request]:
 
 def _used_memory(system: System) -> int:
     """What the store holds in memory, once what it let go of is freed."""
-
-    def freed() -> bool:
-        return not system.store.info("memory")["lazyfree_pending_objects"]
-
-    wait_until(freed, "memory is freed", timeout_s=60)
+    wait_freed(system.store)
     return int(system.store.info("memory")["used_memory"])

@@ -36,9 +36,19 @@ class Store:
 
 
 def empty(client: redis.Redis) -> None:
-    """Remove the data and start the append-only file anew."""
+    """Remove the data, and start the append-only file anew."""
     client.flushdb()
+    wait_freed(client)
     rewrite_log(client)
+
+
+def wait_freed(client: redis.Redis) -> None:
+    """Wait until the memory of what was removed is free: that goes on behind, and takes a core."""
+
+    def freed() -> bool:
+        return not client.info("memory")["lazyfree_pending_objects"]
+
+    wait_until(freed, "memory is freed", timeout_s=60)
 
 
 def rewrite_log(client: redis.Redis) -> None:
