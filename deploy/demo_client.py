@@ -6,7 +6,7 @@ import base64
 import http.client
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -41,8 +41,8 @@ class Client:
 
         Sent again under the same ``idempotency_key`` it is not done again.
         """
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        answer = self._call(batch.method, f"/v2/{batch.kind}", body={batch.kind: batch.entries}, headers=headers)
+        path, body = f"/v2/{batch.kind}", {batch.kind: batch.entries}
+        answer = self._call(batch.method, path, body=body, idempotency_key=idempotency_key)
         return int(answer["task_id"])
 
     def status_counts(self) -> dict[str, int]:
@@ -69,12 +69,13 @@ class Client:
                 return
             cursor = {"next_page_cursor": answer["next_page_cursor"]}
 
-    def _call(self, method: str, path: str, *, body: Any = None, headers: Mapping[str, str] = {}, **query: Any) -> Any:
+    def _call(self, method: str, path: str, *, body: Any = None, idempotency_key: str = "", **query: str | int) -> Any:
         target = f"{path}?{urlencode({'key': self._catalog_key, **query})}"
+        headers = self._headers | ({"Idempotency-Key": idempotency_key} if idempotency_key else {})
         payload = None if body is None else json.dumps(body).encode()
         end = time.monotonic() + BUSY_TIMEOUT_S
         while True:
-            self._connection.request(method, target, payload, {**self._headers, **headers})
+            self._connection.request(method, target, payload, headers)
             answer = self._connection.getresponse()
             text = answer.read()
             if answer.status == 200:

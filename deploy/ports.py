@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import random
 import socket
@@ -9,10 +10,10 @@ import socket
 from shared.errors import Misconfigured
 
 LOOPBACK = "127.0.0.1"
-#: Below what any system gives to outgoing connections (Linux from 32768): one of those could be there just when a
-#: server wants to listen, or to listen again.
-SERVER_PORTS = range(10_000, 32_000)
-#: Of so many ports one is free, or there is something else wrong.
+#: None that Linux or macOS, unless told otherwise, gives to an outgoing connection: that could be there just when a
+#: server wants to listen, or to listen again.  And none of those that FTPS uses for data.
+SERVER_PORTS = range(10_000, 30_000)
+#: Of so many one is free, or the machine is full of servers.
 TRIES = 100
 
 
@@ -29,13 +30,20 @@ def check_port(host: str, port: int, variable: str) -> None:
 
 
 def free_port(host: str, wanted: int) -> int:
-    """Answer the wanted port if it is free, otherwise one that is; 0 wants none."""
-    for port in [wanted] * bool(wanted) + random.SystemRandom().sample(SERVER_PORTS, TRIES):
+    """Answer the wanted port if it is free, otherwise one that is; 0 wants none.
+
+    Raises OSError if nothing can listen there at all, Misconfigured if no free port was found.
+    """
+    if wanted:
+        with contextlib.suppress(OSError):
+            return _try(host, wanted)
+    for port in random.SystemRandom().sample(SERVER_PORTS, TRIES):
         try:
             return _try(host, port)
         except OSError as problem:
-            last = problem
-    raise last
+            if problem.errno != errno.EADDRINUSE:
+                raise
+    raise Misconfigured(f"no free port was found on {host}")
 
 
 def base_url(host: str, port: int) -> str:

@@ -45,10 +45,11 @@ class Bell:
         self._rings: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._ringer_pid = 0
-        # They import when they are first asked for, a tenth of a second that no batch should wait for.  What is wrong
-        # with the address shows when it rings.
+        # Celery and kombu import what ringing needs when they are first asked for it, a tenth of a second that no
+        # batch should wait for: ask now.  If that fails, ringing will, and tells of it.
         with contextlib.suppress(Exception):
-            app.amqp.queues, Connection(broker_url).get_transport_cls()
+            app.amqp.queues  # noqa: B018
+            Connection(broker_url).get_transport_cls()
 
     def reachable(self) -> bool:
         """Ask the broker whether it is there; takes BROKER_TIMEOUT_S at most, or little more."""

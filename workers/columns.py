@@ -19,20 +19,24 @@ from workers.merging import NULL, decode_fields, encode_fields
 
 #: Entries that are taken in hand together: few enough to stay in a processor's cache.
 AT_ONCE = 64
-#: Columns that a table may have; a column costs a little in each row.
-COLUMNS = 250
-#: Tables whose reader is remembered, a few kilobytes each.
-TABLES = 256
+#: Where one by one is faster: for fewer entries; for more columns, each of which costs a little in every row, of what
+#: is sent and of all; where fields that were not heard of before show more often.
+FEWEST = 32
+SENT_COLUMNS, COLUMNS = 16, 100
+SURPRISES = 2
+#: Tables whose reader is remembered, some ten kilobytes each, and the characters of all names in one.
+TABLES = 64
+NAMES_LENGTH = 10_000
 
 
 _NoData = Callable[[], Any]
 
 
 class _Names(NamedTuple):
-    """The fields of entries, and those of their ``data``."""
+    """The fields of entries, and those of their ``data``; None if that is a field like any other."""
 
-    top: tuple[str, ...] = ()
-    data: tuple[str, ...] = ()
+    top: tuple[str, ...]
+    data: tuple[str, ...] | None
 
 
 class _Table(NamedTuple):
@@ -53,21 +57,29 @@ class _NotPlain(Exception):
 def merge_columns(stored: Sequence[bytes], sent: Sequence[bytes]) -> list[bytes] | None:
     """Merge each entry that was sent into a stored one, as `merging.merge` does; returns them all.
 
-    None if there is more to do than to set and to remove fields.  An entry in which nothing changes comes back as it
-    was; one that changes has its fields in the order of the others.
+    None if there is more to do than to set and to remove fields, or one by one is faster.  An entry in which nothing
+    changes comes back as it was; one that changes has its fields in the order of the others, and so has its ``data``,
+    if some was sent.
     """
     merged: list[bytes] = []
+    surprises = 0
+    if len(sent) < FEWEST:
+        return None
     try:
-        changing = _joined(_Names(), sent[:1])
-        known = _joined(_joined(_Names(), stored[:1]), sent[:1])
+        # If the first has no data to merge, none may have.
+        data = () if "data" in decode_fields(sent[0]) else None
+        changing = _with_sent(_Names((), data), sent[:1])
+        known = _joined(_Names((), data), [stored[0], sent[0]], COLUMNS)
         for first in range(0, len(stored), AT_ONCE):
             some, changes = stored[first : first + AT_ONCE], sent[first : first + AT_ONCE]
             try:
                 merged += _merged(known, changing, some, changes)
             except msgspec.ValidationError:
-                # Somebody has a field that was not heard of before.
-                changing = _joined(changing, changes)
-                known = _joined(_joined(known, some), changes)
+                surprises += 1
+                if surprises > SURPRISES:
+                    return None
+                changing = _with_sent(changing, changes)
+                known = _joined(known, [*some, *changes], COLUMNS)
                 merged += _merged(known, changing, some, changes)
     except (msgspec.MsgspecError, _NotPlain):
         return None
@@ -79,18 +91,16 @@ def _merged(known: _Names, changing: _Names, stored: Sequence[bytes], sent: Sequ
 
     Raises _NotPlain, or msgspec.ValidationError if one has others.
     """
-    if any(name.endswith((":add", ":remove")) for name in changing.data):
-        # Lists are edited one by one.
-        raise _NotPlain
     table, sent_table = _table(known), _table(changing)
     rows, changes = table.read(_listed(stored)), sent_table.read(_listed(sent))
     changed = [False] * len(rows)
     for name, column in sent_table.top.items():
         changed = _replace(rows, table.top[name], changes, column, changed)
-    data, data_changes, began = _data_of(rows, table.no_data, changes, sent_table.no_data)
-    changed = list(map(or_, changed, began))
-    for name, column in sent_table.data.items():
-        changed = _replace(data, table.data[name], data_changes, column, changed)
+    if changing.data is not None:
+        data, data_changes, began = _data_of(rows, table.no_data, changes, sent_table.no_data)
+        changed = list(map(or_, changed, began))
+        for name, column in sent_table.data.items():
+            changed = _replace(data, table.data[name], data_changes, column, changed)
     return (encode_fields(row) if new else old for old, row, new in zip(stored, rows, changed, strict=True))
 
 
@@ -132,26 +142,34 @@ def _listed(entries: Sequence[bytes]) -> bytes:
     return b"[%b]" % b",".join(entries)
 
 
-def _joined(known: _Names, entries: Iterable[bytes]) -> _Names:
-    """Add the fields of some entries.  Raises _NotPlain if they are too many, or what msgspec does."""
-    top, data = dict.fromkeys(known.top), dict.fromkeys(known.data)
+def _with_sent(changing: _Names, sent: Iterable[bytes]) -> _Names:
+    """Add the fields that entries were sent with.  Raises as `_joined`, and _NotPlain where a list is edited."""
+    names = _joined(changing, sent, SENT_COLUMNS)
+    if "data" in names.top or any(name.endswith((":add", ":remove")) for name in names.data or ()):
+        raise _NotPlain
+    return names
+
+
+def _joined(known: _Names, entries: Iterable[bytes], most: int) -> _Names:
+    """Add the fields of some entries.  Raises _NotPlain if they are too many, or not plain, or what msgspec does."""
+    top, data = dict.fromkeys(known.top), dict.fromkeys(known.data or ())
     for entry in entries:
         fields = decode_fields(entry)
-        if "data" in fields:
+        if known.data is not None and "data" in fields:
             data.update(dict.fromkeys(decode_fields(fields.pop("data"))))
         top.update(dict.fromkeys(fields))
-    if len(top) + len(data) > COLUMNS:
+    if len(top) + len(data) > most or sum(map(len, [*top, *data])) > NAMES_LENGTH:
         raise _NotPlain
-    return _Names(tuple(top), tuple(data))
+    return _Names(tuple(top), None if known.data is None else tuple(data))
 
 
 @lru_cache(TABLES)
 def _table(names: _Names) -> _Table:
     """Prepare to read entries.  Raises _NotPlain if a field has a name that cannot be written as it is."""
-    top, data = _attributes(names.top), _attributes(names.data)
+    top, data = _attributes(names.top), _attributes(names.data or ())
     try:
         no_data = _struct(data)
-        row = _struct(top, ("data", no_data | UnsetType, UNSET))
+        row = _struct(top) if names.data is None else _struct(top, ("data", no_data | UnsetType, UNSET))
     except ValueError:
         raise _NotPlain from None
     return _Table(msgspec.json.Decoder(list[row]).decode, no_data, top, data)  # type: ignore[valid-type]

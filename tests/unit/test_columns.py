@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support import generated
-from workers.columns import AT_ONCE, COLUMNS, merge_columns
+from workers.columns import AT_ONCE, COLUMNS, FEWEST, NAMES_LENGTH, SENT_COLUMNS, SURPRISES, merge_columns
 from workers.merging import decode_fields, encode_fields, merge
 
 #: Some of them special, or what the fields are called inside.
@@ -46,7 +46,13 @@ def members_of(entry: bytes) -> dict[str, Any]:
 
 
 def together(stored: Sequence[str], sent: Sequence[str]) -> list[bytes] | None:
-    return merge_columns([one.encode() for one in stored], [one.encode() for one in sent])
+    """Merge them so often that they are many; returns the last of each."""
+    after = merge_columns([one.encode() for one in stored] * FEWEST, [one.encode() for one in sent] * FEWEST)
+    return None if after is None else after[-len(stored) :]
+
+
+def has_data(entry: str) -> bool:
+    return "data" in decode_fields(entry.encode())
 
 
 @given(pairs=st.lists(st.tuples(entries(), entries()), min_size=1, max_size=4))
@@ -58,13 +64,19 @@ def together(stored: Sequence[str], sent: Sequence[str]) -> list[bytes] | None:
 def test_it_is_what_merging_makes(pairs: list[tuple[str, str]]) -> None:
     """The same members with the same values, byte for byte; and the entry as it was where nothing changes."""
     after = together(*zip(*pairs, strict=True))
-    assert after is not None
+    sending_data = [has_data(sent) for _, sent in pairs]
+    if after is None:
+        assert any(sending_data)
+        assert not sending_data[0]
+        return
     for (stored, sent), made in zip(pairs, after, strict=True):
         expected = merged(stored, sent)
         if expected is None:
             assert made == stored.encode()
         else:
             assert members_of(made) == members_of(expected)
+        if not any(sending_data) and has_data(stored):
+            assert decode_fields(made)["data"] == decode_fields(stored.encode())["data"]
 
 
 @given(number=generated.NUMBERS, other=generated.NUMBERS)
@@ -101,11 +113,27 @@ def test_many_are_merged_each_for_itself() -> None:
         '{"data":{"tags:remove":["x"]}}',
         '{"a\\"b":1}',
         '{"data":{"a\\u0000":1}}',
-        spelled([(f"field-{number}", "1") for number in range(COLUMNS)]),
+        spelled([(f"field-{number}", "1") for number in range(SENT_COLUMNS + 1)]),
+        spelled([("x" * NAMES_LENGTH, "1")]),
     ],
 )
-def test_what_is_more_than_to_set_and_to_remove_fields_is_left_to_others(sent: str) -> None:
+def test_what_is_more_than_to_set_and_to_remove_a_few_fields_is_left_to_others(sent: str) -> None:
     """Wherever it is among the others."""
     stored = ['{"price":1,"data":{"price":1,"tags":[]}}'] * 2
     assert together(stored, [sent, '{"price":2}']) is None
     assert together(stored, ['{"price":2}', sent]) is None
+
+
+def test_where_one_by_one_is_faster_they_are_left_to_that() -> None:
+    """They are few, they have many fields, they have other fields every time."""
+    sent = [b'{"price":2}'] * (AT_ONCE * (SURPRISES + 2))
+    plain = [b'{"price":1}'] * len(sent)
+    assert merge_columns(plain[: FEWEST - 1], sent[: FEWEST - 1]) is None
+    assert merge_columns(plain[:FEWEST], sent[:FEWEST]) == sent[:FEWEST]
+
+    wide = spelled([(f"field-{number}", "1") for number in range(COLUMNS)]).encode()
+    assert merge_columns([wide] * FEWEST, sent[:FEWEST]) is None
+
+    for surprises, given_up in ((SURPRISES, False), (SURPRISES + 1, True)):
+        stored = [b'{"price":1,"own-%d":1}' % min(number // AT_ONCE, surprises) for number in range(len(sent))]
+        assert (merge_columns(stored, sent) is None) is given_up
