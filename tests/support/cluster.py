@@ -18,7 +18,7 @@ from deploy.embedded_store import server_binary
 from deploy.ports import LOOPBACK, free_port
 from shared import keys
 from shared.keys import CatalogKeys
-from shared.waiting import wait_until
+from shared.waiting import WaitedInVain, wait_until
 
 SLOTS = 16384
 SHARDS = 3
@@ -27,6 +27,8 @@ SHARDS = 3
 SOON_MS, LATE_MS = 1_500, 15_000
 #: Seconds for the cluster to agree on something, on a busy machine.
 AGREED_S = 30.0
+#: Of the log of a server that does not start.
+LOG_CHARS = 2000
 
 #: The slot of everything that spans catalogs.
 SHARED_SLOT = key_slot(keys.BACKLOG.encode())
@@ -90,6 +92,14 @@ class Node:
         if signal_number == signal.SIGKILL:
             self._process.wait()
 
+    def wait_ready(self) -> None:
+        """Wait until it answers.  Raises WaitedInVain with the end of its log if it does not."""
+        try:
+            wait_until(self.answers, "the server answers", timeout_s=AGREED_S)
+        except WaitedInVain as problem:
+            log = self._log.read_text("utf-8", "replace")
+            raise WaitedInVain(f"{problem}; its log ends:\n{log[-LOG_CHARS:]}") from None
+
     def answers(self) -> bool:
         """Say whether it has its data loaded."""
         with contextlib.suppress(redis.RedisError):
@@ -129,7 +139,8 @@ class Cluster:
         """Start the servers and make a cluster of them."""
         for node in self.nodes:
             node.start()
-        wait_until(lambda: all(node.answers() for node in self.nodes), "the servers answer", timeout_s=AGREED_S)
+        for node in self.nodes:
+            node.wait_ready()
         first, masters, replicas = self.nodes[0], self.nodes[: self._shards], self.nodes[self._shards :]
         for number, node in enumerate(self.nodes):
             # An epoch of its own for each, so that they need not argue about it.
