@@ -79,6 +79,7 @@ class Site:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
+    """A site on several hosts; who may not make network namespaces, as in most containers, does without."""
     folder = Path(tempfile.mkdtemp(prefix="sluice-"))
     try:
         with plugged_in(folder) as switch:

@@ -34,7 +34,7 @@ STRANDED = " !(((status[id]==4)||(status[id]==3)))"
 
 @pytest.fixture(scope="module", autouse=True)
 def tools() -> None:
-    """spin writes the checker, a C compiler makes it fast."""
+    """spin writes the checker, a C compiler makes it fast; without them: skip at home, fail in CI."""
     for tool in ("spin", "gcc"):
         if shutil.which(tool) is None:
             if os.environ.get("CI") == "true":

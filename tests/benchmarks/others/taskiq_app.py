@@ -16,7 +16,8 @@ from tests.benchmarks.others.effects import APPLIED, items_key, task_key
 from tests.benchmarks.others.environment import BROKER_URL, STORE_URL, store
 from tests.benchmarks.others.schemas import check_fast
 
-broker = ListQueueBroker(os.environ[BROKER_URL], queue_name="unordered")
+# Its worker waits for a task as long as there is none; with redis-py's time-out it would break after 5 s, and lose one.
+broker = ListQueueBroker(os.environ[BROKER_URL], queue_name="unordered", socket_timeout=None)
 
 
 class _Named(msgspec.Struct):
