@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
+import math
 from collections.abc import Iterable
 
 import click
@@ -19,6 +20,7 @@ from api.overview import Overview, Row, overlook
 from api.services import EXTENSION, Services
 from shared.errors import TryAgain
 from shared.states import PartitionState
+from shared.waiting import wait_until
 
 #: Lines that are not partitions.
 HEAD_LINES = 8
@@ -41,15 +43,13 @@ def top(once: bool, every_s: float) -> None:
         shown = console if console.is_terminal else Console(highlight=False, width=WIDE)
         shown.print(screen(_look(services), width=shown.width, fill=console.is_terminal))
         return
-    stop = threading.Event()
-    with Live(console=console, screen=True, auto_refresh=False) as live:
-        try:
-            while not stop.wait(0):
-                live.update(_now(services, console), refresh=True)
-                stop.wait(every_s)
-        except KeyboardInterrupt:
-            # How it is meant to end.
-            stop.set()
+    # Ctrl-C is how it is meant to end.  Slept, not waited for an event: Python's breaks when it is interrupted.
+    with contextlib.suppress(KeyboardInterrupt), Live(console=console, screen=True, auto_refresh=False) as live:
+
+        def draw() -> None:
+            live.update(_now(services, console), refresh=True)
+
+        wait_until(draw, "Ctrl-C", timeout_s=math.inf, every_s=every_s)
 
 
 def screen(now: Overview, *, width: int, fill: bool = True, rows: int | None = None) -> RenderableType:
