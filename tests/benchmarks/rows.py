@@ -85,6 +85,17 @@ ROWS = (
         _often,
     ),
     Row(
+        "single-halves",
+        "The same with the workers frozen; then the workers alone with that backlog: what pulling does for them.",
+        (SLUICE, USUAL),
+        (
+            _rate("ingress_1", "ingress alone, 1 entry a batch, accepted"),
+            _rate("drain_1", "drain alone, 1 entry a batch, 1,000 catalogs"),
+        ),
+        throughput.single_halves,
+        _seldom,
+    ),
+    Row(
         "bare",
         "GET of an empty answer, 8 senders: what there is to be had with the same server and framework at most.",
         (SLUICE, USUAL),

@@ -109,16 +109,7 @@ def big_batches(system: System | Floor, plan: Plan, results: Results) -> Values:
 
 def single_entries(system: System, plan: Plan, results: Results) -> Values:
     """PUT of one entry at a time, over many catalogs."""
-    make = _cycling(system, prepared("PUT", 64, 1))
-
-    def sender(catalog_keys: list[str]) -> Callable[[int], Request]:
-        return lambda number: make(catalog_keys[number % len(catalog_keys)], number)
-
-    def send() -> Sent:
-        shares = [MANY[first::CONNECTIONS] for first in range(CONNECTIONS)]
-        return send_all(system, [for_seconds(plan.seconds, sender(share)) for share in shares])
-
-    return {"put_1": Meter(system, results).run("put_1", 1, MANY, send)}
+    return {"put_1": Meter(system, results).run("put_1", 1, MANY, partial(_send_single, system, plan))}
 
 
 def bare(system: System, plan: Plan, _: Results) -> Values:
@@ -131,19 +122,41 @@ def bare(system: System, plan: Plan, _: Results) -> Values:
 
 def halves(system: System, plan: Plan, results: Results) -> Values:
     """The ingress with its workers stopped, then the workers with what the ingress left them."""
-    meter = Meter(system, results)
     make = _cycling(system, prepared("PUT", plan.blocks))
-    system.halt_worker()
+    send = partial(send_for, system, plan.seconds, CATALOGS, make)
+    accepted, drained = _apart(Meter(system, results), "drain", 1000, CATALOGS, send)
+    return {"ingress": accepted, "drain": drained}
+
+
+def single_halves(system: System, plan: Plan, results: Results) -> Values:
+    """The same with one entry at a time, over many catalogs."""
+    send = partial(_send_single, system, plan)
+    accepted, drained = _apart(Meter(system, results), "drain_1", 1, MANY, send)
+    return {"ingress_1": accepted, "drain_1": drained}
+
+
+def _apart(
+    meter: Meter, figure: str, entries: int, catalog_keys: Sequence[str], send: Callable[[], Sent]
+) -> tuple[float, float]:
+    """Measure the entries a second that are accepted, then those that are applied."""
+    meter.system.halt_worker()
     try:
         start = time.perf_counter()
-        sent = send_for(system, plan.seconds, CATALOGS, make)
-        accepting = time.perf_counter() - start
+        sent = send()
+        accepting_s = time.perf_counter() - start
     finally:
-        system.resume_worker()
-    return {
-        "ingress": sent.accepted * 1000 / accepting,
-        "drain": meter.run("drain", 1000, CATALOGS, lambda: sent),
-    }
+        meter.system.resume_worker()
+    return sent.accepted * entries / accepting_s, meter.run(figure, entries, catalog_keys, lambda: sent)
+
+
+def _send_single(system: System, plan: Plan) -> Sent:
+    make = _cycling(system, prepared("PUT", 64, 1))
+
+    def sender(catalog_keys: list[str]) -> Callable[[int], Request]:
+        return lambda number: make(catalog_keys[number % len(catalog_keys)], number)
+
+    shares = [MANY[first::CONNECTIONS] for first in range(CONNECTIONS)]
+    return send_all(system, [for_seconds(plan.seconds, sender(share)) for share in shares])
 
 
 def send_for(system: System, seconds: float, catalog_keys: Sequence[str], make: Callable[[str, int], Request]) -> Sent:
