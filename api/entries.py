@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from typing import Any
 
 import msgspec
 from marshmallow import Schema, ValidationError
 from marshmallow.fields import Field
 from msgspec import Raw
+from stringzilla import count, translate
 
 from api.entry_schemas import ENTRY_SCHEMAS, entry_schema
 from api.errors import Problem
@@ -28,13 +29,12 @@ MAX_DEPTH = 64
 ENTRY_MAX_BYTES = 1_000_000
 #: Of one entry no more problems are kept: a sender can make as many as there is room for unknown fields.
 PROBLEMS_PER_ENTRY = 20
+#: Entries whose brackets are counted together.
+COUNTED_TOGETHER = 4
 
 TOO_DEEP = f"ensure this value is nested at most {MAX_DEPTH} levels deep"
 _TOO_LONG = f"ensure this value has at most {ENTRY_MAX_BYTES} bytes of JSON"
 
-#: Control characters cannot occur in JSON that was parsed, so a NUL marks where an entry ends.
-_MARK = b"\0"
-_ALL_BUT_OPENERS = bytes(set(range(256)) - set(b"{[" + _MARK))
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"{}"))
 _AS_BRACES = bytes.maketrans(b"[]", b"{}")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -143,12 +143,25 @@ for _kind, _operation in ENTRY_SCHEMAS:
 
 
 def _perhaps_too_deep(entries: Sequence[Raw]) -> set[int]:
-    # What is too deep has more brackets that open, and as many that close.
-    if max(map(len, entries)) <= 2 * MAX_DEPTH:
+    """List at least those that are too deep: all with so many opening brackets, also inside strings."""
+    lengths = list(map(len, entries))
+    # What is too deep has as many brackets that close.
+    if max(lengths) <= 2 * MAX_DEPTH:
         return set()
-    # An entry is no deeper than it has opening brackets, even with those inside strings.
-    openers = list(map(len, _MARK.join(entries).translate(None, _ALL_BUT_OPENERS).split(_MARK)))
-    return {i for i, count in enumerate(openers) if count > MAX_DEPTH} if max(openers) > MAX_DEPTH else set()
+    text, bounds = translate(b"".join(entries), _AS_BRACES), [0, *accumulate(lengths)]
+    # Few have many: most can be counted some at a time.
+    starts = range(0, len(entries), COUNTED_TOGETHER)
+    full = [
+        start
+        for start, (first, past) in zip(starts, pairwise([*bounds[:-1:COUNTED_TOGETHER], len(text)]), strict=True)
+        if count(text, b"{", first, past) > MAX_DEPTH
+    ]
+    return {
+        index
+        for start in full
+        for index, (first, past) in enumerate(pairwise(bounds[start : start + COUNTED_TOGETHER + 1]), start)
+        if count(text, b"{", first, past) > MAX_DEPTH
+    }
 
 
 #: Characters of an id that is shown although it breaks the rules.

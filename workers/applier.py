@@ -14,7 +14,7 @@ from workers import groups, syncing, whole_items
 from workers.columns import merge_columns
 from workers.failures import failure
 from workers.linked import parent_of
-from workers.merging import Fields, decode_fields, encode_fields, merge, without_nulls
+from workers.merging import Fields, decode_fields, encode_fields, may_have_nulls, merge, without_nulls
 from workers.warnings import duplicates, joined, orphan, refusals
 
 
@@ -78,7 +78,7 @@ def guard(batch: Batch, deleted: int, item_count: int, settings: Settings) -> No
 
 def _put(batch: Batch, chunk: Chunk, view: View) -> Effects:
     outcomes = [PUT_MARK] * len(chunk)
-    if not chunk.superseded and not chunk.skipped and b"null" not in chunk.text:
+    if not chunk.superseded and not chunk.skipped and not may_have_nulls(chunk.text):
         puts = Puts(chunk.ids, list(chunk.entries()))
     else:
         for i, outcome in _left_out(chunk).items():

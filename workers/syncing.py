@@ -10,7 +10,7 @@ from shared.effects import Effects, Puts, View, Wants
 from shared.keys import link
 from shared.model import Batch, Chunk, Kind, Operation, Outcome
 from workers.linked import parent_of
-from workers.merging import without_nulls
+from workers.merging import may_have_nulls, without_nulls
 from workers.warnings import duplicates, joined, orphan, refusals
 
 
@@ -74,7 +74,7 @@ def _puts(batch: Batch, chunk: Chunk, view: View, outcomes: list[str]) -> Puts:
     ids = [chunk.ids[i] for i in live]
     if batch.operation is Operation.KEEP:
         return Puts(ids, [view.seen_values[entry_id] for entry_id in ids], stamped=True)
-    if len(live) == len(chunk) and b"null" not in chunk.text:
+    if len(live) == len(chunk) and not may_have_nulls(chunk.text):
         return Puts(chunk.ids, list(chunk.entries()))
     entries = list(chunk.entries())
     return Puts(ids, [without_nulls(entries[i]) for i in live])

@@ -188,6 +188,15 @@ def test_an_entry_may_be_64_levels_deep_and_no_more() -> None:
     assert refusal_of(body_of(ENTRY, nested(500))) == wanted
 
 
+@pytest.mark.parametrize("neighbour", [ENTRY, nested(MAX_DEPTH // 2), nested(MAX_DEPTH)])
+def test_too_deep_an_entry_is_found_wherever_it_is(neighbour: bytes) -> None:
+    for place in range(9):
+        entries = [neighbour] * 9
+        entries[place] = nested(MAX_DEPTH + 1)
+        wanted = f"items[{place}]: ensure this value is nested at most 64 levels deep"
+        assert refusal_of(body_of(*entries)) == wanted
+
+
 def test_brackets_that_do_not_nest_are_not_counted() -> None:
     assert parse(body_of(with_data(b'"x": [%s], "y": "%s", "z\\"{": "\\\\"' % (b"[]," * 99 + b"{}", b"[{" * 99))))
 
