@@ -18,8 +18,8 @@ from tests.benchmarks import postgres
 from tests.benchmarks.bodies import SEED, size_of
 
 _PACKAGES = (
-    "sluice", "flask", "marshmallow", "msgspec", "zstandard", "celery", "kombu", "redis", "hiredis", "gunicorn",
-    "procrastinate", "psycopg", "taskiq", "taskiq-redis",
+    "sluice", "flask", "marshmallow", "msgspec", "stringzilla", "zstandard", "celery", "kombu", "redis", "hiredis",
+    "gunicorn", "procrastinate", "psycopg", "taskiq", "taskiq-redis",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt  # after the choice of a backend without a 
 _COLOURS = dict(zip(SYSTEMS, ("#1f6f8b", "#c9a227", "#8d99ae", "#b5838d", "#444444"), strict=True))
 _RATES = {
     "put": "PUT\n1,000", "patch": "PATCH\n1,000", "delete": "DELETE\n1,000", "put_10000": "PUT\n10,000",
-    "put_1": "PUT\n1", "ingress": "ingress\nalone", "drain": "drain\nalone",
+    "ingress": "ingress\nalone", "drain": "drain\nalone", "put_1": "PUT\n1", "drain_1": "drain of\n1 alone",
 }  # fmt: skip
 _TIMES = {"idle_p50": "idle\np50", "idle_p99": "idle\np99", "half_p50": "half load\np50", "half_p99": "half load\np99"}
 
@@ -30,13 +30,15 @@ def draw(results: Results, file: Path) -> None:
     rates.set_title(f"entries a second, {USUAL} = 1")
     _bars(times, results, _TIMES)
     times.set_yscale("log")
+    for of_ticks in (times.yaxis.set_major_formatter, times.yaxis.set_minor_formatter):
+        of_ticks("{x:g}")
     times.set_title("ms from PUT to the first GET that shows it")
     points = [(size, results.median(f"size_{size}", SLUICE)) for size in SIZED]
     points = [(size, rate) for size, rate in points if rate]
     if points:
         sizes.plot(*zip(*points, strict=True), marker="o", color=_COLOURS[SLUICE])
         sizes.set_xscale("log")
-        sizes.set_ylim(bottom=0)
+        sizes.set_ylim(0, 1.1 * max(rate for _, rate in points))
     sizes.set_title("entries a second over catalog size")
     if rates.containers:
         rates.legend(frameon=False, fontsize=8)
