@@ -29,8 +29,8 @@ MAX_DEPTH = 64
 ENTRY_MAX_BYTES = 1_000_000
 #: Of one entry no more problems are kept: a sender can make as many as there is room for unknown fields.
 PROBLEMS_PER_ENTRY = 20
-#: Entries whose brackets are counted together.
-COUNTED_TOGETHER = 4
+#: Entries that pass as not too deep by one look at all of them.
+PASSED_TOGETHER = 4
 
 TOO_DEEP = f"ensure this value is nested at most {MAX_DEPTH} levels deep"
 _TOO_LONG = f"ensure this value has at most {ENTRY_MAX_BYTES} bytes of JSON"
@@ -149,19 +149,18 @@ def _perhaps_too_deep(entries: Sequence[Raw]) -> set[int]:
     if max(lengths) <= 2 * MAX_DEPTH:
         return set()
     text, bounds = translate(b"".join(entries), _AS_BRACES), [0, *accumulate(lengths)]
-    # Few have many: most can be counted some at a time.
-    starts = range(0, len(entries), COUNTED_TOGETHER)
-    full = [
-        start
-        for start, (first, past) in zip(starts, pairwise([*bounds[:-1:COUNTED_TOGETHER], len(text)]), strict=True)
-        if count(text, b"{", first, past) > MAX_DEPTH
-    ]
+    # Few have many: most can be passed some at a time.
+    full = _with_many_braces(text, [*bounds[:-1:PASSED_TOGETHER], len(text)])
     return {
-        index
-        for start in full
-        for index, (first, past) in enumerate(pairwise(bounds[start : start + COUNTED_TOGETHER + 1]), start)
-        if count(text, b"{", first, past) > MAX_DEPTH
+        start + index
+        for start in (PASSED_TOGETHER * stretch for stretch in full)
+        for index in _with_many_braces(text, bounds[start : start + PASSED_TOGETHER + 1])
     }
+
+
+def _with_many_braces(text: bytes, bounds: Sequence[int]) -> list[int]:
+    """List which stretches between bounds have more opening braces than an entry may have levels."""
+    return [i for i, (first, past) in enumerate(pairwise(bounds)) if count(text, b"{", first, past) > MAX_DEPTH]
 
 
 #: Characters of an id that is shown although it breaks the rules.
