@@ -85,17 +85,18 @@ def create_services(settings: Settings, *, clock: Clock) -> Services:
         raise Misconfigured("SLUICE_REDIS_URL is not set; `make up` starts a server of its own and sets it")
     configure_logs(settings.log_level)
     client = connect(settings.redis_url)
+    backlog = Backlog(client)
     broker_url = settings.broker_url or broker_url_for(settings.redis_url)
     return Services(
         client=client,
         export_files=ExportFiles(settings),
         settings=settings,
         credentials=Credentials(client, parse_credentials(_credentials(settings)), clock=clock),
-        backlog=Backlog(client),
+        backlog=backlog,
         room=Room(client),
         durability=Durability(client, settings.durability),
         heartbeats=Heartbeats(client),
-        bell=Bell(doorbell_app(broker_url), broker_url),
+        bell=Bell(doorbell_app(broker_url), broker_url, needless=backlog.is_watched),
         clock=clock,
         waiters=Waiters(settings.threads),
     )

@@ -28,8 +28,11 @@ QUEUE = "ingest"
 
 #: Seconds a broker has to answer; a dead one would otherwise hold the bell for long.
 BROKER_TIMEOUT_S = 1
-#: Seconds without ringing after the broker failed: the sweep finds the work meanwhile.
+#: Seconds without ringing after the broker failed, or has enough: the sweep finds the work meanwhile.
 BREAK_S = 2.0
+#: Rings that nobody took yet, beyond which one more is no use: who takes one looks at all that waits.  Each process
+#: counts them after so many of its own; workers that were away for a night do not come back to a million.
+ENOUGH_RINGS = 100
 #: Rings that may wait for the broker; more are dropped, and the sweep finds the work.
 WAITING_RINGS = 10_000
 
@@ -38,7 +41,10 @@ class Bell:
     """Rings for partitions, on a thread of its own: ringing never delays or fails the caller."""
 
     def __init__(self, app: Celery, broker_url: str, *, needless: Callable[[], bool] = lambda: False) -> None:
-        """Prepare; ``needless`` is asked before each ring whether the work will be found without it."""
+        """Prepare; ``needless`` is asked before each ring whether the work will be found without it.
+
+        It may have waited: for the broker, behind others.
+        """
         self._app = app
         self._needless = needless
         self._broker_url = broker_url
@@ -77,21 +83,36 @@ class Bell:
 
     def _run(self) -> None:
         producer: Producer | None = None
-        silent_until = 0.0
+        silent_until, uncounted = 0.0, 0
         while True:
             catalog_key = self._rings.get()
             if time.monotonic() < silent_until:
                 continue
+            behind = self._rings.qsize()
             try:
                 if self._needless():
+                    # What is true of this one is true of those that were there when it was asked.
+                    for _ in range(behind):
+                        self._rings.get()
                     continue
                 producer = producer or self._connect()
+                if uncounted >= ENOUGH_RINGS:
+                    if self._count(producer) >= ENOUGH_RINGS:
+                        silent_until = time.monotonic() + BREAK_S
+                        continue
+                    uncounted = 0
                 self._send(producer, catalog_key)
+                uncounted += 1
             # Whatever the broker's or the store's library raises, the answer is the same: be silent for a while.
             except Exception as error:
                 log.warning("cannot ring", action="ring", catalog_key=catalog_key, error=str(error))
                 metrics.RINGS_FAILED.inc()
                 producer, silent_until = None, time.monotonic() + BREAK_S
+
+    def _count(self, producer: Producer) -> int:
+        """Count the rings that nobody took yet."""
+        queue: Any = self._app.amqp.queues[QUEUE]
+        return int(queue.queue_declare(channel=producer.channel).message_count)
 
     def _send(self, producer: Producer, catalog_key: str) -> None:
         """Send what Celery's `send_task` sends, for half its price: it looks up again each time what never changes."""

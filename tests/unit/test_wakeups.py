@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
+from kombu import Connection
 
 from shared import wakeups
 from shared.waiting import wait_until
@@ -81,8 +83,44 @@ def test_nobody_is_rung_for_where_that_is_needless(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(bell, "_connect", lambda: tried.append(1))
     for _ in range(5):
         bell.ring("acme")
-    wait_until(lambda: len(asked) == 5, "all rings are looked at", timeout_s=5, every_s=0.01)
+    wait_until(lambda: asked and bell._rings.empty(), "all rings are looked at", timeout_s=5, every_s=0.01)
     assert tried == []
+
+
+def test_one_look_answers_for_all_rings_that_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker came back: what was to be rung for meanwhile is not worth a question each."""
+    asked, gate = [], threading.Event()
+
+    def needless() -> bool:
+        asked.append(1)
+        return gate.wait(5)
+
+    bell = Bell(doorbell_app("memory://"), "memory://", needless=needless)
+    bell.ring("acme")
+    wait_until(lambda: asked, "the first is asked for", timeout_s=5, every_s=0.01)
+    for _ in range(1000):
+        bell.ring("acme")
+    gate.set()
+    wait_until(bell._rings.empty, "all rings are taken", timeout_s=5, every_s=0.01)
+    # Those that came after the first had been asked for share the second.
+    assert len(asked) <= 2
+
+
+def test_rings_that_no_worker_takes_do_not_pile_up_in_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wakeups, "ENOUGH_RINGS", 10)
+    monkeypatch.setattr(wakeups, "BREAK_S", 0.3)
+    bell = _bell("memory://")
+    queue = bell._app.amqp.queues[wakeups.QUEUE].bind(Connection("memory://").default_channel)
+    queue.declare()
+    queue.purge()
+    for _ in range(1000):
+        bell.ring("acme")
+    wait_until(bell._rings.empty, "all rings are taken", timeout_s=5, every_s=0.01)
+    assert queue.queue_declare().message_count == 10
+    queue.purge()
+    wait_until(
+        lambda: bell.ring("acme") or queue.queue_declare().message_count, "it rings again", timeout_s=5, every_s=0.01
+    )
 
 
 def test_rings_that_nobody_takes_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
