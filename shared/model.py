@@ -293,5 +293,7 @@ class Batch:
 
     def at(self, chunk: int) -> Batch:
         """See it as the batch of one kind that a chunk belongs to."""
+        if not self.parts:
+            return self
         kind = self.kind_of(chunk)
-        return replace(self, kind=kind, section=self.section_of(kind)) if self.parts else self
+        return replace(self, kind=kind, section=self.section_of(kind))

@@ -40,6 +40,8 @@ class Commit:
     def also_changed(self) -> Changed:
         """What is changed although it is no entry of the batch."""
         effects, batch = self.effects, self.batch
+        if not (effects.cascade or effects.variations or effects.deletes or effects.left_out):
+            return {}
         created = set(effects.variations_created)
         variations = {
             Outcome.DELETED: effects.cascade,

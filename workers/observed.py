@@ -83,12 +83,12 @@ class ObservedPartition(Partition):
         if applied:
             # What is taken in one go is of one kind and operation.
             batch = next(step.batch for step in steps if isinstance(step, Commit))
-            metrics.ENTRIES_APPLIED.labels(batch.kind, batch.operation).inc(applied)
+            metrics.series(metrics.ENTRIES_APPLIED, batch.kind, batch.operation).inc(applied)
         for step in steps:
             if isinstance(step, Piece):
                 metrics.ENTRIES_EXPORTED.inc(step.entries)
             if status := _status_after(step):
-                metrics.TASKS_ENDED.labels(status).inc()
+                metrics.series(metrics.TASKS_ENDED, status).inc()
                 log.info("task ended", action="end_task", catalog_key=self.catalog_key, status=status, **_facts(step))
 
 

@@ -11,7 +11,7 @@ from shared.wakeups import Bell
 from workers.drain import Drained, Drainer
 
 #: Partitions that are drained together, and entries up to which one is small: all of them take no longer than a slice.
-HANDFUL = 16
+HANDFUL = 32
 SMALL_ENTRIES = 50
 #: Seconds that a puller stays up after there was something last: to ring for it anew takes longer than to call it.
 LINGER_S = 1.0
