@@ -104,7 +104,8 @@ def _merged_at_once(chunk: Chunk, view: View) -> tuple[Puts, list[str]] | None:
         return None
     changed = list(map(ne, before, after))
     puts = Puts(list(compress(chunk.ids, changed)), list(compress(after, changed)), new=[])
-    return puts, [Outcome.UPDATED if each else Outcome.UNCHANGED for each in changed]
+    updated, unchanged = Outcome.UPDATED, Outcome.UNCHANGED
+    return puts, [updated if each else unchanged for each in changed]
 
 
 def _merged_one_by_one(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str]]:

@@ -72,6 +72,7 @@ BARS = (
     Bar("PATCH against the usual Celery", _times("patch", USUAL), at_least=6, unit="×"),
     Bar("ingress alone against the usual Celery", _times("ingress", USUAL), at_least=8, unit="×"),
     Bar("single entries over 1,000 catalogs against the usual Celery", _times("put_1", USUAL), at_least=4, unit="×"),
+    Bar("the same, drained alone", _times("drain_1", USUAL), at_least=4, unit="×"),
     Bar("submit → visible, idle, p50", _value("idle_p50"), at_most=10, unit="ms"),
     Bar("the usual Celery's against it", _times("idle_p50", USUAL), at_least=1, unit="×"),
     Bar("p99 at half load against p50 idle", _per("half_p99", "idle_p50"), at_most=10, unit="×"),

@@ -39,6 +39,7 @@ def describe(client: redis.Redis) -> dict[str, Any]:
         "versions": {
             "python": platform.python_version(),
             "store": check_server(client),
+            "store_preloaded": embedded_store.preloaded() or None,
             "postgresql": postgres.version(programs) if programs else None,
             "commit": _commit(),
             **{package: _version(package) for package in _PACKAGES},

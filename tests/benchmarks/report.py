@@ -36,7 +36,8 @@ def table(results: Results, about: dict[str, Any]) -> str:
 
 def _preamble(about: dict[str, Any]) -> str:
     machine, versions = about["machine"], about["versions"]
-    store = f"{versions['store']} with its append-only file"
+    preloaded = versions.get("store_preloaded")
+    store = f"{versions['store']} with its append-only file" + (f" and {preloaded}" if preloaded else "")
     return (
         f"Measured {about['measured'][:10]} on {machine['cores']} cores ({machine['processor']}), shared by load "
         f"generator, ingress, workers and store; {store}; Python {versions['python']}; entries of "
