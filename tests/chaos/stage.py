@@ -111,7 +111,7 @@ def open_stage(folder: Path, catalog_keys: list[str], *, seed: int, durability: 
     written_out_file = folder / "written-out"
     disk = {"SLOW_DISK_FILE": str(slow_disk_file), "WRITTEN_OUT_FILE": str(written_out_file)} if slow_disk else {}
     if slow_disk:
-        disk["LD_PRELOAD"] = str(slow_disk)
+        disk["LD_PRELOAD"] = f"{slow_disk}:{embedded_store.preloaded()}"
     fleet = Fleet(
         folder, ingresses=2, workers=2, children=2, worker_app="tests.chaos.worker:celery",
         store={"durability": durability, "maxmemory": 1024**3},

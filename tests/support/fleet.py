@@ -138,8 +138,8 @@ class Fleet:
         self._store_urls = store_urls or {}
         self._environ = environ or {}
         self.store = Member(
-            "store", [embedded_store.server_binary(), config], {**os.environ, **(store_environ or {})},
-            folder / "store.log",
+            "store", [embedded_store.server_binary(), config],
+            {**os.environ, "LD_PRELOAD": embedded_store.preloaded(), **(store_environ or {})}, folder / "store.log",
         )  # fmt: skip
         #: Where the ingresses answer.
         self.urls: list[str] = []
