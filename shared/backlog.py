@@ -1,4 +1,8 @@
-"""Which catalogs have something waiting.  Always a superset: entries are added early and removed late."""
+"""Which catalogs have something waiting.
+
+A superset: entries are added early and removed late.  Only one that was taken out just as a batch arrived is missing,
+until whoever took it out has put it back, a round trip later.
+"""
 
 from __future__ import annotations
 

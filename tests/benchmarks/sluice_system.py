@@ -56,7 +56,7 @@ class Sluice(System):
         return f"token-{catalog_key}"
 
     def all_ended(self, accepted: int) -> bool:
-        # A superset of the catalogs with a backlog, so nothing waits when it is empty.
+        # All catalogs with a backlog, but for a moment now and then: the meter counts once more.
         return not self.store.zcard(keys.BACKLOG)
 
     def ended(self, tasks: Sequence[TaskName]) -> list[bool]:

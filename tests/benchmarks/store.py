@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import redis
@@ -24,9 +23,7 @@ class Store:
         self.url = embedded_store.store_url(socket_path)
         config = embedded_store.write_config(folder / "store", socket_path)
         command = [str(embedded_store.server_binary()), str(config)]
-        self._process = Process(
-            "store", command, folder, environ={**os.environ, **MALLOC, "LD_PRELOAD": embedded_store.preloaded()}
-        )
+        self._process = Process("store", command, folder, environ={**embedded_store.environ(), **MALLOC})
         wait_ready(lambda: embedded_store.answers(socket_path), self._process, "the store answers")
 
     @property

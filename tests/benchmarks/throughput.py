@@ -53,7 +53,7 @@ class Meter:
             self.system.wait_all_ended(self.accepted)
             seconds = time.perf_counter() - start
             self.note_cpu(figure, before, batches)
-            # A worker may have taken a catalog off the backlog that another is about to finish, and put it back since.
+            # A worker takes a catalog off the backlog before it looks whether something came, and then puts it back.
             return self.system.count_done(sorted(self._catalogs)) == self.accepted
 
         wait_until(through, f"all of {self.accepted} batches are applied", timeout_s=SURE_TIMEOUT_S)

@@ -139,7 +139,7 @@ class Fleet:
         self._environ = environ or {}
         self.store = Member(
             "store", [embedded_store.server_binary(), config],
-            {**os.environ, "LD_PRELOAD": embedded_store.preloaded(), **(store_environ or {})}, folder / "store.log",
+            {**embedded_store.environ(), **(store_environ or {})}, folder / "store.log",
         )  # fmt: skip
         #: Where the ingresses answer.
         self.urls: list[str] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -34,8 +33,9 @@ class StoreServer:
 
     def start(self) -> None:
         """Start the server, at first or after it was killed, and wait until it answers."""
-        environ = {**os.environ, "LD_PRELOAD": embedded_store.preloaded()}
-        self._process = subprocess.Popen(self._command, env=environ, stdout=self._output, stderr=subprocess.STDOUT)
+        self._process = subprocess.Popen(
+            self._command, env=embedded_store.environ(), stdout=self._output, stderr=subprocess.STDOUT
+        )
         self.pid = self._process.pid
         wait_until(lambda: embedded_store.answers(self.socket_path), "the store answers", timeout_s=10, every_s=0.01)
 

@@ -87,7 +87,7 @@ def test_nobody_is_rung_for_where_that_is_needless(monkeypatch: pytest.MonkeyPat
     assert tried == []
 
 
-def test_one_look_answers_for_all_rings_that_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_look_answers_for_all_rings_that_waited() -> None:
     """A worker came back: what was to be rung for meanwhile is not worth a question each."""
     asked, gate = [], threading.Event()
 
