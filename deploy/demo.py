@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from pathlib import Path
 
@@ -139,15 +139,15 @@ def show(stack: Stack) -> bool:
     return all(right)
 
 
-def run(folder: Path, *, leave: bool) -> bool:
-    """Run the demo on a folder; true if all was right."""
+def run(folder: Path, check: Callable[[], None], *, leave: bool) -> bool:
+    """Run the demo on a folder, until Stopped unless it is to leave by itself; true if all was right."""
     stack = Stack(demo_environ(os.environ, folder))
     try:
         stack.start(announce)
         right = show(stack)
         if not leave:
             console.print("stays up until Ctrl-C")
-            wait_until(Watch(stack).look, "the end", timeout_s=math.inf, every_s=LOOK_EVERY_S)
+            wait_until(Watch(stack, check).look, "the end", timeout_s=math.inf, every_s=LOOK_EVERY_S)
         return right
     finally:
         stack.stop()
@@ -161,8 +161,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="sluice-demo-"))
     right = False
     try:
-        with stop_on_signals():
-            right = run(folder, leave=leave)
+        with stop_on_signals() as check:
+            right = run(folder, check, leave=leave)
     except Stopped:
         # Ctrl-C is how a demo that stays up ends.
         right = not leave

@@ -10,7 +10,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from deploy.log_keeper import LogKeeper
@@ -30,18 +30,29 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[None]:
-    """Raise Stopped here at the first SIGINT, SIGTERM or SIGHUP, and ignore later ones, as stopping is under way."""
+def stop_on_signals() -> Iterator[Callable[[], None]]:
+    """Raise Stopped here at the first SIGINT, SIGTERM or SIGHUP, and ignore later ones, as stopping is under way.
+
+    Python loses what is raised while an object is finalized.  The call that is handed out raises Stopped once more if
+    there was a signal.
+    """
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    asked = False
 
     def stop(*_: object) -> None:
+        nonlocal asked
+        asked = True
         for each in signals:
             signal.signal(each, signal.SIG_IGN)
         raise Stopped
 
+    def check() -> None:
+        if asked:
+            raise Stopped
+
     before = [signal.signal(each, stop) for each in signals]
     try:
-        yield
+        yield check
     finally:
         for each, handler in zip(signals, before, strict=True):
             signal.signal(each, handler)
@@ -50,13 +61,16 @@ def stop_on_signals() -> Iterator[None]:
 class Watch:
     """Tells when a service was restarted, and starts again what supervisor has given up."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, check: Callable[[], None]) -> None:
+        """Prepare; ``check``, as of `stop_on_signals`, is called at each look."""
         self._stack = stack
+        self._check = check
         self._seen = stack.pids()
         self._log_keeper = LogKeeper(connect(stack.environ["SLUICE_REDIS_URL"])) if stack.embedded else None
 
     def look(self) -> bool:
         """Look once; never true, so that it can be waited for.  Raises NotStarted when supervisord itself ended."""
+        self._check()
         supervisor = self._stack.supervisor
         if not supervisor.alive():
             raise NotStarted("supervisord ended, and the services with it")
@@ -93,13 +107,13 @@ def announce_credential(stack: Stack) -> None:
         say(f"key and token of the first run: {file}")
 
 
-def run(stack: Stack) -> None:
+def run(stack: Stack, check: Callable[[], None]) -> None:
     """Start the stack, say so, and watch it until Stopped."""
     try:
         stack.start(announce)
         announce_credential(stack)
         say("ready")
-        wait_until(Watch(stack).look, "the end", timeout_s=math.inf, every_s=LOOK_EVERY_S)
+        wait_until(Watch(stack, check).look, "the end", timeout_s=math.inf, every_s=LOOK_EVERY_S)
     finally:
         stack.stop()
 
@@ -109,8 +123,8 @@ def main() -> int:
     for variable in unknown_variables(os.environ):
         print(f"sluice: unknown setting {variable}", file=sys.stderr)
     try:
-        with stop_on_signals():
-            run(Stack(os.environ))
+        with stop_on_signals() as check:
+            run(Stack(os.environ), check)
     except Stopped:
         say("stopped")
     except SluiceError as problem:

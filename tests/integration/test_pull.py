@@ -80,7 +80,8 @@ def test_whoever_pulls_says_so(rig: Rig) -> None:
 def test_nobody_rings_for_a_worker_that_is_awake(rig: Rig) -> None:
     """Whoever sends learns of it with the answer of the store, for any catalog; later, rings are wanted again."""
     made = make_batch(Operation.PUT, items("a"))
-    rig.backlog.stay_awake()
+    # For longer than a worker says it: a busy machine takes its time to submit.
+    rig.client.set(keys.AWAKE, 1)
     assert not rig.submit_batch(made).ring
     rig.backlog.fall_asleep()
     assert rig.submit_batch(made, catalog_key="other").ring

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from deploy.data_folder import LONGEST_SOCKET_PATH, open_folder
 from deploy.ports import base_url, check_port, free_port
 from deploy.services import STOP_ORDER
 from deploy.supervising import render_config
+from deploy.up import Stopped, stop_on_signals
 from shared.credentials import parse_credentials
 from shared.errors import Misconfigured
 from shared.settings import Settings
@@ -51,6 +54,16 @@ def test_every_service_is_supervised_and_stops_in_the_order_that_loses_nothing(t
 def test_a_path_that_supervisor_would_misread_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="choose another folder"):
         render(tmp_path / "100% mine")
+
+
+def test_a_signal_stops_even_if_what_it_raised_was_lost() -> None:
+    """As it is where it comes while an object is finalized."""
+    with stop_on_signals() as check:
+        check()
+        with contextlib.suppress(Stopped):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Stopped):
+            check()
 
 
 def test_what_is_preloaded_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
