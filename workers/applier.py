@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import compress
-from operator import ne
+from operator import is_not
 
 from shared.effects import PUT_MARK, Effects, Puts, View, Wants
 from shared.errors import TaskFailed, Wrong
 from shared.keys import link
-from shared.model import Batch, Chunk, Kind, OnMissing, Operation, Outcome
+from shared.model import Batch, Chunk, Form, Kind, OnMissing, Operation, Outcome
 from shared.settings import Settings
 from workers import groups, syncing, whole_items
 from workers.columns import merge_columns
@@ -90,22 +90,32 @@ def _put(batch: Batch, chunk: Chunk, view: View) -> Effects:
 
 
 def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
-    puts, outcomes = _merged_at_once(chunk, view) or _merged_one_by_one(batch, chunk, view)
+    puts, outcomes = _merged_at_once(batch, chunk, view) or _merged_one_by_one(batch, chunk, view)
     return _written(batch, chunk, view, puts, outcomes)
 
 
-def _merged_at_once(chunk: Chunk, view: View) -> tuple[Puts, list[str]] | None:
+def _merged_at_once(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str]] | None:
     """Merge all, if all are there and fields are all that changes."""
     before = [value for value in map(view.values.get, chunk.ids) if value is not None]
     if not before or len(before) < len(chunk) or _left_out(chunk):
         return None
-    after = merge_columns(before, list(chunk.entries()))
+    after = merge_columns(before, _listed(batch, chunk), next(chunk.entries()))
     if after is None:
         return None
-    changed = list(map(ne, before, after))
+    changed = list(map(is_not, before, after))
+    if all(changed):
+        return Puts(chunk.ids, after, new=[]), [Outcome.UPDATED] * len(chunk)
     puts = Puts(list(compress(chunk.ids, changed)), list(compress(after, changed)), new=[])
     updated, unchanged = Outcome.UPDATED, Outcome.UNCHANGED
     return puts, [updated if each else unchanged for each in changed]
+
+
+def _listed(batch: Batch, chunk: Chunk) -> bytes:
+    """Give the entries of a chunk as one JSON list."""
+    if batch.form is Form.JSON:
+        # Nothing but the commas of the list that they were sent in is between them.
+        return b"[%b]" % chunk.text[chunk.bounds[0] : chunk.bounds[-1]]
+    return b"[%b]" % b",".join(chunk.entries())
 
 
 def _merged_one_by_one(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str]]:

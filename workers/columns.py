@@ -1,24 +1,24 @@
-"""Merge many PATCHes at once, column by column.
+"""Merge many PATCHes at once, as rows of one table.
 
 `workers.merging` takes every entry apart by itself, and puts it together again: twice, for its ``data`` too.  Here all
-entries are read as rows of one table, the columns that were sent are compared and put in place, and only the rows that
-changed are written.
+entries are read as rows, the columns that were sent are compared and put in place by code that is written for just
+these columns, and only the rows that changed are written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from operator import attrgetter, ne, or_
+from textwrap import indent
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from workers.merging import NULL, decode_fields, encode_fields
+from workers.merging import NULL, decode_fields, decode_list, encode_fields, may_have_nulls
 
 #: Entries that are taken in hand together: few enough to stay in a processor's cache.
-AT_ONCE = 64
+AT_ONCE = 128
 #: Where one by one is faster: for fewer entries; for more columns, each of which costs a little in every row, of what
 #: is sent and of all; where fields that were not heard of before show more often.
 FEWEST = 32
@@ -27,9 +27,6 @@ SURPRISES = 2
 #: Tables whose reader is remembered, some ten kilobytes each, and the characters of all names in one.
 TABLES = 64
 NAMES_LENGTH = 10_000
-
-
-_NoData = Callable[[], Any]
 
 
 class _Names(NamedTuple):
@@ -44,110 +41,68 @@ class _Table(NamedTuple):
 
     read: Callable[[bytes], list[Any]]
     #: Makes an empty ``data``.
-    no_data: _NoData
+    no_data: Callable[[], Any]
     #: By name, the attribute that is a field, of a row and of its data.
     top: dict[str, str]
     data: dict[str, str]
+
+
+#: Merges changes into rows; yields each as JSON, those in which nothing changed as they were stored.
+_Merge = Callable[[Sequence[bytes], Sequence[Any], Sequence[Any]], Iterator[bytes]]
 
 
 class _NotPlain(Exception):
     """Not of the kind that can be merged here."""
 
 
-def merge_columns(stored: Sequence[bytes], sent: Sequence[bytes]) -> list[bytes] | None:
-    """Merge each entry that was sent into a stored one, as `merging.merge` does; returns them all.
+def merge_columns(stored: Sequence[bytes], sent: bytes, first: bytes) -> list[bytes] | None:
+    """Merge what was sent into what is stored, one each, as `merging.merge` does; returns all of it.
 
-    None if there is more to do than to set and to remove fields, or one by one is faster.  An entry in which nothing
-    changes comes back as it was; one that changes has its fields in the order of the others, and so has its ``data``,
-    if some was sent.
+    ``sent`` is a JSON list, ``first`` its first entry.  None if there is more to do than to set and to remove fields,
+    or one by one is faster.  An entry in which nothing changes comes back as the object it was; one that changes has
+    its fields in the order of the others, and so has its ``data``, if some was sent.
     """
+    if len(stored) < FEWEST:
+        return None
     merged: list[bytes] = []
     surprises = 0
-    if len(sent) < FEWEST:
-        return None
     try:
-        # If the first has no data to merge, none may have.
-        data = () if "data" in decode_fields(sent[0]) else None
-        changing = _with_sent(_Names((), data), sent[:1])
-        known = _joined(_Names((), data), [stored[0], sent[0]], COLUMNS)
-        for first in range(0, len(stored), AT_ONCE):
-            some, changes = stored[first : first + AT_ONCE], sent[first : first + AT_ONCE]
+        changing, changes = _read_sent(sent, first)
+        known = _with(_joined(_Names((), changing.data and ()), stored[:1], COLUMNS), changing)
+        nulls = may_have_nulls(sent)
+        for start in range(0, len(stored), AT_ONCE):
+            some = stored[start : start + AT_ONCE]
             try:
-                merged += _merged(known, changing, some, changes)
+                rows = _table(known).read(_listed(some))
             except msgspec.ValidationError:
                 surprises += 1
                 if surprises > SURPRISES:
                     return None
-                changing = _with_sent(changing, changes)
-                known = _joined(known, [*some, *changes], COLUMNS)
-                merged += _merged(known, changing, some, changes)
+                known = _joined(known, some, COLUMNS)
+                rows = _table(known).read(_listed(some))
+            merged += _merger(known, changing, nulls)(some, rows, changes[start : start + AT_ONCE])
     except (msgspec.MsgspecError, _NotPlain):
         return None
     return merged
 
 
-def _merged(known: _Names, changing: _Names, stored: Sequence[bytes], sent: Sequence[bytes]) -> Iterable[bytes]:
-    """Merge entries that have no fields but the known ones, and of which no others change.
-
-    Raises _NotPlain, or msgspec.ValidationError if one has others.
-    """
-    table, sent_table = _table(known), _table(changing)
-    rows, changes = table.read(_listed(stored)), sent_table.read(_listed(sent))
-    changed = [False] * len(rows)
-    for name, column in sent_table.top.items():
-        changed = _replace(rows, table.top[name], changes, column, changed)
-    if changing.data is not None:
-        data, data_changes, began = _data_of(rows, table.no_data, changes, sent_table.no_data)
-        changed = list(map(or_, changed, began))
-        for name, column in sent_table.data.items():
-            changed = _replace(data, table.data[name], data_changes, column, changed)
-    return (encode_fields(row) if new else old for old, row, new in zip(stored, rows, changed, strict=True))
+def _read_sent(sent: bytes, first: bytes) -> tuple[_Names, list[Any]]:
+    """Read what is sent, and name its fields.  Raises _NotPlain, or what msgspec does."""
+    # If the first has no data to merge, none may have.
+    none = _Names((), () if "data" in decode_fields(first) else None)
+    names = _plain(_joined(none, [first], SENT_COLUMNS))
+    try:
+        return names, _table(names).read(sent)
+    except msgspec.ValidationError:
+        names = _plain(_joined(none, decode_list(sent), SENT_COLUMNS))
+        return names, _table(names).read(sent)
 
 
-def _replace(
-    rows: Sequence[Any], column: str, changes: Sequence[Any], sent_column: str, changed: list[bool]
-) -> list[bool]:
-    """Put a column in place; returns which rows have changed, in this one or before."""
-    old, new = list(map(attrgetter(column), rows)), list(map(attrgetter(sent_column), changes))
-    if UNSET in new or NULL in new:
-        new = [was if sent is UNSET else UNSET if sent == NULL else sent for was, sent in zip(old, new, strict=True)]
-    if old == new:
-        return changed
-    for row, value in zip(rows, new, strict=True):
-        setattr(row, column, value)
-    return list(map(or_, changed, map(ne, old, new)))
-
-
-def _data_of(
-    rows: Sequence[Any], no_data: _NoData, changes: Sequence[Any], no_changes: _NoData
-) -> tuple[list[Any], list[Any], list[bool]]:
-    """List the data of rows, and what of it changes.
-
-    A row that has none gets some if it is sent some; returns which did, too.
-    """
-    data, data_changes = [row.data for row in rows], [change.data for change in changes]
-    began = [False] * len(rows)
-    if UNSET in data or UNSET in data_changes:
-        for i, row in enumerate(rows):
-            if data[i] is UNSET:
-                data[i] = no_data()
-                if data_changes[i] is not UNSET:
-                    row.data, began[i] = data[i], True
-            if data_changes[i] is UNSET:
-                data_changes[i] = no_changes()
-    return data, data_changes, began
-
-
-def _listed(entries: Sequence[bytes]) -> bytes:
-    return b"[%b]" % b",".join(entries)
-
-
-def _with_sent(changing: _Names, sent: Iterable[bytes]) -> _Names:
-    """Add the fields that entries were sent with.  Raises as `_joined`, and _NotPlain where a list is edited."""
-    names = _joined(changing, sent, SENT_COLUMNS)
-    if "data" in names.top or any(name.endswith((":add", ":remove")) for name in names.data or ()):
+def _plain(changing: _Names) -> _Names:
+    """Raise _NotPlain where data is replaced whole, or a list is edited."""
+    if "data" in changing.top or any(name.endswith((":add", ":remove")) for name in changing.data or ()):
         raise _NotPlain
-    return names
+    return changing
 
 
 def _joined(known: _Names, entries: Iterable[bytes], most: int) -> _Names:
@@ -158,9 +113,25 @@ def _joined(known: _Names, entries: Iterable[bytes], most: int) -> _Names:
         if known.data is not None and "data" in fields:
             data.update(dict.fromkeys(decode_fields(fields.pop("data"))))
         top.update(dict.fromkeys(fields))
-    if len(top) + len(data) > most or sum(map(len, [*top, *data])) > NAMES_LENGTH:
+    return _few(top, None if known.data is None else data, most)
+
+
+def _with(known: _Names, changing: _Names) -> _Names:
+    """Add the fields that are sent behind those that are known.  Raises _NotPlain if they are too many then."""
+    data = None if known.data is None or changing.data is None else known.data + changing.data
+    return _few(known.top + changing.top, data, COLUMNS)
+
+
+def _few(top: Iterable[str], data: Iterable[str] | None, most: int) -> _Names:
+    names = _Names(tuple(dict.fromkeys(top)), None if data is None else tuple(dict.fromkeys(data)))
+    all_names = names.top + (names.data or ())
+    if len(all_names) > most or sum(map(len, all_names)) > NAMES_LENGTH:
         raise _NotPlain
-    return _Names(tuple(top), None if known.data is None else tuple(data))
+    return names
+
+
+def _listed(entries: Sequence[bytes]) -> bytes:
+    return b"[%b]" % b",".join(entries)
 
 
 @lru_cache(TABLES)
@@ -183,3 +154,50 @@ def _struct(attributes: dict[str, str], *more: tuple[str, Any, Any]) -> Any:
     fields = [*((attribute, msgspec.Raw, UNSET) for attribute in attributes.values()), *more]
     names = {attribute: name for name, attribute in attributes.items()}
     return msgspec.defstruct("_Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
+
+
+@lru_cache(TABLES)
+def _merger(known: _Names, changing: _Names, nulls: bool) -> _Merge:
+    """Write the code that merges such changes: to name an attribute costs a third of what it does to look one up.
+
+    ``nulls`` tells whether there may be any among them.  No name of a field gets into the code.
+    """
+    table, sent = _table(known), _table(changing)
+    top = "".join(_replace(f"change.{one}", f"row.{table.top[name]}", nulls) for name, one in sent.top.items())
+    data = "".join(_replace(f"sent.{one}", f"data.{table.data[name]}", nulls) for name, one in sent.data.items())
+    code = f"""
+def merge(stored, rows, changes):
+    for before, row, change in zip(stored, rows, changes, strict=True):
+        changed = False
+{indent(top, " " * 8)}
+{indent(_WITH_DATA + indent(data, " " * 4), " " * 8) if changing.data is not None else ""}
+        yield encode(row) if changed else before
+"""
+    names: dict[str, Any] = {"UNSET": UNSET, "NULL": NULL, "encode": encode_fields, "no_data": table.no_data}
+    exec(code, names)
+    merge: _Merge = names["merge"]
+    return merge
+
+
+_WITH_DATA = """
+sent, data = change.data, row.data
+if sent is not UNSET:
+    if data is UNSET:
+        row.data = data = no_data()
+        changed = True
+"""
+_REMOVE = """
+    if value == NULL:
+        value = UNSET
+"""
+
+
+def _replace(sent: str, stored: str, nulls: bool) -> str:
+    return f"""
+value = {sent}
+if value is not UNSET:
+{_REMOVE if nulls else ""}
+    if value != {stored}:
+        {stored} = value
+        changed = True
+"""

@@ -15,7 +15,7 @@ Fields = dict[str, msgspec.Raw]
 
 decode_fields = msgspec.json.Decoder(Fields).decode
 encode_fields = msgspec.json.Encoder().encode
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 #: Decimals, so that numbers are compared as what they say, not as the doubles nearest to them.
 _decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -87,10 +87,10 @@ def _merge_data(stored: Fields, sent: msgspec.Raw) -> bool:
 def _edit_list(data: Fields, key: str, edit: str, value: msgspec.Raw) -> bool:
     """Add to, or remove from, the list under a key; by JSON equality, no duplicates, a missing list counts as empty."""
     try:
-        before = _decode_list(data.get(key, b"[]"))
+        before = decode_list(data.get(key, b"[]"))
     except msgspec.ValidationError:
         raise TaskFailed(f"data.{key}:{edit} needs a list under {key!r}, but there is something else") from None
-    elements = _decode_list(value)
+    elements = decode_list(value)
     known = {_identity_of(element) for element in before}
     if edit == "add":
         after = list(before)

@@ -91,7 +91,8 @@ class Floor:
                 pipeline.hmget(_KEY, list(entries))
             stored = pipeline.execute()
         for before, sent in zip(stored, some, strict=True):
-            after = merge_columns(before, list(sent.values()))
+            first, *_ = sent.values()
+            after = merge_columns(before, b"[%b]" % b",".join(sent.values()), first)
             assert after is not None, "these PATCHes set two fields of what is there"
             sent.update(zip(sent, after, strict=True))
         self._write(some)

@@ -8,13 +8,19 @@ from typing import Any
 
 import pytest
 
+from api.batches import parse_batch
 from shared.effects import Effects, View, Wants
 from shared.errors import TaskFailed
 from shared.keys import link
-from shared.model import Batch, Chunk, Kind, OnMissing, Operation
+from shared.model import Batch, Chunk, Form, Kind, OnMissing, Operation
 from shared.settings import Settings
 from tests.support.batches import Entry, items, make_batch, make_chunks, named, variations
+from workers import applier
 from workers.applier import apply, deletions, guard, wants
+from workers.columns import FEWEST
+
+#: Enough PATCHes to be merged at once; the first changes nothing.
+PRICES: list[Entry] = [b'{"id":"i%d","data":{"price":%d}}' % (number, number) for number in range(FEWEST)]
 
 
 def batch_of(operation: Operation, entries: list[Entry], **facts: Any) -> tuple[Batch, Chunk]:
@@ -142,6 +148,28 @@ def test_a_variation_is_linked_to_its_item() -> None:
     effects = applied(Operation.PUT, variations("i", "v"), View(items={"i"}), kind=Kind.VARIATIONS)
     assert (effects.links_added, effects.links_removed) == ([link("i", "v")], [])
     assert (effects.variations_updated, effects.items_updated, warned(effects)) == (1, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        (Form.JSON, b'{"items":[%b]}' % b",".join(PRICES)),
+        (Form.JSON, b'{ "items" : [ %b\n] }' % b" ,\r\n".join(PRICES)),
+        (Form.NDJSON, b"\n\n".join(PRICES)),
+    ],
+)
+def test_many_patches_are_merged_at_once_however_they_were_sent(
+    form: Form, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applier, "_merged_one_by_one", None)
+    batch, _ = make_batch(Operation.PATCH, PRICES)
+    [chunk] = parse_batch(body, kind=Kind.ITEMS, operation=Operation.PATCH, form=form, max_entries=1000)
+    view = View(values=stored(**{f"i{number}": {"data": {"price": 0, "n": number}} for number in range(len(PRICES))}))
+    effects = apply(replace(batch, form=form), chunk, view)
+    assert effects.outcomes == "n" + "u" * (len(PRICES) - 1)
+    assert puts(effects) == {
+        f"i{number}": {"id": f"i{number}", "data": {"price": number, "n": number}} for number in range(1, len(PRICES))
+    }
 
 
 @pytest.mark.parametrize("operation", [Operation.PUT, Operation.PATCH])

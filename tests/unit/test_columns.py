@@ -10,13 +10,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support import generated
-from workers.columns import AT_ONCE, COLUMNS, FEWEST, NAMES_LENGTH, SENT_COLUMNS, SURPRISES, merge_columns
+from workers import columns
+from workers.columns import AT_ONCE, COLUMNS, FEWEST, NAMES_LENGTH, SENT_COLUMNS, SURPRISES
 from workers.merging import decode_fields, encode_fields, merge
 
 #: Some of them special, or what the fields are called inside.
 NAMES = ["id", "price", "rice", "a b", "f0", "é", "type"]
 _SMALL = st.sampled_from(["1", "12", "1.0", '"1"', "null", '{"price":null}', '{"price": 12, "data": 1}', '["x",1]'])
 _MEMBERS = st.lists(st.tuples(st.sampled_from(NAMES), _SMALL | generated.VALUES), max_size=5)
+
+
+def merge_columns(stored: Sequence[bytes], sent: Sequence[bytes]) -> list[bytes] | None:
+    return columns.merge_columns(stored, b"[%b]" % b",".join(sent), sent[0])
 
 
 def spelled(members: Sequence[tuple[str, str]], colon: str = ":", comma: str = ",") -> str:
