@@ -12,6 +12,7 @@ from shared.codec import STAMP_DIGITS
 from shared.effects import LIST_LENGTH, View, Wants
 from shared.keys import CatalogKeys, link_prefix, split_link
 from shared.leases import Generations
+from shared.merging import lay_over
 from shared.model import NO_SECTION, Kind
 from shared.store import Store
 
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 #: Items whose variations one call looks for: 5 µs each, so that none holds the server up.
 LINKED_ITEMS = 400
+
+#: Kinds whose PATCHes may be kept beside the entries.
+PATCHED_BESIDE = (Kind.ITEMS,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +44,17 @@ class Catalog:
 
     def view(self, kind: Kind, section: str, generations: Generations, wanted: Wants) -> View:
         """Read what the applier wants to see, in one round trip; nothing, if it wants nothing."""
-        keys, view = self._keys, View()
+        keys, view = self._keys, View(only_patches=bool(wanted.patches))
         live, written, of_items = generations
         entries, index = keys.entries(kind, section, written), keys.index(kind, section, written)
         items = keys.index(Kind.ITEMS, section, of_items)
         reads: list[tuple[scripts.Command, Callable[[Any], None]]] = []
         if wanted.values:
             reads.append((("HMGET", entries, *wanted.values), partial(_take_values, view, wanted.values)))
+        # Nobody else writes meanwhile, so what is read in one go belongs together.
+        if patched := (wanted.values or wanted.patches) if kind in PATCHED_BESIDE else []:
+            patches = keys.patches(kind, section, written)
+            reads.append((("HMGET", patches, *patched), partial(_take_patches, view, patched)))
         if wanted.items:
             reads.append((("ZMSCORE", items, *wanted.items), partial(_take_items, view, wanted.items)))
         if wanted.item_count:
@@ -61,6 +69,8 @@ class Catalog:
         if wanted.seen_values:
             seen = keys.entries(kind, section, live)
             reads.append((("HMGET", seen, *wanted.seen_values), partial(_take_seen_values, view, wanted.seen_values)))
+            patches = keys.patches(kind, section, live)
+            reads.append((("HMGET", patches, *wanted.seen_values), partial(_patch_seen, view, wanted.seen_values)))
         reads += self._reads_of_links(section, written, wanted, view)
         replies = scripts.run(self._client, *(command for command, _ in reads))
         for (_, take), reply in zip(reads, replies, strict=True):
@@ -164,8 +174,15 @@ class Catalog:
     def _entries(self, kind: Kind, section: str, generation: int, ids: Sequence[str]) -> list[Entry]:
         if not ids:
             return []
-        [values] = self._run(section, generation, ("HMGET", self._keys.entries(kind, section, generation), *ids))
-        return [_entry(id_, value) for id_, value in zip(ids, values, strict=True) if value is not None]
+        entries, patches = (name(kind, section, generation) for name in (self._keys.entries, self._keys.patches))
+        if kind not in PATCHED_BESIDE:
+            [values] = self._run(section, generation, ("HMGET", entries, *ids))
+            return [_entry(id_, value) for id_, value in zip(ids, values, strict=True) if value is not None]
+        # As of one moment: a patch belongs to what was there when it came, and goes when that is written anew.
+        reads = ("MULTI",), ("HMGET", entries, *ids), ("HMGET", patches, *ids), ("EXEC",)
+        *_, (values, changes) = self._run(section, generation, *reads)
+        found = zip(ids, values, changes, strict=True)
+        return [_entry(id_, patched(value, change)) for id_, value, change in found if value is not None]
 
     def _settled(self, section: str, read: Callable[[int], T]) -> T:
         """Read from the generation that counts, and again from the next one if that took its place meanwhile.
@@ -200,6 +217,19 @@ def _texts(ids: Sequence[bytes]) -> list[str]:
 
 def _take_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
     view.values = _unstamped(ids, values)
+
+
+def _take_patches(view: View, ids: Sequence[str], patches: Sequence[bytes | None]) -> None:
+    view.patches = _unstamped(ids, patches)
+    for id_, patch in view.patches.items():
+        if id_ in view.values:
+            view.values[id_] = lay_over(view.values[id_], patch)
+
+
+def _patch_seen(view: View, ids: Sequence[str], patches: Sequence[bytes | None]) -> None:
+    for id_, patch in zip(ids, patches, strict=True):
+        if patch is not None and id_ in view.seen_values:
+            view.seen_values[id_] = patched(view.seen_values[id_], patch)
 
 
 def _take_variations(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
@@ -240,6 +270,13 @@ def _take_links(view: View, limit: int, reply: Sequence[Any]) -> None:
     for link in links:
         item_id, variation_id = split_link(link.decode())
         view.links.setdefault(item_id, []).append(variation_id)
+
+
+def patched(value: bytes, patch: bytes | None) -> bytes:
+    """Lay what was PATCHed over what was written before, both with their update times; the later one stays."""
+    if patch is None:
+        return value
+    return patch[:STAMP_DIGITS] + lay_over(value[STAMP_DIGITS:], patch[STAMP_DIGITS:])
 
 
 def _entry(entry_id: str, value: bytes) -> Entry:

@@ -20,6 +20,8 @@ class Wants:
 
     #: Ids, of the batch's kind, of which the stored value is needed.
     values: list[str] = field(default_factory=list)
+    #: Ids, of the batch's kind, of which only what was PATCHed is needed.
+    patches: list[str] = field(default_factory=list)
     #: Ids of items of which only the existence is needed.
     items: list[str] = field(default_factory=list)
     #: Ids of items of which the variations are needed.
@@ -39,6 +41,7 @@ class Wants:
 
     def __iadd__(self, other: Wants) -> Wants:
         self.values += other.values
+        self.patches += other.patches
         self.items += other.items
         self.links += other.links
         self.variations += other.variations
@@ -56,6 +59,10 @@ class View:
 
     #: Entries, without their update time, of those that are there.
     values: dict[str, bytes] = field(default_factory=dict)
+    #: What was PATCHed since they were written; it is in the values already.
+    patches: dict[str, bytes] = field(default_factory=dict)
+    #: Nothing but that was read.
+    only_patches: bool = False
     #: Items that are there.
     items: set[str] = field(default_factory=set)
     item_count: int = 0
@@ -94,6 +101,8 @@ class Effects:
     """What one commit writes.  Ids belong to the batch's kind; no list has more than LIST_LENGTH members."""
 
     puts: Puts = field(default_factory=Puts)
+    #: Entries that stay as they are, and beside them all that was PATCHed since; of items only.
+    patches: Puts = field(default_factory=Puts)
     deletes: list[str] = field(default_factory=list)
     #: Variations that go with their items.
     cascade: list[str] = field(default_factory=list)

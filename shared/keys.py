@@ -141,6 +141,13 @@ class CatalogKeys:
         """Zset, as long as its generation: the ids of ``entries``, all scores 0, so ordered by their bytes."""
         return f"{self.prefix}{kind}:ids:{generation}:{_place(kind, section)}"
 
+    def patches(self, kind: Kind, section: str, generation: int) -> str:
+        """Hash, as long as its generation: id → 13 digits of time in ms, then what was PATCHed since, as one PATCH.
+
+        Since the entry in ``entries`` was written, that is: what readers see is that with this merged into it.
+        """
+        return f"{self.prefix}{kind}:patches:{generation}:{_place(kind, section)}"
+
     def links(self, section: str, generation: int) -> str:
         """Zset, as long as its generation, all scores 0: which variations an item has, see `link`."""
         return f"{self.prefix}links:{generation}:{quote(section, safe='')}"

@@ -41,8 +41,8 @@ class StepCommands:
     def _commit(self, base: str, step: Commit, told: tuple[str, str], now_ms: int, more: int) -> scripts.Command:
         work, batch, effects, puts = step.work, step.batch, step.effects, step.effects.puts
         keys, section, now = self._keys, batch.section, stamp(now_ms)
-        lead = b"" if puts.stamped else now
-        lengths, text = pack([len(lead) + len(value) for value in puts.values]), lead.join([b"", *puts.values])
+        lead, values = b"" if puts.stamped else now, [*puts.values, *effects.patches.values]
+        lengths, text = pack([len(lead) + len(value) for value in values]), lead.join([b"", *values])
         live, written, _ = work.generations(batch.kind)
         replaced, taken_over, flipped = self._flips(work) if effects.flips else ((), (), ())
         touched = digest_ids(step.touched) if batch.parts else b""
@@ -54,6 +54,7 @@ class StepCommands:
                 keys.entries(Kind.VARIATIONS, section, written),
                 keys.index(Kind.VARIATIONS, section, written),
                 keys.links(section, written),
+                keys.patches(batch.kind, section, written),
                 *told,
                 *replaced,
                 *taken_over,
@@ -64,7 +65,7 @@ class StepCommands:
                 effects.items_updated, effects.items_deleted, effects.variations_updated, effects.variations_deleted,
                 effects.item_groups_updated, effects.item_groups_deleted,
                 self._settings.payload_bytes,
-                "" if puts.new is None else pack(puts.new), pack(puts.ids), lengths, text,
+                "" if puts.new is None else pack(puts.new), pack([*puts.ids, *effects.patches.ids]), lengths, text,
                 pack(
                     (
                         effects.deletes, effects.cascade, effects.links_added, effects.links_removed,
@@ -73,7 +74,7 @@ class StepCommands:
                 ),
                 self._for_change_feed(step), digest_ids(step.also_touched), self._settings.history_bytes,
                 section, int(batch.operation.builds), touched, step.first, pack(flipped) if flipped else "",
-                len(replaced),
+                len(replaced), len(effects.patches.ids),
             ),
         )  # fmt: skip
 
@@ -116,4 +117,5 @@ def built_keys(keys: CatalogKeys, batch: Batch | None, task_id: int) -> list[str
 def _keys_of(keys: CatalogKeys, kind: Kind, section: str, generation: int) -> list[str]:
     """Name the keys of one kind in a generation; links belong to the variations."""
     links = [keys.links(section, generation)] if kind is Kind.VARIATIONS else []
-    return [keys.entries(kind, section, generation), keys.index(kind, section, generation), *links]
+    names = (keys.entries, keys.index, keys.patches)
+    return [*(name(kind, section, generation) for name in names), *links]

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import compress
-from operator import is_not
-
 from shared.effects import PUT_MARK, Effects, Puts, View, Wants
-from shared.errors import TaskFailed, Wrong
+from shared.errors import TaskFailed
 from shared.keys import link
-from shared.model import Batch, Chunk, Form, Kind, OnMissing, Operation, Outcome
+from shared.merging import may_have_nulls, without_nulls
+from shared.model import Batch, Chunk, Kind, Operation, Outcome
 from shared.settings import Settings
-from workers import groups, syncing, whole_items
-from workers.columns import merge_columns
-from workers.failures import failure
+from workers import groups, patching, syncing, whole_items
 from workers.linked import parent_of
-from workers.merging import Fields, decode_fields, encode_fields, may_have_nulls, merge, without_nulls
-from workers.warnings import duplicates, joined, orphan, refusals
+from workers.warnings import duplicates, joined, left_out, orphan, refusals
 
 
 def wants(batch: Batch, chunk: Chunk) -> Wants:
@@ -40,13 +35,14 @@ def wants(batch: Batch, chunk: Chunk) -> Wants:
 def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
     """Compute the effects of one chunk, and bring the view up to date with them.
 
-    Raises TaskFailed if the data makes it impossible; the view is then of no use any more.
+    Raises TaskFailed if the data makes it impossible, and Unseen as `patching.patch`; the view is then of no use any
+    more.
     """
     match batch.operation:
         case Operation.PUT:
             return _put(batch, chunk, view)
         case Operation.PATCH:
-            return _patch(batch, chunk, view)
+            return _written(batch, chunk, view, *patching.patch(batch, chunk, view))
         case Operation.DELETE:
             return _delete_items(batch, chunk, view) if batch.kind is Kind.ITEMS else _delete_others(batch, chunk, view)
         case Operation.ADD | Operation.UPSERT | Operation.REPLACE:
@@ -81,7 +77,7 @@ def _put(batch: Batch, chunk: Chunk, view: View) -> Effects:
     if not chunk.superseded and not chunk.skipped and not may_have_nulls(chunk.text):
         puts = Puts(chunk.ids, list(chunk.entries()))
     else:
-        for i, outcome in _left_out(chunk).items():
+        for i, outcome in left_out(chunk).items():
             outcomes[i] = outcome
         live = [i for i, outcome in enumerate(outcomes) if outcome == PUT_MARK]
         entries = list(chunk.entries())
@@ -89,79 +85,9 @@ def _put(batch: Batch, chunk: Chunk, view: View) -> Effects:
     return _written(batch, chunk, view, puts, outcomes)
 
 
-def _patch(batch: Batch, chunk: Chunk, view: View) -> Effects:
-    puts, outcomes = _merged_at_once(batch, chunk, view) or _merged_one_by_one(batch, chunk, view)
-    return _written(batch, chunk, view, puts, outcomes)
-
-
-def _merged_at_once(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str]] | None:
-    """Merge all, if all are there and fields are all that changes."""
-    before = [value for value in map(view.values.get, chunk.ids) if value is not None]
-    if not before or len(before) < len(chunk) or _left_out(chunk):
-        return None
-    after = merge_columns(before, _listed(batch, chunk), next(chunk.entries()))
-    if after is None:
-        return None
-    changed = list(map(is_not, before, after))
-    if all(changed):
-        return Puts(chunk.ids, after, new=[]), [Outcome.UPDATED] * len(chunk)
-    puts = Puts(list(compress(chunk.ids, changed)), list(compress(after, changed)), new=[])
-    updated, unchanged = Outcome.UPDATED, Outcome.UNCHANGED
-    return puts, [updated if each else unchanged for each in changed]
-
-
-def _listed(batch: Batch, chunk: Chunk) -> bytes:
-    """Give the entries of a chunk as one JSON list."""
-    if batch.form is Form.JSON:
-        # Nothing but the commas of the list that they were sent in is between them.
-        return b"[%b]" % chunk.text[chunk.bounds[0] : chunk.bounds[-1]]
-    return b"[%b]" % b",".join(chunk.entries())
-
-
-def _merged_one_by_one(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str]]:
-    left_out, new, wrong = _left_out(chunk), list[str](), dict[int, Wrong]()
-    puts = Puts(new=new)
-    outcomes: list[str] = [Outcome.UPDATED] * len(chunk)
-    for i, (entry_id, entry) in enumerate(zip(chunk.ids, chunk.entries(), strict=True)):
-        before, after = view.values.get(entry_id), None
-        if i in left_out:
-            outcomes[i] = left_out[i]
-        elif before is not None:
-            try:
-                after = _merged(before, entry)
-            except TaskFailed as problem:
-                wrong[i] = Wrong(entry_id, str(problem))
-            if after is None:
-                outcomes[i] = Outcome.UNCHANGED
-        elif batch.on_missing is OnMissing.CREATE:
-            outcomes[i], after = Outcome.CREATED, _created(entry)
-            new.append(entry_id)
-        elif batch.on_missing is OnMissing.IGNORE:
-            outcomes[i] = Outcome.IGNORED
-        else:
-            wrong[i] = Wrong(entry_id, None)
-        if after is not None:
-            puts.ids.append(entry_id)
-            puts.values.append(after)
-    if wrong:
-        raise failure(batch, chunk, wrong)
-    return puts, outcomes
-
-
-def _merged(before: bytes, sent: bytes) -> bytes | None:
-    """Merge what was sent into an entry; None if that changes nothing."""
-    fields = decode_fields(before)
-    return encode_fields(fields) if merge(fields, decode_fields(sent)) else None
-
-
-def _created(sent: bytes) -> bytes:
-    """Merge what was sent into nothing: what it would remove is not there."""
-    fields: Fields = {}
-    merge(fields, decode_fields(sent))
-    return encode_fields(fields)
-
-
-def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[str]) -> Effects:
+def _written(
+    batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[str], patches: Puts | None = None
+) -> Effects:
     """Finish the effects of a chunk that writes entries: links, warnings, counts."""
     links_added: list[str] = []
     links_removed: list[str] = []
@@ -170,9 +96,12 @@ def _written(batch: Batch, chunk: Chunk, view: View, puts: Puts, outcomes: list[
         warnings += _relink(chunk, view, puts, links_added, links_removed)
     if batch.kind is Kind.VARIATIONS or batch.operation is Operation.PATCH:
         view.values.update(zip(puts.ids, puts.values, strict=True))
+    for entry_id in puts.ids if view.patches else ():
+        view.patches.pop(entry_id, None)
     applied = len(chunk) - outcomes.count(Outcome.IGNORED) - len(chunk.skipped)
     return Effects(
         puts=puts,
+        patches=patches or Puts(),
         links_added=links_added,
         links_removed=links_removed,
         outcomes="".join(outcomes),
@@ -233,10 +162,10 @@ def _delete_others(batch: Batch, chunk: Chunk, view: View) -> Effects:
 
 def _take_out(chunk: Chunk, there: set[str]) -> tuple[str, list[str]]:
     """Remove a chunk's ids from a set; returns the outcomes and the ids that were in it."""
-    outcomes, deletes, left_out = [], [], _left_out(chunk)
+    outcomes, deletes, skipped = [], [], left_out(chunk)
     for i, entry_id in enumerate(chunk.ids):
-        if i in left_out:
-            outcomes.append(left_out[i])
+        if i in skipped:
+            outcomes.append(skipped[i])
         elif entry_id in there:
             there.remove(entry_id)
             deletes.append(entry_id)
@@ -244,10 +173,3 @@ def _take_out(chunk: Chunk, there: set[str]) -> tuple[str, list[str]]:
         else:
             outcomes.append(Outcome.IGNORED)
     return "".join(outcomes), deletes
-
-
-def _left_out(chunk: Chunk) -> dict[int, Outcome]:
-    """Name the entries that nothing is done with, and what becomes of them."""
-    left_out = dict.fromkeys(chunk.superseded, Outcome.IGNORED)
-    left_out.update((skipped.at, Outcome.FAILED) for skipped in chunk.skipped)
-    return left_out

@@ -1,6 +1,6 @@
 """Merge many PATCHes at once, as rows of one table.
 
-`workers.merging` takes every entry apart by itself, and puts it together again: twice, for its ``data`` too.  Here all
+`shared.merging` takes every entry apart by itself, and puts it together again: twice, for its ``data`` too.  Here all
 entries are read as rows, the columns that were sent are compared and put in place by code that is written for just
 these columns, and only the rows that changed are written.
 """
@@ -8,6 +8,7 @@ these columns, and only the rows that changed are written.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import Enum, auto
 from functools import lru_cache
 from textwrap import indent
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from workers.merging import NULL, decode_fields, decode_list, encode_fields, may_have_nulls
+from shared.merging import NULL, decode_fields, decode_list, encode_fields, may_have_nulls
 
 #: Entries that are taken in hand together: few enough to stay in a processor's cache.
 AT_ONCE = 128
@@ -47,6 +48,17 @@ class _Table(NamedTuple):
     data: dict[str, str]
 
 
+class _With(Enum):
+    """What changes are merged with: says what becomes of a null."""
+
+    #: Entries; there is no null among the changes.
+    VALUES = auto()
+    #: Entries; a null removes.
+    NULLS = auto()
+    #: PATCHes that name all the fields already; a null stays one.
+    PATCHES = auto()
+
+
 #: Merges changes into rows; yields each as JSON, those in which nothing changed as they were stored.
 _Merge = Callable[[Sequence[bytes], Sequence[Any], Sequence[Any]], Iterator[bytes]]
 
@@ -56,12 +68,24 @@ class _NotPlain(Exception):
 
 
 def merge_columns(stored: Sequence[bytes], sent: bytes, first: bytes) -> list[bytes] | None:
-    """Merge what was sent into what is stored, one each, as `merging.merge` does; returns all of it.
+    """Merge what was sent into entries that are stored, one each, as `merging.merge` does; returns all of it.
 
     ``sent`` is a JSON list, ``first`` its first entry.  None if there is more to do than to set and to remove fields,
     or one by one is faster.  An entry in which nothing changes comes back as the object it was; one that changes has
     its fields in the order of the others, and so has its ``data``, if some was sent.
     """
+    return _merge(stored, sent, first, _With.NULLS if may_have_nulls(sent) else _With.VALUES)
+
+
+def compose_columns(patches: Sequence[bytes], sent: bytes, first: bytes) -> list[bytes] | None:
+    """Compose each PATCH with the one sent behind it, as `merging.composed` does; otherwise as `merge_columns`.
+
+    None, too, where one sends a field that the PATCH before it did not: whether it changes anything cannot be told.
+    """
+    return _merge(patches, sent, first, _With.PATCHES)
+
+
+def _merge(stored: Sequence[bytes], sent: bytes, first: bytes, way: _With) -> list[bytes] | None:
     if len(stored) < FEWEST:
         return None
     merged: list[bytes] = []
@@ -69,7 +93,6 @@ def merge_columns(stored: Sequence[bytes], sent: bytes, first: bytes) -> list[by
     try:
         changing, changes = _read_sent(sent, first)
         known = _with(_joined(_Names((), changing.data and ()), stored[:1], COLUMNS), changing)
-        nulls = may_have_nulls(sent)
         for start in range(0, len(stored), AT_ONCE):
             some = stored[start : start + AT_ONCE]
             try:
@@ -80,7 +103,7 @@ def merge_columns(stored: Sequence[bytes], sent: bytes, first: bytes) -> list[by
                     return None
                 known = _joined(known, some, COLUMNS)
                 rows = _table(known).read(_listed(some))
-            merged += _merger(known, changing, nulls)(some, rows, changes[start : start + AT_ONCE])
+            merged += _merger(known, changing, way)(some, rows, changes[start : start + AT_ONCE])
     except (msgspec.MsgspecError, _NotPlain):
         return None
     return merged
@@ -157,46 +180,58 @@ def _struct(attributes: dict[str, str], *more: tuple[str, Any, Any]) -> Any:
 
 
 @lru_cache(TABLES)
-def _merger(known: _Names, changing: _Names, nulls: bool) -> _Merge:
+def _merger(known: _Names, changing: _Names, way: _With) -> _Merge:
     """Write the code that merges such changes: to name an attribute costs a third of what it does to look one up.
 
-    ``nulls`` tells whether there may be any among them.  No name of a field gets into the code.
+    No name of a field gets into the code.
     """
     table, sent = _table(known), _table(changing)
-    top = "".join(_replace(f"change.{one}", f"row.{table.top[name]}", nulls) for name, one in sent.top.items())
-    data = "".join(_replace(f"sent.{one}", f"data.{table.data[name]}", nulls) for name, one in sent.data.items())
+    top = "".join(_replace(f"change.{one}", f"row.{table.top[name]}", way) for name, one in sent.top.items())
+    data = "".join(_replace(f"sent.{one}", f"data.{table.data[name]}", way) for name, one in sent.data.items())
     code = f"""
 def merge(stored, rows, changes):
     for before, row, change in zip(stored, rows, changes, strict=True):
         changed = False
 {indent(top, " " * 8)}
-{indent(_WITH_DATA + indent(data, " " * 4), " " * 8) if changing.data is not None else ""}
+{indent(_data(data, way), " " * 8) if changing.data is not None else ""}
         yield encode(row) if changed else before
 """
-    names: dict[str, Any] = {"UNSET": UNSET, "NULL": NULL, "encode": encode_fields, "no_data": table.no_data}
+    names: dict[str, Any] = {
+        "UNSET": UNSET,
+        "NULL": NULL,
+        "encode": encode_fields,
+        "no_data": table.no_data,
+        "NotPlain": _NotPlain,
+    }
     exec(code, names)
     merge: _Merge = names["merge"]
     return merge
 
 
-_WITH_DATA = """
+def _data(columns: str, way: _With) -> str:
+    begin = "raise NotPlain" if way is _With.PATCHES else "row.data = data = no_data()"
+    return f"""
 sent, data = change.data, row.data
 if sent is not UNSET:
     if data is UNSET:
-        row.data = data = no_data()
+        {begin}
         changed = True
-"""
-_REMOVE = """
-    if value == NULL:
-        value = UNSET
+{indent(columns, " " * 4)}
 """
 
 
-def _replace(sent: str, stored: str, nulls: bool) -> str:
+_BEFORE_IT_IS_COMPARED = {
+    _With.VALUES: "",
+    _With.NULLS: "if value == NULL: value = UNSET",
+    _With.PATCHES: "if {stored} is UNSET: raise NotPlain",
+}
+
+
+def _replace(sent: str, stored: str, way: _With) -> str:
     return f"""
 value = {sent}
 if value is not UNSET:
-{_REMOVE if nulls else ""}
+    {_BEFORE_IT_IS_COMPARED[way].format(stored=stored)}
     if value != {stored}:
         {stored} = value
         changed = True

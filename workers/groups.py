@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from shared.effects import Effects, Puts, View, Wants
 from shared.errors import Wrong
+from shared.merging import decode_fields, encode_fields, overwrite, without_nulls
 from shared.model import Batch, Chunk, OnMissing, Operation, Outcome
 from workers.failures import failure
-from workers.merging import decode_fields, encode_fields, overwrite, without_nulls
 from workers.warnings import duplicates, joined
 
 #: Groups that one commit deletes at most.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import takewhile
 
 from shared.catalogs import Catalog
@@ -18,6 +19,7 @@ from workers import applier
 from workers.check import check, may_fail
 from workers.exports import Exporter
 from workers.flip import plan_flip
+from workers.patching import Unseen, wants_first
 
 
 class LeaseLost(Exception):
@@ -122,7 +124,7 @@ class Planner:
                 raise TaskFailed("the payload of this task is lost; nothing of it was applied")
             yield decode_chunk(frame)
 
-    def _apply(self, part: Batch, run: list[Work]) -> Plan:
+    def _apply(self, part: Batch, run: list[Work]) -> Sequence[Step]:
         """Read what a run of work has to see, at once; all that is left to do with it is pure."""
         chunks = [
             (work, work.chunk + i, decode_chunk(frame))
@@ -130,12 +132,22 @@ class Planner:
             for i, frame in enumerate(work.frames)
             if not part.parts or part.kind_of(work.chunk + i) is part.kind
         ]
-        wanted = Wants()
-        for _, _, chunk in chunks:
-            wanted += applier.wants(part, chunk)
-        view = self._catalog.view(part.kind, part.section, run[0].generations(part.kind), wanted)
-        view.items_to_come = part.items_follow(run[0].chunk)
+        first = [wants for _, _, chunk in chunks if (wants := wants_first(part, chunk))]
+        if len(first) == len(chunks):
+            view = self._view(part, run[0], first)
+            steps = self._steps(chunks, view)
+            with suppress(Unseen):
+                return Plan(_while_seen(next(steps), steps), most=len(chunks))
+        view = self._view(part, run[0], [applier.wants(part, chunk) for _, _, chunk in chunks])
         return Plan(self._steps(chunks, view), most=len(chunks))
+
+    def _view(self, part: Batch, head: Work, wants: Iterable[Wants]) -> View:
+        wanted = Wants()
+        for each in wants:
+            wanted += each
+        view = self._catalog.view(part.kind, part.section, head.generations(part.kind), wanted)
+        view.items_to_come = part.items_follow(head.chunk)
+        return view
 
     def _steps(self, chunks: list[tuple[Work, int, Chunk]], view: View) -> Iterator[Step]:
         for work, number, chunk in chunks:
@@ -155,6 +167,13 @@ class Planner:
             yield Commit(work, number, page, effects, chunk.ids if effects.chunk_ends else (), chunk.first)
             if not effects.chunk_ends:
                 return
+
+
+def _while_seen(head: Step, others: Iterator[Step]) -> Iterator[Step]:
+    """End before one of which more has to be seen: it will be the next round's head, and that is looked at whole."""
+    yield head
+    with suppress(Unseen):
+        yield from others
 
 
 def _lost_payload(work: Work) -> Failure:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from shared.codec import STAMP_DIGITS
 from shared.effects import Effects, Puts, View, Wants
 from shared.keys import link
+from shared.merging import may_have_nulls, without_nulls
 from shared.model import Batch, Chunk, Kind, Operation, Outcome
 from workers.linked import parent_of
-from workers.merging import may_have_nulls, without_nulls
 from workers.warnings import duplicates, joined, orphan, refusals
 
 

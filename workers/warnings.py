@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.codec import encode_json
-from shared.model import Batch, Chunk
+from shared.model import Batch, Chunk, Outcome
 
 #: Warnings that one chunk leaves at most; the report has an outcome for every entry anyway.
 WARNINGS_PER_CHUNK = 100
@@ -22,6 +22,13 @@ def refusals(chunk: Chunk) -> list[str]:
         warning("INVALID_ENTRY", skipped.message, skipped.id, index=chunk.first + skipped.at)
         for skipped in chunk.skipped[:WARNINGS_PER_CHUNK]
     ]
+
+
+def left_out(chunk: Chunk) -> dict[int, Outcome]:
+    """Name the entries that nothing is done with, and what becomes of them."""
+    left_out = dict.fromkeys(chunk.superseded, Outcome.IGNORED)
+    left_out.update((skipped.at, Outcome.FAILED) for skipped in chunk.skipped)
+    return left_out
 
 
 def orphan(variation_id: str, item_id: str) -> str:

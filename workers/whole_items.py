@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from shared.effects import LIST_LENGTH, Effects, Puts, View, Wants
 from shared.errors import Wrong
 from shared.keys import link
+from shared.merging import Fields, decode_fields, encode_fields, merge, without_nulls
 from shared.model import Batch, Chunk, OnMissing, Operation, Outcome
 from workers.failures import failure
 from workers.linked import by_id, parent_of
-from workers.merging import Fields, decode_fields, encode_fields, merge, without_nulls
 from workers.warnings import duplicates, joined
 
 FOUND = "it is there already"

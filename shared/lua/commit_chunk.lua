@@ -9,9 +9,10 @@
 -- KEYS[23]  variations  hash  those that go with their items
 -- KEYS[24]  index of variations  zset
 -- KEYS[25]  links       zset  item → variations
--- KEYS[26]  minutes     string  entries accepted and applied in each minute of this hour
--- KEYS[27]  history     list  which tasks touched which entries
--- KEYS[28…] if a generation that was built takes its place here: the keys that it replaces, to be let go of, then those
+-- KEYS[26]  patches     hash  what was PATCHed since an entry was written, of the batch's kind
+-- KEYS[27]  minutes     string  entries accepted and applied in each minute of this hour
+-- KEYS[28]  history     list  which tasks touched which entries
+-- KEYS[29…] if a generation that was built takes its place here: the keys that it replaces, to be let go of, then those
 --           that it takes over, each followed by its new name
 -- ARGV[1]   token
 -- ARGV[2]   task id
@@ -28,7 +29,7 @@
 -- ARGV[13…18] updated and deleted: items, variations, item groups
 -- ARGV[19]  cap of payload bytes kept for audit
 -- ARGV[20]  ids of those puts that are not there yet, msgpack; '' if that is to be found out here
--- ARGV[21]  ids to put, msgpack
+-- ARGV[21]  ids to put, msgpack, the last ones of which are only PATCHed beside what is there
 -- ARGV[22]  lengths of their values, msgpack
 -- ARGV[23]  their values, one behind the other: one long argument costs the server less than a thousand short ones
 -- ARGV[24]  msgpack: {ids to delete, ids of variations deleted with their items, links to add, links to remove,
@@ -44,6 +45,7 @@
 -- ARGV[31]  index of the first of them in the batch
 -- ARGV[32]  sections, '' for the item groups, that the generation takes its place in, msgpack; '' if it does not
 -- ARGV[33]  how many keys it replaces
+-- ARGV[34]  how many of the ids to put are only PATCHed
 --
 -- Returns {code, HELD | RELEASED, next window if wanted}, code OK or ALREADY_DONE;
 -- or {FENCED | CANCELED | NOT_HEAD | WRONG_CHUNK | STALE}.
@@ -54,7 +56,7 @@
 -- include: _kept
 -- include: _end
 
-local ENTRIES, INDEX, VARIATIONS, VARIATIONS_INDEX, LINKS, MINUTES, HISTORY = unpack(KEYS, 21, 27)
+local ENTRIES, INDEX, VARIATIONS, VARIATIONS_INDEX, LINKS, PATCHES, MINUTES, HISTORY = unpack(KEYS, 21, 28)
 
 -- include: _minutes
 -- include: _history
@@ -97,17 +99,33 @@ local function look_for(ids)
   return new, marks
 end
 
+-- Forget what was PATCHed of entries that are written anew, or deleted.
+local function unpatch(ids)
+  if #ids > 0 and redis.call('EXISTS', PATCHES) == 1 then
+    redis.call('HDEL', PATCHES, unpack(ids))
+  end
+end
+
 -- Write the entries that are put; returns for each the outcome byte of created or updated, if that was found out here.
 local function put()
   local ids, lengths, text, sub = cmsgpack.unpack(ARGV[21]), cmsgpack.unpack(ARGV[22]), ARGV[23], string.sub
   if #ids == 0 then
     return {}
   end
-  local fields, past = {}, 0
+  local whole = #ids - tonumber(ARGV[34])
+  local fields, patches, past = {}, {}, 0
   for i = 1, #ids do
-    fields[2 * i - 1] = ids[i]
-    fields[2 * i] = sub(text, past + 1, past + lengths[i])
+    local into = i <= whole and fields or patches
+    into[#into + 1] = ids[i]
+    into[#into + 1] = sub(text, past + 1, past + lengths[i])
     past = past + lengths[i]
+  end
+  if #patches > 0 then
+    redis.call('HSET', PATCHES, unpack(patches))
+    if whole == 0 then
+      return {}
+    end
+    ids = {unpack(ids, 1, whole)}
   end
   local new, marks
   if ARGV[20] == '' then
@@ -116,6 +134,7 @@ local function put()
     new, marks = cmsgpack.unpack(ARGV[20]), {}
   end
   redis.call('HSET', ENTRIES, unpack(fields))
+  unpatch(ids)
   if #new > 0 then
     local members = {}
     for i, id in ipairs(new) do
@@ -165,8 +184,8 @@ end
 
 -- Let the generation that was built take the place of the one that readers have seen: from now on, at once.
 local function flip()
-  local first_kept = 28 + tonumber(ARGV[33])
-  for i = 28, first_kept - 1 do
+  local first_kept = 29 + tonumber(ARGV[33])
+  for i = 29, first_kept - 1 do
     redis.call('UNLINK', KEYS[i])
   end
   for i = first_kept, #KEYS, 2 do
@@ -182,6 +201,7 @@ end
 local marks = put()
 local deletes, cascade, links_added, links_removed, variations, values = unpack(cmsgpack.unpack(ARGV[24]))
 delete(ENTRIES, INDEX, deletes)
+unpatch(deletes)
 delete(VARIATIONS, VARIATIONS_INDEX, cascade)
 put_variations(variations, values)
 relink(links_added, links_removed)

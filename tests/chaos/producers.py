@@ -159,11 +159,13 @@ class Producer:
 
     def _entries(self, kind: str, method: str) -> list[Entry]:
         draw = self._random
-        count = draw.choices([1, draw.randrange(2, 20), draw.randrange(20, 300), 2500], [40, 40, 10, 1])[0]
+        count = draw.choices([1, draw.randrange(2, 20), draw.randrange(20, 300), 2500], [35, 35, 20, 1])[0]
         ids = [f"b{number:05}" for number in range(count)] if count > len(IDS) else draw.sample(IDS, count)
-        return [self._entry(kind, method, entry_id) for entry_id in ids]
+        # Prices alone, again and again, are kept beside what is much longer.
+        also = "abc" if method != "PATCH" or draw.random() < 0.5 else ""
+        return [self._entry(kind, method, entry_id, also) for entry_id in ids]
 
-    def _entry(self, kind: str, method: str, entry_id: str) -> Entry:
+    def _entry(self, kind: str, method: str, entry_id: str, also: str) -> Entry:
         draw = self._random
         if method == "DELETE":
             return {"id": entry_id}
@@ -172,5 +174,9 @@ class Producer:
             entry["item_id"] = draw.choice(IDS)
         if kind == "item_groups":
             entry["parent_ids"] = draw.sample(IDS, draw.randrange(3))
-        data = {"price": draw.randrange(10**4), draw.choice("abc"): draw.random()}
+        data: dict[str, Any] = {"price": draw.randrange(10**4)}
+        if also:
+            data[draw.choice(also)] = draw.random()
+        if kind == "items" and method == "PUT":
+            data["text"] = "long " * 70
         return entry | {"data": data}

@@ -32,6 +32,7 @@ from tests.support.interposed import Killed, interposed, killed
 from tests.support.key_checker import check_keys
 from tests.support.laws import TERMINAL, StatusWatch
 from tests.support.rig import TEST_SETTINGS, Rig
+from workers import columns, patching
 from workers.plan import HeadChanged, LeaseLost
 
 #: Few of everything, so that all meet all.
@@ -269,10 +270,16 @@ class Histories(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(600)
-def test_the_laws_hold_after_any_history(client: redis.Redis) -> None:
+@pytest.mark.parametrize("beside", [False, True], ids=["PATCHes written into entries", "PATCHes kept beside them"])
+def test_the_laws_hold_after_any_history(client: redis.Redis, beside: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is sent, canceled and run again, and whoever sleeps, dies or loses its lease meanwhile."""
     Histories.client = client
+    if beside:
+        # As if there were many of them, each much shorter than its entry.
+        for module in (columns, patching):
+            monkeypatch.setattr(module, "FEWEST", 1)
+        monkeypatch.setattr(patching, "TIMES_LONGER", 0)
     run_state_machine_as_test(
         Histories,
-        settings=settings(max_examples=80, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )

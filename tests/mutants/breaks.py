@@ -22,6 +22,7 @@ class Break:
 
 SCRIPTS = "shared/lua"
 COMMIT = "integration/test_commit.py"
+PATCHES = "integration/test_patches.py"
 SUBMIT = "integration/test_submit.py"
 
 BREAKS = [
@@ -66,6 +67,20 @@ BREAKS = [
         "if applied == name then",
         "if false then",
         f"{COMMIT}::test_a_commit_sent_again_changes_nothing",
+    ),
+    Break(
+        "patches go with their entry",
+        f"{SCRIPTS}/commit_chunk.lua",
+        "  unpatch(ids)\n",
+        "",
+        f"{PATCHES}::test_what_is_written_anew_or_deleted_has_nothing_beside_it",
+    ),
+    Break(
+        "entry and patch of one moment",
+        "shared/catalogs.py",
+        "*_, (values, changes) = self._run(section, generation, *reads)",
+        "values, changes = self._run(section, generation, *reads[1:3])",
+        f"{PATCHES}::test_an_item_written_anew_between_two_reads_is_not_seen_half_old",
     ),
     Break(
         "begin's fence",

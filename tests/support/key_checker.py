@@ -197,7 +197,12 @@ def _check_entries(client: redis.Redis, catalog_key: str) -> None:
         for kind in (Kind.ITEM_GROUPS,) if name == NO_SECTION else (Kind.ITEMS, Kind.VARIATIONS):
             key, index = of.entries(kind, name, number), of.index(kind, name, number)
             should.update((key, index))
-            _expect(f"{index} against {key}", set(client.zrange(index, 0, -1)), set(client.hkeys(key)))
+            ids = set(client.hkeys(key))
+            _expect(f"{index} against {key}", set(client.zrange(index, 0, -1)), ids)
+            if kind is Kind.ITEMS:
+                patches = of.patches(kind, name, number)
+                should[patches] += 1
+                _expect(f"{patches} beside nothing", set(client.hkeys(patches)) - ids, set())
         if name == NO_SECTION:
             continue
         links = set()

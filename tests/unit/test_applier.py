@@ -15,7 +15,7 @@ from shared.keys import link
 from shared.model import Batch, Chunk, Form, Kind, OnMissing, Operation
 from shared.settings import Settings
 from tests.support.batches import Entry, items, make_batch, make_chunks, named, variations
-from workers import applier
+from workers import patching
 from workers.applier import apply, deletions, guard, wants
 from workers.columns import FEWEST
 
@@ -161,7 +161,7 @@ def test_a_variation_is_linked_to_its_item() -> None:
 def test_many_patches_are_merged_at_once_however_they_were_sent(
     form: Form, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(applier, "_merged_one_by_one", None)
+    monkeypatch.setattr(patching, "_merged_one_by_one", None)
     batch, _ = make_batch(Operation.PATCH, PRICES)
     [chunk] = parse_batch(body, kind=Kind.ITEMS, operation=Operation.PATCH, form=form, max_entries=1000)
     view = View(values=stored(**{f"i{number}": {"data": {"price": 0, "n": number}} for number in range(len(PRICES))}))

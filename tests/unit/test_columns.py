@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from shared.merging import composed, decode_fields, encode_fields, lay_over, merge
 from tests.support import generated
 from workers import columns
 from workers.columns import AT_ONCE, COLUMNS, FEWEST, NAMES_LENGTH, SENT_COLUMNS, SURPRISES
-from workers.merging import decode_fields, encode_fields, merge
 
 #: Some of them special, or what the fields are called inside.
 NAMES = ["id", "price", "rice", "a b", "f0", "é", "type"]
@@ -56,6 +56,12 @@ def together(stored: Sequence[str], sent: Sequence[str]) -> list[bytes] | None:
     return None if after is None else after[-len(stored) :]
 
 
+def names(entry: str) -> set[tuple[str, ...]]:
+    """What an entry has, at the top and in its data."""
+    fields = decode_fields(entry.encode())
+    return {(name,) for name in fields} | {("data", name) for name in decode_fields(fields.get("data", b"{}"))}
+
+
 def has_data(entry: str) -> bool:
     return "data" in decode_fields(entry.encode())
 
@@ -82,6 +88,27 @@ def test_it_is_what_merging_makes(pairs: list[tuple[str, str]]) -> None:
             assert members_of(made) == members_of(expected)
         if not any(sending_data) and has_data(stored):
             assert decode_fields(made)["data"] == decode_fields(stored.encode())["data"]
+
+
+@given(entry=entries(), first=entries(), second=entries())
+def test_two_patches_composed_do_what_both_do_one_after_the_other(entry: str, first: str, second: str) -> None:
+    both = lay_over(lay_over(entry.encode(), first.encode()), second.encode())
+    assert members_of(lay_over(entry.encode(), composed(first.encode(), second.encode()))) == members_of(both)
+
+
+@given(pairs=st.lists(st.tuples(entries(), entries()), min_size=1, max_size=4))
+@example(pairs=[('{"id":1,"price":1,"data":{"price":null}}', '{"price":null,"data":{"price":1}}')])
+def test_many_patches_are_composed_as_one_by_one(pairs: list[tuple[str, str]]) -> None:
+    """Where each names all that is sent behind it; it stays the object it was where nothing changes."""
+    firsts, seconds = ([one.encode() for one in some] * FEWEST for some in zip(*pairs, strict=True))
+    after = columns.compose_columns(firsts, b"[%b]" % b",".join(seconds), seconds[0])
+    if after is None:
+        unnamed = any(not names(first) >= names(second) for first, second in pairs)
+        assert unnamed or not has_data(pairs[0][1])
+        return
+    for first, second, made in zip(firsts, seconds, after, strict=True):
+        assert members_of(made) == members_of(composed(first, second))
+        assert (made is first) == (members_of(made) == members_of(first))
 
 
 @given(number=generated.NUMBERS, other=generated.NUMBERS)

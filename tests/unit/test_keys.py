@@ -31,6 +31,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "by_status": (st.sampled_from(Status),),
     "entries": (_SECTIONED, generated.TEXTS, st.integers(0, 2**31 - 1)),
     "index": (_SECTIONED, generated.TEXTS, st.integers(0, 2**31 - 1)),
+    "patches": (_SECTIONED, generated.TEXTS, st.integers(0, 2**31 - 1)),
     "minutes": (st.integers(1, 10**6),),
     "links": (generated.TEXTS, st.integers(0, 2**31 - 1)),
 }
@@ -91,7 +92,7 @@ def test_all_keys_of_a_catalog_share_its_slot(catalog: str, spelling: Any) -> No
 @given(_CATALOG_KEYS, _spellings())
 def test_every_name_matches_one_declaration(catalog: str, spelling: Any) -> None:
     """So that the key checker can tell what each is; a section without a name is refused at the door."""
-    if spelling[0] in ("entries", "index", "links") and "" in spelling[1]:
+    if spelling[0] in ("entries", "index", "patches", "links") and "" in spelling[1]:
         return
     name = _spell(CatalogKeys(catalog), spelling)
     assert [one.name for one in declarations() if one.pattern.fullmatch(name)] == [spelling[0]]

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import TaskFailed
+from shared.merging import decode_fields, encode_fields, merge, without_nulls
 from tests.support import generated, laws
-from workers.merging import decode_fields, encode_fields, merge, without_nulls
 
 NAMES = ["a", "b", "c"]
 

@@ -39,6 +39,21 @@ def merge(stored: Fields, sent: Fields) -> bool:
     return changed
 
 
+def lay_over(entry: bytes, patch: bytes) -> bytes:
+    """Merge a PATCH that edits no list into an entry."""
+    fields = decode_fields(entry)
+    merge(fields, decode_fields(patch))
+    return encode_fields(fields)
+
+
+def composed(first: bytes, second: bytes) -> bytes:
+    """Make one PATCH of two that edit no lists, for what both do one after the other."""
+    fields, later = decode_fields(first), decode_fields(second)
+    if "data" in fields and "data" in later:
+        later["data"] = msgspec.Raw(encode_fields(decode_fields(fields["data"]) | decode_fields(later["data"])))
+    return encode_fields(fields | later)
+
+
 def overwrite(stored: Fields, sent: Fields) -> bool:
     """Replace the fields of a stored entry that were sent, each whole; null removes.  Returns whether any changed."""
     changed = False
