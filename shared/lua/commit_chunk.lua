@@ -112,20 +112,25 @@ local function put()
   if #ids == 0 then
     return {}
   end
-  local whole = #ids - tonumber(ARGV[34])
-  local fields, patches, past = {}, {}, 0
-  for i = 1, #ids do
-    local into = i <= whole and fields or patches
-    into[#into + 1] = ids[i]
-    into[#into + 1] = sub(text, past + 1, past + lengths[i])
-    past = past + lengths[i]
-  end
-  if #patches > 0 then
-    redis.call('HSET', PATCHES, unpack(patches))
-    if whole == 0 then
-      return {}
+  local past = 0
+  -- List ids and values, as HSET takes them.
+  local function pairs_of(first, last)
+    local fields, place = {}, 0
+    for i = first, last do
+      fields[place + 1] = ids[i]
+      fields[place + 2] = sub(text, past + 1, past + lengths[i])
+      place, past = place + 2, past + lengths[i]
     end
+    return fields
+  end
+  local whole = #ids - tonumber(ARGV[34])
+  local fields = pairs_of(1, whole)
+  if whole < #ids then
+    redis.call('HSET', PATCHES, unpack(pairs_of(whole + 1, #ids)))
     ids = {unpack(ids, 1, whole)}
+  end
+  if whole == 0 then
+    return {}
   end
   local new, marks
   if ARGV[20] == '' then
