@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from shared import scripts
+from shared import scripts, views
 from shared.codec import STAMP_DIGITS
 from shared.effects import LIST_LENGTH, View, Wants
 from shared.keys import CatalogKeys, link_prefix, split_link
 from shared.leases import Generations
-from shared.merging import lay_over
 from shared.model import NO_SECTION, Kind
 from shared.store import Store
 
@@ -44,38 +43,58 @@ class Catalog:
 
     def view(self, kind: Kind, section: str, generations: Generations, wanted: Wants) -> View:
         """Read what the applier wants to see, in one round trip; nothing, if it wants nothing."""
-        keys, view = self._keys, View(only_patches=bool(wanted.patches))
+        keys, view = self._keys, View()
         live, written, of_items = generations
         entries, index = keys.entries(kind, section, written), keys.index(kind, section, written)
         items = keys.index(Kind.ITEMS, section, of_items)
         reads: list[tuple[scripts.Command, Callable[[Any], None]]] = []
         if wanted.values:
-            reads.append((("HMGET", entries, *wanted.values), partial(_take_values, view, wanted.values)))
+            reads.append((("HMGET", entries, *wanted.values), partial(views.take_values, view, wanted.values)))
         # Nobody else writes meanwhile, so what is read in one go belongs together.
-        if patched := (wanted.values or wanted.patches) if kind in PATCHED_BESIDE else []:
+        if wanted.values and kind in PATCHED_BESIDE:
             patches = keys.patches(kind, section, written)
-            reads.append((("HMGET", patches, *patched), partial(_take_patches, view, patched)))
+            reads.append((("HMGET", patches, *wanted.values), partial(views.take_patches, view, wanted.values)))
         if wanted.items:
-            reads.append((("ZMSCORE", items, *wanted.items), partial(_take_items, view, wanted.items)))
+            reads.append((("ZMSCORE", items, *wanted.items), partial(views.take_items, view, wanted.items)))
         if wanted.item_count:
             reads.append((("ZCARD", items), partial(setattr, view, "item_count")))
         if wanted.all_ids:
-            reads.append((("ZRANGE", index, 0, -1), partial(_take_all_ids, view)))
+            reads.append((("ZRANGE", index, 0, -1), partial(views.take_all_ids, view)))
         if wanted.present:
-            reads.append((("ZMSCORE", index, *wanted.present), partial(_take_present, view, wanted.present)))
+            reads.append((("ZMSCORE", index, *wanted.present), partial(views.take_present, view, wanted.present)))
         if wanted.seen:
             seen = keys.index(kind, section, live)
-            reads.append((("ZMSCORE", seen, *wanted.seen), partial(_take_seen, view, wanted.seen)))
+            reads.append((("ZMSCORE", seen, *wanted.seen), partial(views.take_seen, view, wanted.seen)))
         if wanted.seen_values:
             seen = keys.entries(kind, section, live)
-            reads.append((("HMGET", seen, *wanted.seen_values), partial(_take_seen_values, view, wanted.seen_values)))
+            reads.append(
+                (("HMGET", seen, *wanted.seen_values), partial(views.take_seen_values, view, wanted.seen_values))
+            )
             patches = keys.patches(kind, section, live)
-            reads.append((("HMGET", patches, *wanted.seen_values), partial(_patch_seen, view, wanted.seen_values)))
+            reads.append((("HMGET", patches, *wanted.seen_values), partial(views.patch_seen, view, wanted.seen_values)))
         reads += self._reads_of_links(section, written, wanted, view)
         replies = scripts.run(self._client, *(command for command, _ in reads))
         for (_, take), reply in zip(reads, replies, strict=True):
             take(reply)
         return view
+
+    def view_of_patches(self, kind: Kind, section: str, generations: Generations, ids: Sequence[str]) -> View:
+        """Read what was PATCHed of entries, and the values of those only of which nothing was; two round trips."""
+        view, patches = View(), self._keys.patches(kind, section, generations.written)
+        [some] = scripts.run(self._client, ("EXISTS", patches))
+        if some:
+            [found] = scripts.run(self._client, ("HMGET", patches, *ids))
+            views.take_patches(view, ids, found)
+        others = [id_ for id_ in ids if id_ not in view.patches]
+        if others:
+            self.look_closer(view, kind, section, generations, others)
+        return view
+
+    def look_closer(self, view: View, kind: Kind, section: str, generations: Generations, ids: Sequence[str]) -> None:
+        """Add the values of entries to a view that has what was PATCHed of them."""
+        entries = self._keys.entries(kind, section, generations.written)
+        [values] = scripts.run(self._client, ("HMGET", entries, *ids))
+        views.take_more_values(view, ids, values)
 
     def _reads_of_links(
         self, section: str, generation: int, wanted: Wants, view: View
@@ -88,10 +107,10 @@ class Catalog:
             for first in range(0, len(prefixes), LINKED_ITEMS):
                 args: list[scripts.Argument] = [limit, *prefixes[first : first + LINKED_ITEMS]]
                 command = scripts.READ_LINKS.command((keys.links(section, generation),), args)
-                yield command, partial(_take_links, view, limit)
+                yield command, partial(views.take_links, view, limit)
         if wanted.variations:
             variations = keys.entries(Kind.VARIATIONS, section, generation)
-            yield ("HMGET", variations, *wanted.variations), partial(_take_variations, view, wanted.variations)
+            yield ("HMGET", variations, *wanted.variations), partial(views.take_variations, view, wanted.variations)
 
     def size(self, kind: Kind, section: str, generation: int) -> int:
         """Count the entries of a generation."""
@@ -179,10 +198,9 @@ class Catalog:
             [values] = self._run(section, generation, ("HMGET", entries, *ids))
             return [_entry(id_, value) for id_, value in zip(ids, values, strict=True) if value is not None]
         # As of one moment: a patch belongs to what was there when it came, and goes when that is written anew.
-        reads = ("MULTI",), ("HMGET", entries, *ids), ("HMGET", patches, *ids), ("EXEC",)
-        *_, (values, changes) = self._run(section, generation, *reads)
+        [(values, changes)] = self._run(section, generation, scripts.READ_ENTRIES.command((entries, patches), ids))
         found = zip(ids, values, changes, strict=True)
-        return [_entry(id_, patched(value, change)) for id_, value, change in found if value is not None]
+        return [_entry(id_, views.patched(value, change)) for id_, value, change in found if value is not None]
 
     def _settled(self, section: str, read: Callable[[int], T]) -> T:
         """Read from the generation that counts, and again from the next one if that took its place meanwhile.
@@ -213,70 +231,6 @@ class _Replaced(Exception):
 
 def _texts(ids: Sequence[bytes]) -> list[str]:
     return [id_.decode() for id_ in ids]
-
-
-def _take_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
-    view.values = _unstamped(ids, values)
-
-
-def _take_patches(view: View, ids: Sequence[str], patches: Sequence[bytes | None]) -> None:
-    view.patches = _unstamped(ids, patches)
-    for id_, patch in view.patches.items():
-        if id_ in view.values:
-            view.values[id_] = lay_over(view.values[id_], patch)
-
-
-def _patch_seen(view: View, ids: Sequence[str], patches: Sequence[bytes | None]) -> None:
-    for id_, patch in zip(ids, patches, strict=True):
-        if patch is not None and id_ in view.seen_values:
-            view.seen_values[id_] = patched(view.seen_values[id_], patch)
-
-
-def _take_variations(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
-    view.variations = _unstamped(ids, values)
-
-
-def _unstamped(ids: Sequence[str], values: Sequence[bytes | None]) -> dict[str, bytes]:
-    return {id_: value[STAMP_DIGITS:] for id_, value in zip(ids, values, strict=True) if value is not None}
-
-
-def _take_items(view: View, ids: Sequence[str], scores: Sequence[float | None]) -> None:
-    view.items = {id_ for id_, score in zip(ids, scores, strict=True) if score is not None}
-
-
-def _take_all_ids(view: View, ids: Sequence[bytes]) -> None:
-    view.all_ids = {id_.decode() for id_ in ids}
-
-
-def _take_present(view: View, ids: Sequence[str], scores: Sequence[float | None]) -> None:
-    view.present = {id_ for id_, score in zip(ids, scores, strict=True) if score is not None}
-
-
-def _take_seen(view: View, ids: Sequence[str], scores: Sequence[float | None]) -> None:
-    view.seen = {id_ for id_, score in zip(ids, scores, strict=True) if score is not None}
-
-
-def _take_seen_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
-    view.seen_values = {id_: value for id_, value in zip(ids, values, strict=True) if value is not None}
-
-
-def _take_links(view: View, limit: int, reply: Sequence[Any]) -> None:
-    complete, *links = reply
-    # They come in the order of the items: whatever follows a cut is left for the next page.
-    if not view.links_complete or (links and sum(map(len, view.links.values())) >= limit):
-        view.links_complete = False
-        return
-    view.links_complete = bool(complete)
-    for link in links:
-        item_id, variation_id = split_link(link.decode())
-        view.links.setdefault(item_id, []).append(variation_id)
-
-
-def patched(value: bytes, patch: bytes | None) -> bytes:
-    """Lay what was PATCHed over what was written before, both with their update times; the later one stays."""
-    if patch is None:
-        return value
-    return patch[:STAMP_DIGITS] + lay_over(value[STAMP_DIGITS:], patch[STAMP_DIGITS:])
 
 
 def _entry(entry_id: str, value: bytes) -> Entry:

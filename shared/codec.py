@@ -26,7 +26,7 @@ STAMP_DIGITS = 13
 _LEVEL = 1
 
 #: Of a batch's record and its frames.  Raised by a change that older code must not overlook, as it does a new field.
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 #: Ids by kind, and by what became of them.
 Changed = dict[Kind, dict[Outcome, list[str]]]

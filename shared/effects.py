@@ -20,8 +20,6 @@ class Wants:
 
     #: Ids, of the batch's kind, of which the stored value is needed.
     values: list[str] = field(default_factory=list)
-    #: Ids, of the batch's kind, of which only what was PATCHed is needed.
-    patches: list[str] = field(default_factory=list)
     #: Ids of items of which only the existence is needed.
     items: list[str] = field(default_factory=list)
     #: Ids of items of which the variations are needed.
@@ -41,7 +39,6 @@ class Wants:
 
     def __iadd__(self, other: Wants) -> Wants:
         self.values += other.values
-        self.patches += other.patches
         self.items += other.items
         self.links += other.links
         self.variations += other.variations
@@ -57,12 +54,10 @@ class Wants:
 class View:
     """What was read, as of one commit.  The applier keeps it true to the steps it has planned since."""
 
-    #: Entries, without their update time, of those that are there.
+    #: Entries, without their update time, of those that are there; some may be known by their patches only.
     values: dict[str, bytes] = field(default_factory=dict)
-    #: What was PATCHed since they were written; it is in the values already.
+    #: What was PATCHed since they were written; it is in their values, where those are here.
     patches: dict[str, bytes] = field(default_factory=dict)
-    #: Nothing but that was read.
-    only_patches: bool = False
     #: Items that are there.
     items: set[str] = field(default_factory=set)
     item_count: int = 0

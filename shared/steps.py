@@ -93,16 +93,21 @@ Step = Commit | Failure | Piece
 class Plan(Unfolding[Step]):
     """Steps that follow each other, each worked out when it is come to: while that goes on, the one before is taken."""
 
-    def __init__(self, steps: Iterable[Step], most: int) -> None:
-        """Prepare; there are ``most`` steps, unless the last one is a Failure, or a page before the last of a chunk."""
+    def __init__(self, steps: Iterable[Step], most: int | None) -> None:
+        """Prepare; there are ``most`` steps, unless the last one is a Failure, or a page before the last of a chunk.
+
+        None if that is not known: then the next step is worked out before one can be taken.
+        """
         super().__init__(steps)
         self.most = most
 
 
 def ends_round(steps: Sequence[Step], number: int, step: Step) -> bool:
-    """Tell whether a step, the first being number 1, is the last one of these, without working out any other."""
+    """Tell whether a step, the first being number 1, is the last one of these, without working out more than needed."""
     if not isinstance(steps, Plan):
         return number == len(steps)
+    if steps.most is None:
+        return not steps.has(number)
     return number == steps.most or not isinstance(step, Commit) or not step.effects.chunk_ends
 
 

@@ -36,9 +36,15 @@ class Unfolding(Sequence[T_co]):
     def __getitem__(self, index: int | slice) -> T_co | list[T_co]:
         if isinstance(index, slice) or index < 0:
             len(self)
-        while isinstance(index, int) and index >= len(self._made) and self._make_one():
-            pass
+        if isinstance(index, int):
+            self.has(index)
         return self._made[index]
+
+    def has(self, index: int) -> bool:
+        """Tell whether there are so many and one more, and make that."""
+        while index >= len(self._made) and self._make_one():
+            pass
+        return index < len(self._made)
 
     def _make_one(self) -> bool:
         for member in self._rest:

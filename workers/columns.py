@@ -20,8 +20,8 @@ from shared.merging import NULL, decode_fields, decode_list, encode_fields, may_
 
 #: Entries that are taken in hand together: few enough to stay in a processor's cache.
 AT_ONCE = 128
-#: Where one by one is faster: for fewer entries; for more columns, each of which costs a little in every row, of what
-#: is sent and of all; where fields that were not heard of before show more often.
+#: Where one by one is faster: for fewer entries, as callers see to; for more columns, each of which costs a little in
+#: every row, of what is sent and of all; where fields that were not heard of before show more often.
 FEWEST = 32
 SENT_COLUMNS, COLUMNS = 16, 100
 SURPRISES = 2
@@ -59,8 +59,9 @@ class _With(Enum):
     PATCHES = auto()
 
 
-#: Merges changes into rows; yields each as JSON, those in which nothing changed as they were stored.
-_Merge = Callable[[Sequence[bytes], Sequence[Any], Sequence[Any]], Iterator[bytes]]
+#: Merges changes into rows; yields each as JSON, those in which nothing changed as they were stored, None for one of
+#: which that cannot be told.
+_Merge = Callable[[Sequence[bytes], Sequence[Any], Sequence[Any]], Iterator[bytes | None]]
 
 
 class _NotPlain(Exception):
@@ -77,18 +78,16 @@ def merge_columns(stored: Sequence[bytes], sent: bytes, first: bytes) -> list[by
     return _merge(stored, sent, first, _With.NULLS if may_have_nulls(sent) else _With.VALUES)
 
 
-def compose_columns(patches: Sequence[bytes], sent: bytes, first: bytes) -> list[bytes] | None:
+def compose_columns(patches: Sequence[bytes], sent: bytes, first: bytes) -> list[bytes | None] | None:
     """Compose each PATCH with the one sent behind it, as `merging.composed` does; otherwise as `merge_columns`.
 
-    None, too, where one sends a field that the PATCH before it did not: whether it changes anything cannot be told.
+    In the place of one that is sent a field which the PATCH before it did not name, there is None.
     """
     return _merge(patches, sent, first, _With.PATCHES)
 
 
-def _merge(stored: Sequence[bytes], sent: bytes, first: bytes, way: _With) -> list[bytes] | None:
-    if len(stored) < FEWEST:
-        return None
-    merged: list[bytes] = []
+def _merge(stored: Sequence[bytes], sent: bytes, first: bytes, way: _With) -> list[Any] | None:
+    merged: list[Any] = []
     surprises = 0
     try:
         changing, changes = _read_sent(sent, first)
@@ -196,20 +195,14 @@ def merge(stored, rows, changes):
 {indent(_data(data, way), " " * 8) if changing.data is not None else ""}
         yield encode(row) if changed else before
 """
-    names: dict[str, Any] = {
-        "UNSET": UNSET,
-        "NULL": NULL,
-        "encode": encode_fields,
-        "no_data": table.no_data,
-        "NotPlain": _NotPlain,
-    }
+    names: dict[str, Any] = {"UNSET": UNSET, "NULL": NULL, "encode": encode_fields, "no_data": table.no_data}
     exec(code, names)
     merge: _Merge = names["merge"]
     return merge
 
 
 def _data(columns: str, way: _With) -> str:
-    begin = "raise NotPlain" if way is _With.PATCHES else "row.data = data = no_data()"
+    begin = "yield None; continue" if way is _With.PATCHES else "row.data = data = no_data()"
     return f"""
 sent, data = change.data, row.data
 if sent is not UNSET:
@@ -223,7 +216,7 @@ if sent is not UNSET:
 _BEFORE_IT_IS_COMPARED = {
     _With.VALUES: "",
     _With.NULLS: "if value == NULL: value = UNSET",
-    _With.PATCHES: "if {stored} is UNSET: raise NotPlain",
+    _With.PATCHES: "if {stored} is UNSET: yield None; continue",
 }
 
 

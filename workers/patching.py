@@ -6,10 +6,11 @@ next PATCHes of the same fields, prices say, then read and write these short tex
 
 from __future__ import annotations
 
+from array import array
 from itertools import compress
 from operator import is_not
 
-from shared.effects import Puts, View, Wants
+from shared.effects import Puts, View
 from shared.errors import TaskFailed, Wrong
 from shared.merging import Fields, composed, decode_fields, encode_fields, merge
 from shared.model import Batch, Chunk, Form, Kind, OnMissing, Operation, Outcome
@@ -17,58 +18,91 @@ from workers.columns import FEWEST, compose_columns, merge_columns
 from workers.failures import failure
 from workers.warnings import left_out
 
-#: What is PATCHed is kept beside an entry, instead of written into it, up to so many bytes, and where the entry is so
-#: many times longer: then it is not worth reading and writing the entry each time its price changes.
-PATCH_BYTES = 1024
+#: What is PATCHed is kept beside an entry, instead of written into it, if the entry is so many times longer: then it is
+#: not worth reading and writing it each time its price changes.  What is there may grow, up to so many bytes.
 TIMES_LONGER = 4
+PATCH_BYTES = 1024
 
 
 class Unseen(Exception):
-    """More has to be read before a chunk can be applied: all that the applier wants."""
+    """Of some entries more has to be seen than what was PATCHed."""
+
+    def __init__(self, ids: list[str]) -> None:
+        self.ids = ids
 
 
-def wants_first(batch: Batch, chunk: Chunk) -> Wants | None:
-    """Say what may be enough to read, and is little; None if nothing is."""
-    if (batch.kind, batch.operation) != (Kind.ITEMS, Operation.PATCH) or len(chunk) < FEWEST or left_out(chunk):
-        return None
-    return Wants(patches=chunk.ids)
+def go_by_patches(batch: Batch, chunk: Chunk) -> bool:
+    """Tell whether it may be enough to see what was PATCHed of the entries of a chunk."""
+    patches_items = (batch.kind, batch.operation) == (Kind.ITEMS, Operation.PATCH)
+    return patches_items and len(chunk) >= FEWEST and not left_out(chunk)
 
 
 def patch(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str], Puts]:
     """Merge a chunk into what is there; returns what to write whole, the outcomes, and what to keep beside entries.
 
-    Raises TaskFailed, and Unseen if the view shows only what `wants_first` said, and more has to be looked at.
+    Raises TaskFailed; and Unseen, the view being as it was, if some entries are known by their patches only, and that
+    is not enough.
     """
-    if view.only_patches:
-        return _composed_at_once(batch, chunk, view)
-    at_once = _merged_at_once(batch, chunk, view)
-    if at_once is None:
+    by_patch = [entry_id in view.patches and entry_id not in view.values for entry_id in chunk.ids]
+    if not any(by_patch):
+        return _patch_values(batch, chunk, view)
+    if all(by_patch):
+        return _patch_patches(batch, chunk, view)
+    there = [entry_id for entry_id, so in zip(chunk.ids, by_patch, strict=True) if so]
+    rest = _pick(chunk, [not so for so in by_patch])
+    if not all(entry_id in view.values for entry_id in rest.ids):
+        # What becomes of one that is missing is for the whole chunk to say.
+        raise Unseen(there)
+    merged = _merged_at_once(batch, rest, view)
+    if merged is None:
+        raise Unseen(there)
+    _, composed, patches = _patch_patches(batch, _pick(chunk, by_patch), view)
+    puts, more = _kept_beside(rest, view, merged[0])
+    outcomes = iter(merged[1]), iter(composed)
+    patches = Puts([*patches.ids, *more.ids], [*patches.values, *more.values])
+    return puts, [next(outcomes[so]) for so in by_patch], patches
+
+
+def _patch_values(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str], Puts]:
+    known = len(chunk) >= FEWEST and not left_out(chunk) and all(map(view.values.__contains__, chunk.ids))
+    merged = _merged_at_once(batch, chunk, view) if known else None
+    if merged is None:
         return *_merged_one_by_one(batch, chunk, view), Puts()
-    puts, outcomes = at_once
+    puts, outcomes = merged
     puts, patches = _kept_beside(chunk, view, puts) if batch.kind is Kind.ITEMS else (puts, Puts())
     return puts, outcomes, patches
 
 
+def _patch_patches(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str], Puts]:
+    """Change what was PATCHed before.  Raises Unseen of those where there is more to look at."""
+    before = [view.patches[entry_id] for entry_id in chunk.ids]
+    after = compose_columns(before, _listed(batch, chunk), next(chunk.entries()))
+    if after is None:
+        raise Unseen(chunk.ids)
+    told = [value for value in after if value is not None and len(value) <= PATCH_BYTES]
+    if len(told) < len(after):
+        known = set(map(id, told))
+        raise Unseen([entry_id for entry_id, value in zip(chunk.ids, after, strict=True) if id(value) not in known])
+    patches, outcomes = _changed(chunk, before, told)
+    view.patches.update(zip(patches.ids, patches.values, strict=True))
+    return Puts(new=[]), outcomes, patches
+
+
 def _merged_at_once(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str]] | None:
-    """Merge all, if all are there and fields are all that changes."""
-    before = [value for value in map(view.values.get, chunk.ids) if value is not None]
-    if not before or len(before) < len(chunk) or left_out(chunk):
-        return None
+    """Merge all into what is there, if fields are all that changes."""
+    before = [view.values[entry_id] for entry_id in chunk.ids]
     after = merge_columns(before, _listed(batch, chunk), next(chunk.entries()))
     return None if after is None else _changed(chunk, before, after)
 
 
-def _composed_at_once(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str], Puts]:
-    """Change what was PATCHed before.  Raises Unseen if there is more to look at."""
-    before = [patch for patch in map(view.patches.get, chunk.ids) if patch is not None]
-    if len(before) < len(chunk):
-        raise Unseen
-    after = compose_columns(before, _listed(batch, chunk), next(chunk.entries()))
-    if after is None or max(map(len, after)) > PATCH_BYTES:
-        raise Unseen
-    patches, outcomes = _changed(chunk, before, after)
-    view.patches.update(zip(patches.ids, patches.values, strict=True))
-    return Puts(new=[]), outcomes, patches
+def _pick(chunk: Chunk, which: list[bool]) -> Chunk:
+    """Make a chunk of some of the entries of another."""
+    entries = list(compress(chunk.entries(), which))
+    bounds, start = array("I"), 0
+    for entry in entries:
+        bounds.extend((start, start + len(entry)))
+        start += len(entry) + 1
+    return Chunk(b",".join(entries), list(compress(chunk.ids, which)), bounds)
 
 
 def _changed(chunk: Chunk, before: list[bytes], after: list[bytes]) -> tuple[Puts, list[str]]:

@@ -1,8 +1,8 @@
-"""Turn a window of work into steps: read once, apply in order, note who fails."""
+"""Turn a window of work into steps: read at once, apply in order, note who fails."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import takewhile
 
@@ -19,7 +19,7 @@ from workers import applier
 from workers.check import check, may_fail
 from workers.exports import Exporter
 from workers.flip import plan_flip
-from workers.patching import Unseen, wants_first
+from workers.patching import Unseen, go_by_patches
 
 
 class LeaseLost(Exception):
@@ -132,22 +132,27 @@ class Planner:
             for i, frame in enumerate(work.frames)
             if not part.parts or part.kind_of(work.chunk + i) is part.kind
         ]
-        first = [wants for _, _, chunk in chunks if (wants := wants_first(part, chunk))]
-        if len(first) == len(chunks):
-            view = self._view(part, run[0], first)
-            steps = self._steps(chunks, view)
-            with suppress(Unseen):
-                return Plan(_while_seen(next(steps), steps), most=len(chunks))
-        view = self._view(part, run[0], [applier.wants(part, chunk) for _, _, chunk in chunks])
+        if all(go_by_patches(part, chunk) for _, _, chunk in chunks):
+            return self._plan_by_patches(part, run[0], chunks)
+        wanted = Wants()
+        for _, _, chunk in chunks:
+            wanted += applier.wants(part, chunk)
+        view = self._catalog.view(part.kind, part.section, run[0].generations(part.kind), wanted)
+        view.items_to_come = part.items_follow(run[0].chunk)
         return Plan(self._steps(chunks, view), most=len(chunks))
 
-    def _view(self, part: Batch, head: Work, wants: Iterable[Wants]) -> View:
-        wanted = Wants()
-        for each in wants:
-            wanted += each
-        view = self._catalog.view(part.kind, part.section, head.generations(part.kind), wanted)
-        view.items_to_come = part.items_follow(head.chunk)
-        return view
+    def _plan_by_patches(self, part: Batch, head: Work, chunks: list[tuple[Work, int, Chunk]]) -> Plan:
+        """Look no closer than the first chunk needs, and go on as far as that is enough."""
+        where = part.kind, part.section, head.generations(part.kind)
+        view = self._catalog.view_of_patches(*where, [entry_id for _, _, chunk in chunks for entry_id in chunk.ids])
+        while True:
+            steps = self._steps(chunks, view)
+            try:
+                first = next(steps)
+            except Unseen as unseen:
+                self._catalog.look_closer(view, *where, unseen.ids)
+            else:
+                return Plan(_while_seen(first, steps), most=None)
 
     def _steps(self, chunks: list[tuple[Work, int, Chunk]], view: View) -> Iterator[Step]:
         for work, number, chunk in chunks:
@@ -170,7 +175,7 @@ class Planner:
 
 
 def _while_seen(head: Step, others: Iterator[Step]) -> Iterator[Step]:
-    """End before one of which more has to be seen: it will be the next round's head, and that is looked at whole."""
+    """End before one of which more has to be seen: it will be the next round's head, and is then looked at closer."""
     yield head
     with suppress(Unseen):
         yield from others

@@ -14,8 +14,9 @@ from tests.support.batches import Entry, items, named
 from tests.support.files import MULTIPART, multipart
 from tests.support.ingress import Ingress
 from tests.support.key_checker import check_keys
-from tests.support.rig import Rig
+from tests.support.rig import ACME, Rig
 from workers.columns import FEWEST
+from workers.drain import Drained
 
 #: Enough to be merged at once; each many times longer than what is sent for it.
 IDS = [f"i{number:03}" for number in range(FEWEST)]
@@ -83,6 +84,39 @@ def test_other_fields_join_what_is_beside(filled: Rig) -> None:
     filled.drain()
     assert patched(filled)[IDS[0]]["data"] == {"price": 10, "old": None, "new": "x"}
     assert data_of(filled) == {"text": "long " * 100, "price": 10, "new": "x"}
+    filled.check_laws()
+
+
+def test_some_may_have_nothing_beside_them(rig: Rig) -> None:
+    """Those that are short, those that did not change, those that came later: they are looked at whole, each time."""
+    rig.put(*LONG)
+    rig.put(*items(IDS[3], data={"price": 1}))
+    rig.put(*items(IDS[5], IDS[6], data={"text": "long " * 100, "price": 7}))
+    first = rig.patch(*changes(price=7))
+    rig.drain()
+    assert rig.report(first) == "uuuuunn" + "u" * (len(IDS) - 7)
+    assert set(patched(rig)) == set(IDS) - {IDS[3], IDS[5], IDS[6]}
+    rig.put(*LONG[8:10])
+    second = rig.patch(*changes(price=7)[:20], *changes(price=8)[20:])
+    rig.drain()
+    assert rig.report(second) == "n" * 8 + "uu" + "n" * 10 + "u" * (len(IDS) - 20)
+    third = rig.patch(*changes(price=9))
+    rig.drain()
+    assert rig.report(third) == "u" * len(IDS)
+    assert set(patched(rig)) == set(IDS) - {IDS[3]}
+    fourth = rig.patch(*changes(price=9)[:30], *named("missing"), *changes(price=10)[30:], on_missing=OnMissing.IGNORE)
+    rig.drain()
+    assert rig.report(fourth) == "n" * 30 + "i" + "u" * (len(IDS) - 30)
+    rig.check_laws()
+    check_keys(rig.client)
+
+
+def test_the_drain_goes_on_where_more_has_to_be_looked_at(filled: Rig) -> None:
+    """In the same slice: tasks that send other fields in turns do not make it ring for itself."""
+    for number in range(3):
+        filled.patch(*changes(price=number))
+        filled.patch(*changes(**{f"field-{number}": 1}))
+    assert filled.drainer().drain(ACME) is Drained.EMPTY
     filled.check_laws()
 
 
@@ -188,7 +222,7 @@ def test_an_item_written_anew_between_two_reads_is_not_seen_half_old(
         for command in commands:
             connection.send_command(*command)
             replies.append(connection.read_response())
-            if command[0] == "HMGET" and meanwhile:
+            if meanwhile:
                 monkeypatch.undo()
                 filled.put(*meanwhile.pop())
                 filled.drain()

@@ -1,0 +1,95 @@
+"""Fill a view with what was read: replies of the store, in the order they were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from shared.codec import STAMP_DIGITS
+from shared.effects import View
+from shared.keys import split_link
+from shared.merging import lay_over
+
+
+def take_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
+    """Take entries."""
+    view.values = _unstamped(ids, values)
+
+
+def take_patches(view: View, ids: Sequence[str], patches: Sequence[bytes | None]) -> None:
+    """Take what was PATCHed, and lay it over the values that are there."""
+    view.patches = _unstamped(ids, patches)
+    for id_, patch in view.patches.items():
+        if id_ in view.values:
+            view.values[id_] = lay_over(view.values[id_], patch)
+
+
+def take_more_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
+    """Take entries of which it is known what was PATCHed; forget that of those that are not there."""
+    view.values |= _unstamped(ids, values)
+    for id_ in filter(view.patches.__contains__, ids):
+        if id_ in view.values:
+            view.values[id_] = lay_over(view.values[id_], view.patches[id_])
+        else:
+            del view.patches[id_]
+
+
+def patch_seen(view: View, ids: Sequence[str], patches: Sequence[bytes | None]) -> None:
+    """Lay what was PATCHed over what readers see."""
+    for id_, patch in zip(ids, patches, strict=True):
+        if patch is not None and id_ in view.seen_values:
+            view.seen_values[id_] = patched(view.seen_values[id_], patch)
+
+
+def take_variations(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
+    """Take variations that go with items."""
+    view.variations = _unstamped(ids, values)
+
+
+def _unstamped(ids: Sequence[str], values: Sequence[bytes | None]) -> dict[str, bytes]:
+    return {id_: value[STAMP_DIGITS:] for id_, value in zip(ids, values, strict=True) if value is not None}
+
+
+def take_items(view: View, ids: Sequence[str], scores: Sequence[float | None]) -> None:
+    """Take the scores of items, which those that are there have."""
+    view.items = {id_ for id_, score in zip(ids, scores, strict=True) if score is not None}
+
+
+def take_all_ids(view: View, ids: Sequence[bytes]) -> None:
+    """Take the ids of all entries."""
+    view.all_ids = {id_.decode() for id_ in ids}
+
+
+def take_present(view: View, ids: Sequence[str], scores: Sequence[float | None]) -> None:
+    """Take the scores of entries in the generation that is written to."""
+    view.present = {id_ for id_, score in zip(ids, scores, strict=True) if score is not None}
+
+
+def take_seen(view: View, ids: Sequence[str], scores: Sequence[float | None]) -> None:
+    """Take the scores of entries in the generation that readers see."""
+    view.seen = {id_ for id_, score in zip(ids, scores, strict=True) if score is not None}
+
+
+def take_seen_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
+    """Take entries as readers see them."""
+    view.seen_values = {id_: value for id_, value in zip(ids, values, strict=True) if value is not None}
+
+
+def take_links(view: View, limit: int, reply: Sequence[Any]) -> None:
+    """Take which variations items have."""
+    complete, *links = reply
+    # They come in the order of the items: whatever follows a cut is left for the next page.
+    if not view.links_complete or (links and sum(map(len, view.links.values())) >= limit):
+        view.links_complete = False
+        return
+    view.links_complete = bool(complete)
+    for link in links:
+        item_id, variation_id = split_link(link.decode())
+        view.links.setdefault(item_id, []).append(variation_id)
+
+
+def patched(value: bytes, patch: bytes | None) -> bytes:
+    """Lay what was PATCHed over what was written before, both with their update times; the later one stays."""
+    if patch is None:
+        return value
+    return patch[:STAMP_DIGITS] + lay_over(value[STAMP_DIGITS:], patch[STAMP_DIGITS:])
