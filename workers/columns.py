@@ -59,9 +59,9 @@ class _With(Enum):
     PATCHES = auto()
 
 
-#: Merges changes into rows; yields each as JSON, those in which nothing changed as they were stored, None for one of
-#: which that cannot be told.
-_Merge = Callable[[Sequence[bytes], Sequence[Any], Sequence[Any]], Iterator[bytes | None]]
+#: Merges changes into rows; yields each as JSON, those in which nothing changed as they were stored, and nothing at all
+#: for those of which that cannot be told.
+_Merge = Callable[[Sequence[bytes], Sequence[Any], Sequence[Any]], Iterator[bytes]]
 
 
 class _NotPlain(Exception):
@@ -78,16 +78,16 @@ def merge_columns(stored: Sequence[bytes], sent: bytes, first: bytes) -> list[by
     return _merge(stored, sent, first, _With.NULLS if may_have_nulls(sent) else _With.VALUES)
 
 
-def compose_columns(patches: Sequence[bytes], sent: bytes, first: bytes) -> list[bytes | None] | None:
+def compose_columns(patches: Sequence[bytes], sent: bytes, first: bytes) -> list[bytes] | None:
     """Compose each PATCH with the one sent behind it, as `merging.composed` does; otherwise as `merge_columns`.
 
-    In the place of one that is sent a field which the PATCH before it did not name, there is None.
+    In the place of one that is sent a field which the PATCH before it did not name, there is an empty one.
     """
     return _merge(patches, sent, first, _With.PATCHES)
 
 
-def _merge(stored: Sequence[bytes], sent: bytes, first: bytes, way: _With) -> list[Any] | None:
-    merged: list[Any] = []
+def _merge(stored: Sequence[bytes], sent: bytes, first: bytes, way: _With) -> list[bytes] | None:
+    merged: list[bytes] = []
     surprises = 0
     try:
         changing, changes = _read_sent(sent, first)
@@ -202,7 +202,7 @@ def merge(stored, rows, changes):
 
 
 def _data(columns: str, way: _With) -> str:
-    begin = "yield None; continue" if way is _With.PATCHES else "row.data = data = no_data()"
+    begin = "yield b''; continue" if way is _With.PATCHES else "row.data = data = no_data()"
     return f"""
 sent, data = change.data, row.data
 if sent is not UNSET:
@@ -216,7 +216,7 @@ if sent is not UNSET:
 _BEFORE_IT_IS_COMPARED = {
     _With.VALUES: "",
     _With.NULLS: "if value == NULL: value = UNSET",
-    _With.PATCHES: "if {stored} is UNSET: yield None; continue",
+    _With.PATCHES: "if {stored} is UNSET: yield b''; continue",
 }
 
 

@@ -48,18 +48,16 @@ def patch(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str], Puts
         return _patch_values(batch, chunk, view)
     if all(by_patch):
         return _patch_patches(batch, chunk, view)
-    there = [entry_id for entry_id, so in zip(chunk.ids, by_patch, strict=True) if so]
-    rest = _pick(chunk, [not so for so in by_patch])
-    if not all(entry_id in view.values for entry_id in rest.ids):
-        # What becomes of one that is missing is for the whole chunk to say.
-        raise Unseen(there)
-    merged = _merged_at_once(batch, rest, view)
+    known, rest = _pick(chunk, by_patch), _pick(chunk, [not so for so in by_patch])
+    # What becomes of the others, if one is missing or a list is edited, is for the whole chunk to say.
+    merged = _merged_at_once(batch, rest, view) if all(map(view.values.__contains__, rest.ids)) else None
     if merged is None:
-        raise Unseen(there)
-    _, composed, patches = _patch_patches(batch, _pick(chunk, by_patch), view)
-    puts, more = _kept_beside(rest, view, merged[0])
-    outcomes = iter(merged[1]), iter(composed)
-    patches = Puts([*patches.ids, *more.ids], [*patches.values, *more.values])
+        raise Unseen(known.ids)
+    _, composed_outcomes, composed_patches = _patch_patches(batch, known, view)
+    puts, patches = _kept_beside(rest, view, merged[0])
+    outcomes = iter(merged[1]), iter(composed_outcomes)
+    patches.ids.extend(composed_patches.ids)
+    patches.values.extend(composed_patches.values)
     return puts, [next(outcomes[so]) for so in by_patch], patches
 
 
@@ -79,11 +77,10 @@ def _patch_patches(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[s
     after = compose_columns(before, _listed(batch, chunk), next(chunk.entries()))
     if after is None:
         raise Unseen(chunk.ids)
-    told = [value for value in after if value is not None and len(value) <= PATCH_BYTES]
-    if len(told) < len(after):
-        known = set(map(id, told))
-        raise Unseen([entry_id for entry_id, value in zip(chunk.ids, after, strict=True) if id(value) not in known])
-    patches, outcomes = _changed(chunk, before, told)
+    too_little = [not value or len(value) > PATCH_BYTES for value in after]
+    if any(too_little):
+        raise Unseen(list(compress(chunk.ids, too_little)))
+    patches, outcomes = _changed(chunk, before, after)
     view.patches.update(zip(patches.ids, patches.values, strict=True))
     return Puts(new=[]), outcomes, patches
 

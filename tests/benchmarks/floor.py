@@ -48,7 +48,7 @@ class Floor:
         return self._repeat(bodies, seconds, self._write)
 
     def patch(self, bodies: Sequence[bytes], seconds: float) -> float:
-        """Merge bodies over and over into what is there: HMGET of 1,000, merged as Sluice does it, HSET."""
+        """Merge bodies over and over into what is there: HMGET of 1,000, all merged at once, HSET of them whole."""
         return self._repeat(bodies, seconds, self._merge)
 
     def delete(self, bodies: Sequence[bytes]) -> float:
