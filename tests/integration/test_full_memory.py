@@ -12,7 +12,7 @@ import redis
 from shared import memory
 from shared.errors import StoreFull
 from shared.memory import Room
-from shared.model import Operation, Status
+from shared.model import Kind, Operation, Status
 from tests.support.batches import items, make_batch
 from tests.support.ingress import Ingress
 from tests.support.rig import ACME, Rig
@@ -42,6 +42,12 @@ def test_what_waits_is_applied(full: Rig) -> None:
     """Only that makes room again."""
     assert full.drainer().drain(ACME) is Drained.EMPTY
     assert full.statuses() == {1: "DONE", 2: "DONE"}
+
+
+def test_items_are_read(full: Rig) -> None:
+    """With what is kept beside them, too; a script may do so in the oldest server, a transaction may not."""
+    full.drain()
+    assert [entry.id for entry in full.catalog().get(Kind.ITEMS, "Products", ["a"])] == ["a"]
 
 
 def test_retention_goes_on(full: Rig) -> None:
