@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from shared import scripts, views
 from shared.codec import STAMP_DIGITS
-from shared.effects import LIST_LENGTH, View, Wants
+from shared.effects import LIST_LENGTH, PATCHED_BESIDE, View, Wants
 from shared.keys import CatalogKeys, link_prefix, split_link
 from shared.leases import Generations
 from shared.model import NO_SECTION, Kind
@@ -19,9 +19,6 @@ T = TypeVar("T")
 
 #: Items whose variations one call looks for: 5 µs each, so that none holds the server up.
 LINKED_ITEMS = 400
-
-#: Kinds whose PATCHes may be kept beside the entries.
-PATCHED_BESIDE = (Kind.ITEMS,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class Entry:
 
 
 class Catalog:
-    """The entries of one catalog.  Every call is one or two round trips; raises StoreUnavailable."""
+    """The entries of one catalog.  Every call is one to three round trips; raises StoreUnavailable."""
 
     def __init__(self, client: Store, catalog_key: str) -> None:
         self._client = client
@@ -50,10 +47,7 @@ class Catalog:
         reads: list[tuple[scripts.Command, Callable[[Any], None]]] = []
         if wanted.values:
             reads.append((("HMGET", entries, *wanted.values), partial(views.take_values, view, wanted.values)))
-        # Nobody else writes meanwhile, so what is read in one go belongs together.
-        if wanted.values and kind in PATCHED_BESIDE:
-            patches = keys.patches(kind, section, written)
-            reads.append((("HMGET", patches, *wanted.values), partial(views.take_patches, view, wanted.values)))
+        reads += self._reads_of_patches(kind, section, written, wanted.values, partial(views.take_patches, view))
         if wanted.items:
             reads.append((("ZMSCORE", items, *wanted.items), partial(views.take_items, view, wanted.items)))
         if wanted.item_count:
@@ -70,16 +64,22 @@ class Catalog:
             reads.append(
                 (("HMGET", seen, *wanted.seen_values), partial(views.take_seen_values, view, wanted.seen_values))
             )
-            patches = keys.patches(kind, section, live)
-            reads.append((("HMGET", patches, *wanted.seen_values), partial(views.patch_seen, view, wanted.seen_values)))
+        reads += self._reads_of_patches(kind, section, live, wanted.seen_values, partial(views.patch_seen, view))
         reads += self._reads_of_links(section, written, wanted, view)
         replies = scripts.run(self._client, *(command for command, _ in reads))
         for (_, take), reply in zip(reads, replies, strict=True):
             take(reply)
         return view
 
+    def _reads_of_patches(
+        self, kind: Kind, section: str, generation: int, ids: Sequence[str], take: Callable[..., None]
+    ) -> Iterator[tuple[scripts.Command, Callable[[Any], None]]]:
+        """Read what was PATCHed, behind the values: nobody else writes meanwhile, so both belong together."""
+        if ids and kind in PATCHED_BESIDE:
+            yield ("HMGET", self._keys.patches(kind, section, generation), *ids), partial(take, ids)
+
     def view_of_patches(self, kind: Kind, section: str, generations: Generations, ids: Sequence[str]) -> View:
-        """Read what was PATCHed of entries, and the values of those only of which nothing was; two round trips."""
+        """Read what was PATCHed of entries, and the values of those only of which nothing was."""
         view, patches = View(), self._keys.patches(kind, section, generations.written)
         [some] = scripts.run(self._client, ("EXISTS", patches))
         if some:

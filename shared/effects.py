@@ -10,6 +10,9 @@ from shared.model import Kind
 PUT_MARK = "?"
 
 
+#: Kinds whose PATCHes may be kept beside the entries, instead of written into them.
+PATCHED_BESIDE = frozenset({Kind.ITEMS})
+
 #: Bounds what one commit does at once.
 LIST_LENGTH = 1000
 

@@ -35,7 +35,7 @@ def wants(batch: Batch, chunk: Chunk) -> Wants:
 def apply(batch: Batch, chunk: Chunk, view: View) -> Effects:
     """Compute the effects of one chunk, and bring the view up to date with them.
 
-    Raises TaskFailed if the data makes it impossible, and Unseen as `patching.patch`; the view is then of no use any
+    Raises Unseen as `patching.patch`; and TaskFailed if the data makes it impossible: the view is then of no use any
     more.
     """
     match batch.operation:

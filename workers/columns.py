@@ -145,6 +145,7 @@ def _with(known: _Names, changing: _Names) -> _Names:
 
 
 def _few(top: Iterable[str], data: Iterable[str] | None, most: int) -> _Names:
+    """Name each field once.  Raises _NotPlain if they are too many."""
     names = _Names(tuple(dict.fromkeys(top)), None if data is None else tuple(dict.fromkeys(data)))
     all_names = names.top + (names.data or ())
     if len(all_names) > most or sum(map(len, all_names)) > NAMES_LENGTH:

@@ -10,10 +10,10 @@ from array import array
 from itertools import compress
 from operator import is_not
 
-from shared.effects import Puts, View
+from shared.effects import PATCHED_BESIDE, Puts, View
 from shared.errors import TaskFailed, Wrong
 from shared.merging import Fields, composed, decode_fields, encode_fields, merge
-from shared.model import Batch, Chunk, Form, Kind, OnMissing, Operation, Outcome
+from shared.model import Batch, Chunk, Form, OnMissing, Operation, Outcome
 from workers.columns import FEWEST, compose_columns, merge_columns
 from workers.failures import failure
 from workers.warnings import left_out
@@ -33,8 +33,8 @@ class Unseen(Exception):
 
 def go_by_patches(batch: Batch, chunk: Chunk) -> bool:
     """Tell whether it may be enough to see what was PATCHed of the entries of a chunk."""
-    patches_items = (batch.kind, batch.operation) == (Kind.ITEMS, Operation.PATCH)
-    return patches_items and len(chunk) >= FEWEST and not left_out(chunk)
+    may_be = batch.kind in PATCHED_BESIDE and batch.operation is Operation.PATCH
+    return may_be and len(chunk) >= FEWEST and not left_out(chunk)
 
 
 def patch(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str], Puts]:
@@ -67,7 +67,7 @@ def _patch_values(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[st
     if merged is None:
         return *_merged_one_by_one(batch, chunk, view), Puts()
     puts, outcomes = merged
-    puts, patches = _kept_beside(chunk, view, puts) if batch.kind is Kind.ITEMS else (puts, Puts())
+    puts, patches = _kept_beside(chunk, view, puts) if batch.kind in PATCHED_BESIDE else (puts, Puts())
     return puts, outcomes, patches
 
 
