@@ -55,13 +55,13 @@ def _bars(axes: Any, results: Results, figures: dict[str, str], *, relative_to: 
     systems = [system for system in SYSTEMS if any(system in results.values[name] for name in shown)]
     width = 0.8 / max(1, len(systems))
     for place, system in enumerate(systems):
-        heights = []
-        for name in shown:
-            value = results.median(name, system)
-            base = results.median(name, relative_to) if relative_to else 1.0
-            heights.append(value / base if value and base else 0.0)
+        # By the ratios of the table, where what stands beside is a ratio.
+        heights = [
+            (results.ratio(name, system, relative_to) if relative_to else results.median(name, system)) or 0.0
+            for name in shown
+        ]
         left = [number + (place - (len(systems) - 1) / 2) * width for number in range(len(shown))]
         drawn = axes.bar(left, heights, width, label=system, color=_COLOURS[system])
-        labels = [f"{height:.3g}" if height else "" for height in heights]
-        axes.bar_label(drawn, labels, fontsize=7)
+        if system != relative_to:
+            axes.bar_label(drawn, [f"{height:.2g}" if height else "" for height in heights], fontsize=7)
     axes.set_xticks(range(len(shown)), [figures[name] for name in shown], fontsize=8)
