@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.bars import BARS
+from tests.benchmarks.ceiling import single_entries_per_s
 from tests.benchmarks.results import Results
 from tests.benchmarks.rows import FLOOR, ROWS, SLUICE, SYSTEMS, USUAL
 
@@ -29,7 +30,7 @@ def write(results: Results, about: dict[str, Any], folder: Path) -> None:
 
 def table(results: Results, about: dict[str, Any]) -> str:
     """Render the figures of all systems, those of Sluice alone, and the promises."""
-    parts = [_preamble(about), _comparison(results), _alone(results), _promises(results)]
+    parts = [_preamble(about), _comparison(results), _alone(results), _promises(results), _ceiling(results, about)]
     notes = [f"* {note}" for note in results.notes]
     return "\n\n".join(part for part in (*parts, "\n".join(notes)) if part) + "\n"
 
@@ -74,6 +75,17 @@ def _promises(results: Results) -> str:
             rows.append([bar["title"], bar["wanted"], value, "yes" if bar["met"] else "**no**"])
     left = f"Not measured: {'; '.join(unmeasured)}." if unmeasured else ""
     return "\n\n".join(filter(None, (_markdown(["promise", "", "measured", "held"], rows), left)))
+
+
+def _ceiling(results: Results, about: dict[str, Any]) -> str:
+    at_most = single_entries_per_s(results, cores=about["machine"]["cores"])
+    usual = results.median("put_1", USUAL)
+    if at_most is None or usual is None:
+        return ""
+    return (
+        f"Single entries from end to end could be {_shown(at_most)} a second, {_times(at_most / usual)} the usual way: "
+        "if the ingress did no more for one than for an empty answer, store and worker no more than alone, on full cores."
+    )
 
 
 def _bars(results: Results) -> Iterator[dict[str, Any]]:

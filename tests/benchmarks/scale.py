@@ -14,7 +14,7 @@ from tests.benchmarks.producers import Sent, send_all
 from tests.benchmarks.results import Results, Values, percentile
 from tests.benchmarks.store import rewrite_log, wait_freed
 from tests.benchmarks.systems import System
-from tests.benchmarks.throughput import Meter, send_for
+from tests.benchmarks.throughput import Meter, note_cpu, send_for
 from tests.benchmarks.trickle import Trickle
 
 #: Connections that fill a system.
@@ -47,7 +47,7 @@ def trickle(system: System, plan: Plan, results: Results) -> Values:
     meter = Meter(system, results)
     before = system.cpu()
     taken = Trickle(system, TRICKLING[: plan.trickling], per_s=plan.trickle_per_s, batches=plan.trickling).run()
-    meter.note_cpu("trickle_p50", before, plan.trickling)
+    note_cpu(results, "trickle_p50", system, before, plan.trickling)
     meter.wait(plan.trickling)
     return {"trickle_p50": percentile(taken, 50), "trickle_p99": percentile(taken, 99)}
 

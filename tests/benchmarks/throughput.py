@@ -52,7 +52,7 @@ class Meter:
             nonlocal seconds
             self.system.wait_all_ended(self.accepted)
             seconds = time.perf_counter() - start
-            self.note_cpu(figure, before, batches)
+            note_cpu(self.results, figure, self.system, before, batches)
             # A worker takes a catalog off the backlog before it looks whether something came, and then puts it back.
             return self.system.count_done(sorted(self._catalogs)) == self.accepted
 
@@ -64,12 +64,13 @@ class Meter:
         self.accepted += batches
         self.system.wait_all_ended(self.accepted)
 
-    def note_cpu(self, figure: str, before: dict[str, float], batches: int) -> None:
-        """Keep what each part used since ``before``."""
-        used = {part: seconds - before[part] for part, seconds in self.system.cpu().items()}
-        self.results.cpu.setdefault(figure, {})[self.system.name] = {
-            part: round(seconds * 1000 / batches, 3) for part, seconds in used.items()
-        }
+
+def note_cpu(results: Results, figure: str, system: System, before: dict[str, float], requests: int) -> None:
+    """Keep what each part of a system used for a request since ``before``."""
+    used = {part: seconds - before[part] for part, seconds in system.cpu().items()}
+    results.cpu.setdefault(figure, {})[system.name] = {
+        part: round(seconds * 1000 / requests, 3) for part, seconds in used.items()
+    }
 
 
 def changes(system: System | Floor, plan: Plan, results: Results) -> Values:
@@ -121,41 +122,44 @@ def single_entries(system: System, plan: Plan, results: Results) -> Values:
     return {"put_1": Meter(system, results).run("put_1", 1, MANY, partial(_send_single, system, plan))}
 
 
-def bare(system: System, plan: Plan, _: Results) -> Values:
+def bare(system: System, plan: Plan, results: Results) -> Values:
     """GET of nothing: the most that HTTP server and framework answer, whatever stands behind them."""
     request = render("GET", "/health/live", system.token(MANY[0]))
-    start = time.perf_counter()
+    before, start = system.cpu(), time.perf_counter()
     sent = send_all(system, [for_seconds(plan.seconds, lambda _: request) for _ in range(CONNECTIONS)])
-    return {"bare": sent.accepted / (time.perf_counter() - start)}
+    seconds = time.perf_counter() - start
+    note_cpu(results, "bare", system, before, sent.accepted)
+    return {"bare": sent.accepted / seconds}
 
 
 def halves(system: System, plan: Plan, results: Results) -> Values:
     """The ingress with its workers stopped, then the workers with what the ingress left them."""
     make = _cycling(system, prepared("PUT", plan.blocks))
     send = partial(send_for, system, plan.seconds, CATALOGS, make)
-    accepted, drained = _apart(Meter(system, results), "drain", 1000, CATALOGS, send)
-    return {"ingress": accepted, "drain": drained}
+    return _apart(Meter(system, results), ("ingress", "drain"), 1000, CATALOGS, send)
 
 
 def single_halves(system: System, plan: Plan, results: Results) -> Values:
     """The same with one entry at a time, over many catalogs."""
     send = partial(_send_single, system, plan)
-    accepted, drained = _apart(Meter(system, results), "drain_1", 1, MANY, send)
-    return {"ingress_1": accepted, "drain_1": drained}
+    return _apart(Meter(system, results), ("ingress_1", "drain_1"), 1, MANY, send)
 
 
 def _apart(
-    meter: Meter, figure: str, entries: int, catalog_keys: Sequence[str], send: Callable[[], Sent]
-) -> tuple[float, float]:
+    meter: Meter, figures: tuple[str, str], entries: int, catalog_keys: Sequence[str], send: Callable[[], Sent]
+) -> Values:
     """Measure the entries a second that are accepted, then those that are applied."""
-    meter.system.halt_worker()
+    system, (accepting, draining) = meter.system, figures
+    system.halt_worker()
     try:
-        start = time.perf_counter()
+        before, start = system.cpu(), time.perf_counter()
         sent = send()
         accepting_s = time.perf_counter() - start
+        note_cpu(meter.results, accepting, system, before, sent.accepted)
     finally:
-        meter.system.resume_worker()
-    return sent.accepted * entries / accepting_s, meter.run(figure, entries, catalog_keys, lambda: sent)
+        system.resume_worker()
+    applied = meter.run(draining, entries, catalog_keys, lambda: sent)
+    return {accepting: sent.accepted * entries / accepting_s, draining: applied}
 
 
 def _send_single(system: System, plan: Plan) -> Sent:

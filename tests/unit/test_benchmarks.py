@@ -76,6 +76,19 @@ def test_the_table_tells_which_promises_held(results: Results) -> None:
     assert "loss of throughput over catalog sizes" in unmeasured
 
 
+def test_the_table_tells_what_single_entries_could_come_to(results: Results) -> None:
+    """What no ingress could do is told beside what was measured, once all parts of the reckoning were."""
+    assert "Single entries" not in report.table(results, ABOUT)
+    results.add(USUAL, {"put_1": 500.0})
+    results.cpu = {
+        "bare": {SLUICE: {"ingress": 0.5, "load": 0.1, "store": 0.0, "worker": 0.0}},
+        "ingress_1": {SLUICE: {"ingress": 9.0, "load": 9.0, "store": 0.2, "worker": 0.0}},
+        "drain_1": {SLUICE: {"ingress": 0.0, "load": 9.0, "store": 0.1, "worker": 0.1}},
+    }
+    [told] = [line for line in report.table(results, ABOUT).splitlines() if line.startswith("Single entries")]
+    assert "could be 2,000 a second, 4.00 × the usual way" in told
+
+
 def test_results_are_read_back_as_they_were_written(results: Results, tmp_path: Path) -> None:
     """The file holds everything, so that a table can be made from it again."""
     report.write(results, ABOUT, tmp_path)
