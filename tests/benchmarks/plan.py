@@ -60,7 +60,7 @@ class Plan:
 
 FULL = Plan(
     name="full", rounds=5, few_rounds=3, size_rounds=12, seconds=2.0, blocks=48,
-    idle_samples=100, asleep_samples=10, load_seconds=6.0,
+    idle_samples=100, asleep_samples=10, load_seconds=15.0,
     big_entries=1_000_000, small_per_s=100, trickling=10_000, trickle_per_s=400, backlog_entries=5_000_000,
     sizes=(10**3, 10**4, 10**5, 10**6),
 )  # fmt: skip

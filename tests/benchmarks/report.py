@@ -84,7 +84,8 @@ def _ceiling(results: Results, about: dict[str, Any]) -> str:
         return ""
     return (
         f"Single entries from end to end could be {_shown(at_most)} a second, {_times(at_most / usual)} the usual way: "
-        "if the ingress did no more for one than for an empty answer, store and worker no more than alone, on full cores."
+        "if the ingress did no more for one than for an empty answer, store and worker what each does alone, and all "
+        "cores were full."
     )
 
 
