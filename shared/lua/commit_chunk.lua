@@ -90,7 +90,7 @@ end
 -- Find out which of these ids were not there before their entries were written, of which so many were not; returns them,
 -- and for each id the outcome byte of created or updated.
 local function look_for(ids, added)
-  -- Nearly always all of a page are, or none: looking up each costs as much as half of writing it.
+  -- Nearly always all of a page are new, or none is: looking each up would cost a tenth of the whole commit.
   if added == 0 then
     return {}, string.rep('u', #ids)
   end
