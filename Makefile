@@ -3,8 +3,11 @@
 #   make demo             start everything, send a catalogue, follow it, stay up   (ARGS=--exit: stop and say if all was right)
 #   make up               the stack in the foreground; settings from SLUICE_* variables
 #   make restart          replace the processes of a running stack, without a failed request
+#   make mend             cut out of the embedded store's log what a power cut damaged; it says what, and asks
 #   make test             all tests                                                (ARGS="-k order -x": passed to pytest)
 #   make test-restart     the same under a minute of load, and the laws checked
+#   make slow-clients     2,000 slow, silent and vanished clients for two minutes, and everybody else
+#   make memory           a store of 256 MB filled with misleading texts, and all of it applied   (TRIAL_MB=64)
 #   make test-cluster     a real Redis Cluster whose servers die, hang and change    (CLUSTER_SEED=7)
 #   make model            the protocol's model in every order of events: two workers, three batches, two faults
 #   make mutants          each protection taken away in a copy of the source: its test has to fail
@@ -14,6 +17,7 @@
 #   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
 #   make bench            Sluice beside what one would use otherwise, in 15 minutes        (ARGS=--quick: in two)
 #   make capacity         what a batch and an entry cost on each part, and what a wanted load needs
+#   make docs             the generated tables of docs/ written, and the site built in build/docs
 #   make screenshots      the pictures in deploy/screenshots, taken anew with chromium
 #   make clean            what these targets made; never the data folder
 
@@ -26,10 +30,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart test test-restart test-cluster chaos model mutants fuzz check audit bench capacity screenshots clean
+.PHONY: help demo up restart mend test test-restart memory slow-clients test-cluster chaos model mutants fuzz check audit bench capacity docs screenshots clean
 
 help:
-	@sed -n '3,18s/^# *//p' Makefile
+	@sed -n '3,22s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -40,11 +44,20 @@ up: $(VENV)/ready
 restart: $(VENV)/ready
 	@$(BIN)/python -m deploy.restart
 
+mend: $(VENV)/ready
+	@$(BIN)/python -m deploy.mend $(ARGS)
+
 test: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 test-restart: $(VENV)/ready-dev
 	@RESTART_SECONDS=60 $(BIN)/python -m pytest tests/acceptance/test_rolling_restart.py $(ARGS)
+
+memory: $(VENV)/ready-dev
+	@TRIAL_MB=$${TRIAL_MB:-256} $(BIN)/python -m pytest tests/acceptance/test_memory_trials.py $(ARGS)
+
+slow-clients: $(VENV)/ready-dev
+	@SLOW_CLIENTS=2000 SLOW_SECONDS=120 $(BIN)/python -m pytest tests/acceptance/test_slow_clients.py -k mixture $(ARGS)
 
 test-cluster: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest tests/cluster/test_slots.py tests/cluster/faults.py tests/cluster/sentinel.py tests/cluster/hosts.py $(ARGS)
@@ -56,7 +69,7 @@ fuzz: $(VENV)/ready-dev
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(BIN)/python -m pytest --timeout=0 tests/fuzz $(ARGS)
 
 model: $(VENV)/ready-dev
-	@MODEL='BATCHES=3 FAULTS=2 AWAKE=1' $(BIN)/python -m pytest --timeout=0 tests/model/test_protocol.py $(ARGS)
+	@MODEL='BATCHES=3 FAULTS=2 AWAKE=1' $(BIN)/python -m pytest --timeout=0 tests/model/test_protocol.py tests/model/test_runs.py $(ARGS)
 
 check: $(VENV)/ready-dev
 	@$(BIN)/ruff check .
@@ -76,6 +89,9 @@ chaos: $(VENV)/ready-dev
 bench: $(VENV)/ready-bench
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+docs: $(VENV)/ready-dev
+	@$(BIN)/python -m tests.docs
+
 screenshots: $(VENV)/ready-dev
 	@$(BIN)/python -m tests.screenshots
 
@@ -94,7 +110,7 @@ $(VENV)/ready: setup.cfg pyproject.toml | $(BIN)/python
 
 $(VENV)/ready-dev: setup.cfg pyproject.toml | $(BIN)/python
 	@echo 'Installing what Sluice and its tests need into $(VENV) ...'
-	@$(PIP) --editable '.[test,check]'
+	@$(PIP) --editable '.[test,check,docs]'
 	@touch $(VENV)/ready $@
 
 $(VENV)/ready-bench: setup.cfg pyproject.toml | $(BIN)/python

@@ -1,1 +1,1 @@
-"""The ingress: checks what comes in over HTTP, submits it, and reads the stores back."""
+"""The ingress: check requests, submit batches, read the store."""

@@ -1,112 +1,98 @@
-"""The composition root of the ingress."""
+"""Create the Flask application of the ingress (its composition root)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Request
+from werkzeug.routing import MapAdapter
 
-from api import (
-    catalog_files,
-    changes,
-    documents,
-    errors,
-    exports,
-    health,
-    item_groups,
-    item_groups_v1,
-    items,
-    items_v1,
-    metrics,
-    task_entries,
-    tasks,
-    tracing,
-    webhooks,
-)
+from api import errors
 from api.dashboard import site as dashboard
-from api.paths import AnythingConverter, TaskIdConverter
-from api.services import EXTENSION, Services
-from api.waiting import Waiters
-from shared.backlog import Backlog
+from api.exports import views as exports
+from api.files import views as catalog_files
+from api.follow import changes, deliveries, named_cursors, webhooks
+from api.guards import views as guards
+from api.history import views as history
+from api.http import idempotency, refused_writes, request_ids
+from api.http.converters import AnythingConverter
+from api.openapi import views as documents
+from api.service import health, metrics
+from api.services import EXTENSION, create_services
+from api.tasks import older_clients
+from api.tasks import outcomes as task_entries
+from api.tasks import views as tasks
+from api.tasks.ids import TaskIdConverter
+from api.v1 import field_stats
+from api.v1 import item_groups as item_groups_v1
+from api.v1 import items as items_v1
+from api.v2 import item_groups, items
 from shared.clock import Clock, now_ms
-from shared.credentials import Credentials, parse_credentials
-from shared.durability import Durability
-from shared.errors import Misconfigured
-from shared.export_files import ExportFiles
-from shared.heartbeats import Heartbeats
-from shared.logs import configure_logs
-from shared.memory import Room
 from shared.model import Kind
 from shared.settings import Settings
-from shared.store import connect
-from shared.wakeups import Bell, broker_url_for, doorbell_app
 
 
 class Ingress(Flask):
-    """Flask, told once what it would look up for every function that it calls in every request."""
+    """Flask without what costs time at each request and is of no use here."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function: none of ours is asynchronous."""
+        """Return the function unchanged: none of ours is asynchronous."""
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Bind the routes to a request; none of them depends on its host, which Flask would read twice."""
+        if request is None:
+            return None
+        environ = request.environ
+        path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+        query = environ["QUERY_STRING"].encode("latin-1").decode(errors="replace")
+        return MapAdapter(
+            self.url_map,
+            request.host,
+            environ["SCRIPT_NAME"] or "/",
+            subdomain="",
+            url_scheme=environ["wsgi.url_scheme"],
+            path_info=path,
+            default_method=environ["REQUEST_METHOD"],
+            query_args=query,
+        )
 
 
 def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
-    """Build the ingress; connects to the store when the first request needs it."""
+    """Create the ingress; it connects to the store when the first request needs it."""
     app = Ingress("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.url_map.merge_slashes = False
     app.url_map.converters.update(anything=AnythingConverter, task_id=TaskIdConverter)
     app.extensions[EXTENSION] = create_services(settings, clock=clock)
-    tracing.register(app)
+    request_ids.register(app)
     errors.register(app)
+    idempotency.register(app)
+    refused_writes.register(app)
     for kind in (Kind.ITEMS, Kind.VARIATIONS):
         app.register_blueprint(items.create_blueprint(kind))
-    app.register_blueprint(item_groups.blueprint)
-    app.register_blueprint(item_groups_v1.blueprint)
-    app.register_blueprint(items_v1.blueprint)
-    app.register_blueprint(catalog_files.blueprint)
-    app.register_blueprint(tasks.blueprint)
-    app.register_blueprint(task_entries.blueprint)
-    app.register_blueprint(exports.create_blueprint(settings))
-    app.register_blueprint(changes.blueprint)
-    app.register_blueprint(webhooks.blueprint)
-    app.register_blueprint(health.blueprint)
-    app.register_blueprint(metrics.blueprint)
-    app.register_blueprint(documents.blueprint)
+    for part in (
+        exports,
+        item_groups,
+        item_groups_v1,
+        items_v1,
+        catalog_files,
+        tasks,
+        older_clients,
+        task_entries,
+        guards,
+        field_stats,
+        history,
+        changes,
+        named_cursors,
+        webhooks,
+        deliveries,
+        health,
+        metrics,
+        documents,
+    ):
+        app.register_blueprint(part.blueprint)
     dashboard.register(app, settings)
     return app
-
-
-def create_services(settings: Settings, *, clock: Clock) -> Services:
-    """Build what the views work with, and the FTPS service beside them."""
-    if settings.redis_url is None:
-        raise Misconfigured("SLUICE_REDIS_URL is not set; `make up` starts a server of its own and sets it")
-    configure_logs(settings.log_level)
-    client = connect(settings.redis_url)
-    backlog = Backlog(client)
-    broker_url = settings.broker_url or broker_url_for(settings.redis_url)
-    return Services(
-        client=client,
-        export_files=ExportFiles(settings),
-        settings=settings,
-        credentials=Credentials(client, parse_credentials(_credentials(settings)), clock=clock),
-        backlog=backlog,
-        room=Room(client),
-        durability=Durability(client, settings.durability),
-        heartbeats=Heartbeats(client),
-        bell=Bell(doorbell_app(broker_url), broker_url, needless=backlog.is_watched),
-        clock=clock,
-        waiters=Waiters(settings.threads),
-    )
-
-
-def _credentials(settings: Settings) -> str:
-    text = settings.credentials or ""
-    if settings.credentials_file is not None:
-        try:
-            text += "\n" + settings.credentials_file.read_text()
-        except OSError as error:
-            raise Misconfigured(f"SLUICE_CREDENTIALS_FILE cannot be read: {error}") from error
-    return text

@@ -1,4 +1,4 @@
-"""Every answer that is not a success: one family of refusals, one shape of payload, one place that writes it.
+"""Error responses: one class per status, one shape of payload, written in one place.
 
 The payload is ``{"message": str, "errors": [{"loc": str, "msg": str}]}``; ``errors`` only after a validation.
 """
@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from shared import metrics
-from shared.errors import RecordTooNew, SluiceError, StoreFull, TaskConflict, TaskNotFound, TryAgain
+from shared.errors import KeyUsed, RecordTooNew, SluiceError, StoreFull, TaskConflict, TaskNotFound, TryAgain
+from shared.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
-#: Problems spelled out in ``message``; ``errors`` has them all.
+#: Most problems in ``message``; ``errors`` has all of them.
 PROBLEMS_IN_MESSAGE = 10
 
-#: Both official clients tell their users exactly this.
+#: Both official clients show exactly this message.
 UNKNOWN_KEY = (
     "You have supplied an invalid `key` or `autocomplete_key`. "
     "You can find your key at app.constructor.io/dashboard/accounts/api_integration."
@@ -33,7 +33,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Basic realm="Sluice"'}
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with a request.  A ``loc`` of ``""`` stands for the request as a whole."""
+    """One problem of a request.  A ``loc`` of ``""`` means the request as a whole."""
 
     loc: str
     msg: str
@@ -43,7 +43,7 @@ class Problem(NamedTuple):
 
 
 class Refused(SluiceError):
-    """The request is answered with an error and has left nothing behind."""
+    """The request is refused and has no effect."""
 
     status = 400
 
@@ -56,7 +56,7 @@ class Refused(SluiceError):
         headers: Mapping[str, str] | None = None,
         members: Mapping[str, Any] | None = None,
     ) -> None:
-        """Prepare the answer; ``members`` of the payload stand beside its message."""
+        """``members`` are added to the payload, beside its message."""
         super().__init__(message)
         self.message = message
         self.errors = list(errors)
@@ -67,7 +67,7 @@ class Refused(SluiceError):
 
 
 class Invalid(Refused):
-    """400: what was sent breaks the rules; at least one problem says where and how."""
+    """400: the request breaks the rules; at least one problem says where and how."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__("; ".join(map(str, problems[:PROBLEMS_IN_MESSAGE])), errors=problems)
@@ -83,7 +83,7 @@ class UnknownKey(Refused):
 
 
 class InvalidToken(Refused):
-    """401: the token is missing or nobody's."""
+    """401: the token is missing or unknown."""
 
     status = 401
 
@@ -92,7 +92,7 @@ class InvalidToken(Refused):
 
 
 class Forbidden(Refused):
-    """403: a good token that may not do this; the message says what it lacks."""
+    """403: the token is valid but may not do this; the message says what it lacks."""
 
     status = 403
 
@@ -104,7 +104,7 @@ class NotFound(Refused):
 
 
 class MethodNotAllowed(Refused):
-    """405: the resource exists and has other methods."""
+    """405: the resource exists but does not support this method."""
 
     status = 405
 
@@ -114,31 +114,31 @@ class MethodNotAllowed(Refused):
 
 
 class Conflict(Refused):
-    """409: right in itself, but not in the present state."""
+    """409: the request is valid but conflicts with the current state."""
 
     status = 409
 
 
 class Gone(Refused):
-    """410: what is asked for was there, and is no longer kept."""
+    """410: the resource existed and is no longer kept."""
 
     status = 410
 
 
 class TooLarge(Refused):
-    """413: the body is longer than we take."""
+    """413: the body is too long."""
 
     status = 413
 
 
 class UnsupportedMediaType(Refused):
-    """415: a Content-Type or Content-Encoding that we do not read."""
+    """415: the Content-Type or Content-Encoding is not supported."""
 
     status = 415
 
 
 class _Later(Refused):
-    """The same request may succeed later; ``Retry-After`` says when to try."""
+    """The same request may succeed later; ``Retry-After`` says when to retry."""
 
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message, headers={"Retry-After": str(retry_after_s)})
@@ -151,13 +151,13 @@ class TooManyTasks(_Later):
 
 
 class Unavailable(_Later):
-    """503: the store is away or full; nothing is wrong with the request."""
+    """503: the store is unreachable or full; nothing is wrong with the request."""
 
     status = 503
 
 
 class StillQueued(Refused):
-    """504: unlike any other refusal this one leaves a task, which will have its effect in its turn."""
+    """504: unlike all other errors this one leaves a task, which is applied in its turn."""
 
     status = 504
 
@@ -169,16 +169,17 @@ class StillQueued(Refused):
 
 
 def register(app: Flask) -> None:
-    """Make every error of an app JSON: ours, Flask's own, the stores', and those that nobody expected."""
+    """Answer every error of an app as JSON: ours, Flask's own, the store's, and unexpected ones."""
     app.register_error_handler(Refused, _answer)
     app.register_error_handler(TryAgain, _try_again)
     app.register_error_handler(TaskNotFound, lambda error: _answer(NotFound(str(error) or "task not found")))
     app.register_error_handler(TaskConflict, lambda error: _answer(Conflict(str(error) or "task conflict")))
+    app.register_error_handler(KeyUsed, lambda error: _answer(Conflict(str(error))))
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _unexpected)
 
 
-#: In the words of the metrics.
+#: Status: the ``reason`` label of the metric.
 _REASONS = {
     400: "invalid",
     401: "unauthorized",
@@ -207,12 +208,12 @@ def _answer(refused: Refused, *, reason: str | None = None) -> Response:
 
 _TRY_AGAIN: dict[type[TryAgain], str] = {
     StoreFull: "The store is full",
-    RecordTooNew: "A newer version of this service, which is being upgraded, wrote what was asked for",
+    RecordTooNew: "A newer version of this service, which is being upgraded, wrote the requested data",
 }
 
 
 def _try_again(error: TryAgain) -> Response:
-    # The text of the error may name hosts and ports: it is for the log, not for the caller.
+    # The error's text may name hosts and ports: it goes to the log, not to the caller.
     log.warning("store refused", extra={"action": "store_refused", "error": f"{type(error).__name__}: {error}"})
     what = _TRY_AGAIN.get(type(error), "The store cannot be reached")
     refused = Unavailable(f"{what}. Please try again later.", retry_after_s=error.retry_after_s)
@@ -227,7 +228,7 @@ def _http_exception(error: HTTPException) -> Response:
     return _answer(Refused(error.description or error.name, status=status, headers=headers))
 
 
-#: What werkzeug says about the HTML body that we do not send.
+#: Headers of werkzeug's HTML body, which we do not send.
 _BODY_HEADERS = frozenset({"content-type", "content-length"})
 
 

@@ -1,4 +1,4 @@
-"""What the views work with, made once per process."""
+"""Services: the stores and the doorbell, created once per process."""
 
 from __future__ import annotations
 
@@ -7,32 +7,40 @@ from typing import Any, cast
 
 from flask import current_app
 
-from api.waiting import Waiters
-from shared.backlog import Backlog
-from shared.catalogs import Catalog
-from shared.changes import ChangeFeed
+from api.waiters import Waiters
+from shared.catalog.field_stats import FieldStatistics
+from shared.catalog.reader import Catalog
 from shared.clock import Clock
-from shared.credentials import Credentials
-from shared.durability import Durability
-from shared.export_files import ExportFiles
-from shared.exports import Exports
-from shared.heartbeats import Heartbeats
-from shared.memory import Room
-from shared.outbox import Outbox
-from shared.partitions import Partition
-from shared.payloads import Payloads
-from shared.reports import Reports
+from shared.credentials import Credentials, parse_credentials
+from shared.doorbell import Doorbell, broker_url_for, doorbell_app
+from shared.errors import Misconfigured
+from shared.exports.export_records import Exports
+from shared.exports.files import ExportFiles
+from shared.guards.guard_records import Guards
+from shared.outbox.outbox import Outbox
+from shared.outbox.webhooks import Webhooks
+from shared.partition.backlog import Backlog
+from shared.partition.heartbeats import Heartbeats
+from shared.partition.state import PartitionState, read_state
+from shared.partition.tail import Tail
 from shared.settings import Settings
-from shared.tasks import Tasks
-from shared.wakeups import Bell
-from shared.webhooks import Webhooks
+from shared.store.client import connect
+from shared.store.durability import Durability
+from shared.store.memory import MemoryGuard
+from shared.tasks.change_feed import ChangeFeed
+from shared.tasks.cursors import Cursors
+from shared.tasks.payloads import Payloads
+from shared.tasks.records import Tasks
+from shared.tasks.reports import Reports
+from shared.telemetry.logs import configure_logs
+from shared.telemetry.refused_writes import RefusedWrites
 
 EXTENSION = "sluice"
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The stores and the bell."""
+    """The stores and the doorbell."""
 
     #: A client of the store.
     client: Any
@@ -40,23 +48,32 @@ class Services:
     settings: Settings
     credentials: Credentials
     backlog: Backlog
-    room: Room
+    memory: MemoryGuard
     durability: Durability
     heartbeats: Heartbeats
-    bell: Bell
+    doorbell: Doorbell
     clock: Clock
     waiters: Waiters
 
-    def admit(self, payload_bytes: int = 0, entries: int = 0) -> None:
-        """Raise StoreFull or StoreUnavailable if the store can take nothing more, or not as safely as promised."""
+    def admit(self, growth: int = 0) -> None:
+        """Raise StoreFull or StoreUnavailable if the store cannot accept more, or not as durably as promised."""
         self.durability.check()
-        self.room.take(payload_bytes, entries)
+        self.memory.admit(growth)
 
-    def partition(self, catalog_key: str) -> Partition:
-        return Partition(self.client, self.settings, catalog_key)
+    def partition_state(self, catalog_key: str) -> PartitionState:
+        return read_state(self.client, catalog_key)
+
+    def tail(self, catalog_key: str) -> Tail:
+        return Tail(self.client, self.settings, catalog_key)
 
     def catalog(self, catalog_key: str) -> Catalog:
         return Catalog(self.client, catalog_key)
+
+    def field_statistics(self, catalog_key: str) -> FieldStatistics:
+        return FieldStatistics(self.client, catalog_key)
+
+    def refused_writes(self, catalog_key: str) -> RefusedWrites:
+        return RefusedWrites(self.client, catalog_key)
 
     def payloads(self, catalog_key: str) -> Payloads:
         return Payloads(self.client, catalog_key)
@@ -67,11 +84,17 @@ class Services:
     def changes(self, catalog_key: str) -> ChangeFeed:
         return ChangeFeed(self.client, catalog_key)
 
+    def cursors(self, catalog_key: str) -> Cursors:
+        return Cursors(self.client, catalog_key)
+
     def exports(self, catalog_key: str) -> Exports:
         return Exports(self.client, self.settings, catalog_key)
 
     def webhooks(self, catalog_key: str) -> Webhooks:
         return Webhooks(self.client, catalog_key)
+
+    def guards(self, catalog_key: str) -> Guards:
+        return Guards(self.client, catalog_key)
 
     def outbox(self, catalog_key: str) -> Outbox:
         return Outbox(self.client, catalog_key)
@@ -80,6 +103,40 @@ class Services:
         return Tasks(self.client, catalog_key)
 
 
-def services() -> Services:
-    """The services of the app that answers the present request."""
-    return cast(Services, current_app.extensions[EXTENSION])
+def current_services() -> Services:
+    """Return the services of the app that handles the current request."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy costs as much as all the rest
+    return cast(Services, app.extensions[EXTENSION])
+
+
+def create_services(settings: Settings, *, clock: Clock) -> Services:
+    """Build what the views work with, and the FTPS service beside them."""
+    if settings.redis_url is None:
+        raise Misconfigured("SLUICE_REDIS_URL is not set; `make up` starts a server of its own and sets it")
+    configure_logs(settings.log_level)
+    client = connect(settings.redis_url)
+    backlog = Backlog(client)
+    broker_url = settings.broker_url or broker_url_for(settings.redis_url)
+    return Services(
+        client=client,
+        export_files=ExportFiles(settings),
+        settings=settings,
+        credentials=Credentials(client, parse_credentials(_credentials(settings)), clock=clock),
+        backlog=backlog,
+        memory=MemoryGuard(client),
+        durability=Durability(client, settings.durability),
+        heartbeats=Heartbeats(client),
+        doorbell=Doorbell(doorbell_app(broker_url), broker_url, needless=backlog.is_watched),
+        clock=clock,
+        waiters=Waiters(settings.threads),
+    )
+
+
+def _credentials(settings: Settings) -> str:
+    text = settings.credentials or ""
+    if settings.credentials_file is not None:
+        try:
+            text += "\n" + settings.credentials_file.read_text()
+        except OSError as error:
+            raise Misconfigured(f"SLUICE_CREDENTIALS_FILE cannot be read: {error}") from error
+    return text

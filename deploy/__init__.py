@@ -1,4 +1,4 @@
-"""How the parts are put together and run: the stack under one command, the embedded store, the demo."""
+"""Run Sluice: the stack under one command, the embedded store, the demo."""
 
 import sys
 

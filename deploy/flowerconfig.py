@@ -1,4 +1,4 @@
-"""How Flower runs: it executes this file, with the environment of `make up`.
+"""Configuration of Flower, which executes this file with the environment of `make up`.
 
 On loopback only, with one user.  Its `/metrics` and `/healthcheck` answer without that password: whoever has a shell on
 this machine can read how many jobs ran, but no catalog key.

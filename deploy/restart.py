@@ -8,12 +8,12 @@ run the code that is there now; settings and the libraries that gunicorn itself 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
-from deploy.data_folder import short_socket
-from deploy.processes import children
-from deploy.services import Name
-from deploy.supervising import Supervisor
+from deploy.stack.data_folder import short_socket
+from deploy.stack.services import Name
+from deploy.stack.supervisor import Supervisor
 from shared.errors import Misconfigured, SluiceError
 from shared.settings import Settings
 from shared.waiting import WaitedInVain, wait_until
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def replace_ingress(supervisor: Supervisor) -> None:
-    """Have gunicorn put new processes in the place of those that serve; returns when the old ones have ended."""
+    """Have gunicorn replace its processes; returns when the old ones have ended."""
     parent = supervisor.processes()[Name.INGRESS].pid
     before = set(children(parent))
     supervisor.signal_service(Name.INGRESS, "HUP")
@@ -59,6 +59,13 @@ def replace_worker(supervisor: Supervisor) -> None:
     wait_until(
         lambda: supervisor.processes()[Name.WORKER].state == "RUNNING", "the worker runs", timeout_s=REPLACE_TIMEOUT_S
     )
+
+
+def children(pid: int) -> list[int]:
+    """List the living child processes of a process."""
+    command = ["ps", "-A", "-o", "pid=,ppid=,stat="]
+    rows = map(str.split, subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
+    return [int(child) for child, parent, state in rows if int(parent) == pid and not state.startswith("Z")]
 
 
 if __name__ == "__main__":

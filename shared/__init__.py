@@ -1,1 +1,1 @@
-"""What ingress and workers have in common: the words, the Redis keys and scripts, and the stores built on them."""
+"""Shared by ingress and workers: the model, the Redis keys and scripts, and the stores built on them."""

@@ -1,4 +1,4 @@
-"""Time as a value that is passed in."""
+"""Clocks, which are passed in as values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-#: Milliseconds since the epoch.  Tests pass one they move by hand.
+#: Returns milliseconds since the epoch.  Tests pass one that they move by hand.
 Clock = Callable[[], int]
 
 
@@ -16,5 +16,5 @@ def now_ms() -> int:
 
 
 def iso(ms: int) -> str:
-    """Write a moment as the contract does, in UTC: ``2022-12-14T23:16:22Z``."""
+    """Format a moment as the contract does, in UTC: ``2022-12-14T23:16:22Z``."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,7 +1,7 @@
-"""Chunks and batches as bytes.
+"""Encode and decode chunks, batches and reports.
 
-A chunk's frame is zstd over msgpack ``[ids, bounds, parents, superseded, first, skipped, text]``: ids and bounds lie
-beside the text, so that a worker needs no JSON parser to apply a PUT or a DELETE.
+A chunk's frame is zstd over msgpack ``[ids, bounds, parents, superseded, first, skipped, text]``: with ids and bounds
+beside the text, a worker needs no JSON parser to apply a PUT or a DELETE.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import struct
 import threading
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
@@ -18,22 +19,23 @@ import zstandard
 
 from shared.errors import RecordTooNew
 from shared.model import Batch, Chunk, Kind, Outcome, Skipped
+from shared.origin import Origin
 
-#: Digits of the update time, ms, in front of the JSON of every stored entry.
+#: Digits of the update time (ms) before the JSON of every stored entry.
 STAMP_DIGITS = 13
 
 #: Level 1: higher ones cost twice the time for a few percent.
 _LEVEL = 1
 
-#: Of a batch's record and its frames.  Raised by a change that older code must not overlook, as it does a new field.
-RECORD_VERSION = 2
+#: Version of a batch's record and frames.  Raise it for changes that older code must not ignore, as it ignores fields.
+RECORD_VERSION = 4
 
-#: Ids by kind, and by what became of them.
+#: Ids by kind and outcome.
 Changed = dict[Kind, dict[Outcome, list[str]]]
 
 
 class _Versioned(msgspec.Struct):
-    """Any record, seen by its version alone; those of before there were versions have none."""
+    """The version of any record; the oldest records have none."""
 
     version: int = 0
 
@@ -47,12 +49,12 @@ _unpack_changed = msgspec.msgpack.Decoder(Changed).decode
 _encode_batch = msgspec.json.Encoder().encode
 _decode_version = msgspec.json.Decoder(_Versioned).decode
 _decode_batch = msgspec.json.Decoder(Batch).decode
-_decode_cursor = msgspec.json.Decoder(tuple[int, str | None]).decode
+_decode_origin = msgspec.json.Decoder(Origin).decode
 _decode_reasons = msgspec.json.Decoder(dict[int, str]).decode
 
 
 class _Zstd(threading.local):
-    """A compressor and a decompressor for each thread: one shared between threads crashes."""
+    """A compressor and a decompressor per thread: sharing them between threads crashes."""
 
     def __init__(self) -> None:
         self.compress = zstandard.ZstdCompressor(level=_LEVEL).compress
@@ -60,6 +62,16 @@ class _Zstd(threading.local):
 
 
 _zstd = _Zstd()
+
+
+def compress(data: bytes) -> bytes:
+    """Compress any data."""
+    return _zstd.compress(data)
+
+
+def decompress(data: bytes) -> bytes:
+    """Undo `compress`."""
+    return _zstd.decompress(data)
 
 
 def encode_chunk(chunk: Chunk) -> bytes:
@@ -76,12 +88,12 @@ def decode_chunk(frame: bytes) -> Chunk:
 
 
 def encode_changed(ids: Changed) -> bytes:
-    """Write what was changed."""
+    """Write changed ids."""
     return _zstd.compress(pack(ids))
 
 
 def decode_changed(data: bytes) -> Changed:
-    """Read what was changed."""
+    """Read changed ids."""
     return _unpack_changed(_zstd.decompress(data))
 
 
@@ -96,29 +108,27 @@ def stamp(now_ms: int) -> bytes:
 
 
 def encode_batch(batch: Batch) -> bytes:
-    """Write the facts of a batch as JSON."""
+    """Write a batch as JSON."""
     return b'{"version":%d,' % RECORD_VERSION + _encode_batch(batch)[1:]
 
 
 def decode_batch(data: bytes) -> Batch:
-    """Read the facts of a batch.  Raises RecordTooNew if a newer Sluice wrote them, whatever they look like."""
-    if _decode_version(data).version > RECORD_VERSION:
+    """Read a batch.  Raises RecordTooNew if a newer Sluice wrote it, whatever it looks like."""
+    version = _decode_version(data).version
+    if version > RECORD_VERSION:
         raise RecordTooNew
-    return _decode_batch(data)
-
-
-def decode_cursor(text: str) -> tuple[int, str | None]:
-    """Read where an export goes on."""
-    return _decode_cursor(text)
+    batch = _decode_batch(data)
+    # Until version 2 the members of the origin were among those of the batch.
+    return batch if version > 2 else replace(batch, origin=_decode_origin(data))
 
 
 def encode_report(marks: bytes, reasons: dict[int, str]) -> bytes:
-    """Write what became of the entries of a batch: a byte for each, then the reasons that are known, by index."""
+    """Write the report of a batch: one outcome byte per entry, then the known reasons by index."""
     return marks + (_encode_batch(reasons) if reasons else b"")
 
 
 def decode_report(data: bytes, entries: int) -> tuple[bytes, dict[int, str]]:
-    """Read the report of a batch of so many entries; of one that is being applied, it holds the first ones."""
+    """Read the report of a batch of ``entries``; while the batch is applied, it has the first ones."""
     return data[:entries], _decode_reasons(data[entries:]) if len(data) > entries else {}
 
 

@@ -1,7 +1,8 @@
-"""Who may do what on which catalogs.  Of a token only its SHA-256 is kept: tokens are random, so that is enough."""
+"""Credentials: the rights of tokens on catalogs.  Only the SHA-256 of a token is kept, as tokens are random."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import threading
@@ -13,18 +14,20 @@ import msgspec
 
 from shared import keys
 from shared.clock import Clock
-from shared.errors import BadSetting
-from shared.scripts import run
-from shared.store import Store
+from shared.errors import BadSetting, TryAgain
+from shared.store.client import Store
+from shared.store.scripts import run
 
 CATALOG_KEY = re.compile(r"[A-Za-z0-9_.\-]{1,100}")
 
-#: How long a process may go on with credentials that were changed elsewhere.
+#: How long a process may use credentials that another process has changed.
 STALE_MS = 1_000
+#: How often a process notes that a token is in use.
+NOTED_EVERY_MS = 60_000
 
 
 class Scope(StrEnum):
-    """What a token allows."""
+    """The rights of a token."""
 
     READ = "r"
     READ_WRITE = "rw"
@@ -32,13 +35,24 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The right of the bearer of one token."""
+    """The rights of one token's holder."""
 
     #: For people; shows as the submitter of tasks.
     name: str
     #: SHA-256 of the token, hex.
     digest: str
     scopes: dict[str, Scope]
+    #: Addresses that get an e-mail if the task of a file sent over FTPS, which has no parameters, fails.
+    notification_emails: tuple[str, ...] = ()
+    #: 0: made before this was noted, or configured.
+    created_ms: int = 0
+    #: From when on it is refused; None: never.
+    expires_ms: int | None = None
+
+    @property
+    def id(self) -> str:
+        """Name it and no other, for people; nothing can be done with it but to revoke and rotate."""
+        return self.digest[:8]
 
     def allows(self, catalog_key: str, scope: Scope) -> bool:
         granted = self.scopes.get(catalog_key)
@@ -52,8 +66,8 @@ def digest_of(token: str) -> str:
 def parse_credentials(text: str) -> list[Credential]:
     """Read ``key:token[:r|rw]``, separated by commas or line ends; ``#`` begins a comment line.
 
-    A token that stands there several times gets all of its catalogs.  Raises BadSetting with the place, never with
-    the token.
+    A token that occurs several times gets all of its catalogs.  Raises BadSetting with the place, never with the
+    token.
     """
     found: dict[str, Credential] = {}
     lines = [line for line in re.split(r"[\n,]", re.sub(r"(?m)^\s*#.*", "", text)) if line.strip()]
@@ -80,37 +94,75 @@ class Credentials:
         self._looked_ms = 0
         self._stored: dict[str, Credential] = {}
         self._known: frozenset[str] = frozenset()
+        self._noted_ms: dict[str, int] = {}
 
     def find(self, token: str) -> Credential | None:
-        """Find what a token allows; at most STALE_MS old."""
+        """Find the credential of a token, at most STALE_MS old."""
         return self.find_digest(digest_of(token))
 
     def find_digest(self, digest: str) -> Credential | None:
-        """Find what the token of this digest allows."""
+        """Find the credential of the token with this digest; None also if it has expired."""
         self._refresh()
-        return self._fixed.get(digest) or self._stored.get(digest)
+        found = self._fixed.get(digest) or self._stored.get(digest)
+        now_ms = self._clock()
+        if found is None or (found.expires_ms is not None and found.expires_ms <= now_ms):
+            return None
+        if now_ms - self._noted_ms.get(digest, 0) >= NOTED_EVERY_MS:
+            self._noted_ms[digest] = now_ms
+            # A store that has no room for it serves whoever asks nevertheless.
+            with contextlib.suppress(TryAgain):
+                run(self._client, ("HSET", keys.CREDENTIALS_USED, found.id, now_ms))
+        return found
 
     def knows(self, catalog_key: str) -> bool:
-        """Tell whether any credential names this catalog."""
+        """Return whether any credential names this catalog."""
         self._refresh()
         return catalog_key in self._known
 
     def all(self) -> list[Credential]:
-        """List the stored credentials."""
+        """List the stored credentials, by name."""
         [stored] = run(self._client, ("HVALS", keys.CREDENTIALS))
-        return sorted(map(_decode, stored), key=lambda credential: credential.name)
+        return sorted(map(_decode, stored), key=lambda credential: (credential.name, credential.created_ms))
+
+    def fixed(self) -> list[Credential]:
+        """List those of the settings."""
+        return list(self._fixed.values())
+
+    def last_used(self) -> dict[str, int]:
+        """Tell by id when each was last used, in ms; those never used are missing."""
+        [found] = run(self._client, ("HGETALL", keys.CREDENTIALS_USED))
+        return {credential_id.decode(): int(ms) for credential_id, ms in found.items()}
 
     def store(self, credential: Credential) -> None:
-        """Add a credential, or replace the one of the same token."""
+        """Add a credential, or replace that of the same token."""
         data = msgspec.json.encode(credential)
         run(self._client, ("HSET", keys.CREDENTIALS, credential.digest, data), ("INCR", keys.CREDENTIALS_VERSION))
 
-    def revoke(self, name: str) -> int:
-        """Remove the stored credentials of a name; returns how many there were."""
-        digests = [credential.digest for credential in self.all() if credential.name == name]
-        if digests:
-            run(self._client, ("HDEL", keys.CREDENTIALS, *digests), ("INCR", keys.CREDENTIALS_VERSION))
-        return len(digests)
+    def find_stored(self, wanted: str) -> list[Credential]:
+        """Find the stored credential of an id, or else all of a name."""
+        stored = self.all()
+        return [each for each in stored if each.id == wanted] or [each for each in stored if each.name == wanted]
+
+    def revoke(self, wanted: str) -> int:
+        """Remove the stored credential of an id, or all of a name; returns how many there were."""
+        found = self.find_stored(wanted)
+        if found:
+            run(
+                self._client,
+                ("HDEL", keys.CREDENTIALS, *(each.digest for each in found)),
+                ("HDEL", keys.CREDENTIALS_USED, *(each.id for each in found)),
+                ("INCR", keys.CREDENTIALS_VERSION),
+            )
+        return len(found)
+
+    def rotate(self, old: Credential, new_digest: str, *, now_ms: int, overlap_ms: int) -> Credential:
+        """Store a credential like another, with a token of its own; the old one expires after ``overlap_ms``."""
+        new = replace(old, digest=new_digest, created_ms=now_ms, expires_ms=None)
+        ends_ms = now_ms + overlap_ms
+        ending = replace(old, expires_ms=ends_ms if old.expires_ms is None else min(old.expires_ms, ends_ms))
+        self.store(new)
+        self.store(ending)
+        return new
 
     def _refresh(self) -> None:
         now_ms = self._clock()

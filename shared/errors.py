@@ -1,4 +1,4 @@
-"""What can go wrong, by what the caller should do next."""
+"""Errors, grouped by what the caller should do next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class SluiceError(Exception):
 class TryAgain(SluiceError):
     """Nothing is wrong with the request; the same call may succeed later."""
 
-    #: Seconds a caller should wait at least.
+    #: Seconds to wait before the next attempt, at least.
     retry_after_s: int = 1
 
 
@@ -22,53 +22,69 @@ class StoreUnavailable(TryAgain):
 
 
 class OtherRun(StoreUnavailable):
-    """The store's server was started again since this catalog's last task id; nothing was changed."""
+    """The store's server was restarted since this catalog's last task id; nothing was changed."""
 
     def __init__(self, run: str) -> None:
-        super().__init__("the store was started again just now")
+        super().__init__("the store was restarted just now")
         self.run = run
 
 
 class StoreFull(TryAgain):
-    """Redis has no memory left for new batches; what it holds is safe."""
+    """Redis has no memory left for new batches; its data is safe."""
 
     retry_after_s = 10
 
 
 class RecordTooNew(TryAgain):
-    """A newer Sluice wrote a task's record, which this one would misread: left to those that can read it."""
+    """A newer Sluice wrote a task's record, which this one would misread."""
 
     def __init__(self) -> None:
         super().__init__("this task was written by a newer version of Sluice, and this process is not upgraded yet")
 
 
 class UploadLost(TryAgain):
-    """An upload is not whole any more; nothing of it was stored."""
+    """An upload is incomplete; nothing of it was stored."""
 
 
-class Wrong(NamedTuple):
+class EntryFailure(NamedTuple):
     """An entry that makes its task fail."""
 
     id: str
-    #: None: its id is not there.
+    #: None: its id does not exist.
     reason: str | None
 
 
 class TaskFailed(SluiceError):
-    """The data of a task makes it impossible to apply: the task ends as FAILED, nothing of it applied.
+    """The data of a task cannot be applied: the task ends as FAILED, with nothing applied.
 
-    Its text becomes the task's error message.  Where single entries are to blame, ``wrong`` has them by their index in
-    the chunk, or ``report`` says it for the whole batch, as it is stored.
+    Its text becomes the task's error message.  If single entries are at fault, ``wrong`` has them by their index in the
+    chunk, or ``report`` is the stored report of the whole batch.
     """
 
-    def __init__(self, message: str, *, wrong: Mapping[int, Wrong] | None = None, report: bytes = b"") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        wrong: Mapping[int, EntryFailure] | None = None,
+        report: bytes = b"",
+        planned: bytes = b"",
+    ) -> None:
+        """``planned``: what the task would change, as JSON, if a guard stopped it."""
         super().__init__(message)
+        self.planned = planned
         self.wrong = wrong or {}
         self.report = report
 
 
 class TaskNotFound(SluiceError):
-    """There is no task of that id in this catalog, or no longer."""
+    """The catalog has no task with this id, or no longer."""
+
+
+class KeyUsed(SluiceError):
+    """The Idempotency-Key was used for another request."""
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used for another request.")
 
 
 class TaskConflict(SluiceError):
@@ -76,12 +92,12 @@ class TaskConflict(SluiceError):
 
 
 class NotStuck(SluiceError):
-    """Nothing is to be decided: the partition's workers get on, or wait for nothing but each other."""
+    """The partition is not stuck, so there is nothing to decide."""
 
 
 class Misconfigured(SluiceError):
-    """The process cannot start as it is set up; the text says what to change."""
+    """The process cannot start with its configuration; the text says what to change."""
 
 
 class BadSetting(Misconfigured):
-    """A setting does not parse."""
+    """A setting is invalid."""

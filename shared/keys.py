@@ -1,11 +1,12 @@
-"""Every Redis key: its spelling, its type, its lifetime.
+"""All Redis keys: spelling, type, lifetime.
 
-Names are percent-encoded where they may hold any character; the catalog key is the hash tag, so that all keys of one
-partition lie in one slot and a script may use them together.
+Names with arbitrary characters are percent-encoded.  The catalog key is the hash tag, so that all keys of one partition
+are in one slot and a script may use them together.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from shared.model import NO_SECTION, Kind, Status
@@ -18,29 +19,47 @@ CATALOGS = "{sluice}:catalogs"
 BACKLOG = "{sluice}:backlog"
 #: string with TTL: some worker goes through the backlog and will look at it again.
 AWAKE = "{sluice}:awake"
-#: zset of one member, removed by the worker that it wakes: a batch was submitted, for whichever worker lingers.
+#: zset, member removed by the worker that it wakes, all by one that looks at the backlog: catalogs to which a batch was
+#: submitted, for whichever worker lingers.
 CALL = "{sluice}:call"
 #: hash, for ever: SHA-256 of a token → JSON {name, catalog keys, scope}.
 CREDENTIALS = "{sluice}:credentials"
+#: hash, field removed with its credential: id of a credential → when it was last used, ms, give or take a minute.
+CREDENTIALS_USED = "{sluice}:credentials:used"
 #: string, for ever: counts the changes of CREDENTIALS.
 CREDENTIALS_VERSION = "{sluice}:credentials:version"
 #: zset, member removed when nothing waits in its outbox, nor can soon: catalogs to deliver for; score = since when, ms.
 OUTBOXES = "{sluice}:outboxes"
+#: zset, member removed with its last sink: catalogs that have sinks; score = since when, ms.
+SINKS = "{sluice}:sinks"
+#: zset, member removed with its last one: catalogs with cursors of the change feed; score = since when, ms.
+CURSORS = "{sluice}:cursors"
 #: zset, members removed a minute after they were last heard of: workers; score = last heard of, ms.
 WORKERS = "{sluice}:workers"
-#: hash, for ever: id of a run of the server → its number; last: the highest; asked: how often one was asked for.
+#: hash, for ever: id of a run of the server → its number; and last: the highest number; asked: how often a number was
+#: requested; alive_ms: when the server was last seen alive, by its own clock.
 STORE_RUNS = "{sluice}:store_runs"
+#: string with TTL: the worker that counts the fields of items; one at a time does.
+COUNTER = "{sluice}:counter"
+#: string, for ever: memory that the waiting tasks of all catalogs will take once they are applied, bytes.  Not in a
+#: cluster, where no script could write it.
+RESERVED = "{sluice}:reserved"
+
+#: stream, never seen: made and deleted by the script that tries what the store allows.
+TRIAL = "{sluice}:trial"
 
 
 class CatalogKeys:
     """The keys of one catalog."""
 
     __slots__ = (
-        "deliveries", "ended", "export_files", "exports", "fence", "history", "lease", "outbox", "partition",
-        "payloads", "position", "prefix", "rung", "sections", "seq", "store_run", "stream", "tasks", "waiting",
+        "cursors", "deliveries", "ended", "export_files", "exports", "fence", "field_stats", "guard_changes", "guards",
+        "history", "lease", "outbox", "partition", "payloads", "position", "prefix", "refused_writes", "reserved",
+        "rung", "sections", "seq", "sinks", "store_run", "stream", "targets", "tasks", "troubles", "waiting",
         "webhooks",
     )  # fmt: skip
 
+    # Long, since it is the list of the keys; the table in the docs is made of its comments.
     def __init__(self, catalog_key: str) -> None:
         self.prefix = prefix = f"sluice:{{{catalog_key}}}:"
         #: string, for ever: the last task id given out.
@@ -61,28 +80,49 @@ class CatalogKeys:
         self.fence = prefix + "fence"
         #: string with TTL: a wake-up for it is on its way, another is needless.
         self.rung = prefix + "rung"
-        #: hash, for ever: {applied, held, run, lost, reach, careful, stuck}: last commit, token of its owner, run of
-        #: the server it was given by, tokens of owners lost there, last task handed out, up to which to be careful,
-        #: left to an operator.
+        #: hash, for ever: applied: the last commit; held: its owner's token; run: the server's run that gave the token;
+        #: lost: tokens of owners lost there; reach: the last task handed out; careful: up to which task to go one
+        #: chunk at a time; stuck: waits for an operator; guards: a name for the present state of ``guards``, if it has
+        #: any.
         self.position = prefix + "position"
-        #: hash, for ever: {tasks, bytes, entries, kept_bytes, history_bytes, last_ms, untold}: waiting, payloads and
-        #: history kept, last submission, the last task of which the change feed can no longer tell.
+        #: hash, for ever: tasks, bytes, entries: what waits; reserved: memory that it will take; kept_bytes: payloads
+        #: kept; history_bytes: history kept; last_ms: the last submission; untold: the last task that the change feed
+        #: cannot report any more; gaps: ids that were passed over.
         self.waiting = prefix + "waiting"
+        #: string, for ever, in a cluster only: as RESERVED, of this catalog.
+        self.reserved = prefix + "reserved"
         #: hash, for ever: section → generation its readers and writers use; NO_SECTION → that of the item groups.
         self.sections = prefix + "sections"
-        #: zset, until delivered or given up: what is to be told outside, see shared/outbox.py; score = due, ms.
+        #: zset, until it is known who is to be told: ended tasks, see shared/outbox/outbox.py; score = due, ms.
         self.outbox = prefix + "outbox"
-        #: hash, until removed: webhook id → JSON {id, url, secret, created_ms}.
+        #: zset, member removed when nothing waits for it: who is to be told; score = not before, ms.
+        self.targets = prefix + "outbox:targets"
+        #: hash, until the next success: target → JSON {failures, since_ms, reason, given_up}.
+        self.troubles = prefix + "outbox:troubles"
+        #: hash, until removed: webhook id → JSON {id, url, secret, created_ms, what it wants, …}.
         self.webhooks = prefix + "webhooks"
+        #: hash, until removed: name of a sink → JSON {id, url, section, mapping, …}.
+        self.sinks = prefix + "sinks"
+        #: hash, until removed: name of a cursor of the change feed → JSON {task_id, mark, pieces,
+        #: updated_ms}.
+        self.cursors = prefix + "cursors"
         #: stream, the last thousand: attempts to tell something outside.
         self.deliveries = prefix + "deliveries"
-        #: list, lines removed with their tasks or beyond a cap: which tasks touched which entries; shared/history.py.
+        #: list, lines removed with their tasks or beyond a cap: which tasks touched which entries.
         self.history = prefix + "history"
+        #: hash, until removed: ``<kind>:<section>`` → guard as JSON, see shared/guards/guard_records.py.
+        self.guards = prefix + "guards"
+        #: list, the last twenty: changes of ``guards``, newest first.
+        self.guard_changes = prefix + "guards:changes"
         #: zset, members removed with the task: the tasks that are exports; score = submission, ms.
         self.exports = prefix + "exports"
         #: zset, members removed with the files: exports that have files, or may; score = when they go, ms; 0: with
         #: the end of the task.
         self.export_files = prefix + "exports:files"
+        #: stream with TTL: the last 200 writes that were refused at the door, a sample of them where there were many.
+        self.refused_writes = prefix + "refused_writes"
+        #: hash, for ever: section → statistics of the fields of its items; '' → the last commit when all were counted.
+        self.field_stats = prefix + "field_stats"
         #: What every script of a partition gets as KEYS, in the order of lua/_partition.lua.
         self.partition = (
             self.seq, self.store_run, self.stream, self.tasks, self.ended, self.payloads, self.lease, self.fence,
@@ -95,7 +135,7 @@ class CatalogKeys:
         return f"{self.prefix}task:{task_id}"
 
     def payload(self, task_id: int | str) -> str:
-        """List of chunk frames, explicit delete some time after the end."""
+        """List, explicit delete some time after the end: chunk frames."""
         return f"{self.prefix}payload:{task_id}"
 
     def also_changed(self, task_id: int | str) -> str:
@@ -107,7 +147,7 @@ class CatalogKeys:
         return f"{self.prefix}report:{task_id}"
 
     def pieces(self, task_id: int | str) -> str:
-        """List, deleted with the files: their names, in order."""
+        """List, deleted with the files: names of an export's files, in order."""
         return f"{self.prefix}pieces:{task_id}"
 
     def upload(self, nonce: str) -> str:
@@ -121,6 +161,26 @@ class CatalogKeys:
     def idempotency(self, digest: str) -> str:
         """String with TTL: the task that a request with this Idempotency-Key became."""
         return f"{self.prefix}idempotency:{digest}"
+
+    def target(self, target: str) -> str:
+        """Zset, until delivered or given up: what one target is to be told; score = due, ms."""
+        return f"{self.prefix}outbox:to:{target}"
+
+    def sink_lease(self, sink: str) -> str:
+        """Hash with TTL: {token, holder}; absent while nobody delivers to this sink."""
+        return f"{self.prefix}sink:lease:{sink}"
+
+    def sink_rung(self, sink: str) -> str:
+        """String with TTL: a job for this sink is on its way, another is needless."""
+        return f"{self.prefix}sink:rung:{sink}"
+
+    def sink_state(self, sink: str) -> str:
+        """Hash, deleted with the sink: how far it is, and its failures."""
+        return f"{self.prefix}sink:state:{sink}"
+
+    def dead_letters(self, sink: str) -> str:
+        """Hash, deleted with the sink, at most 1,000: ``<kind>:<id>`` → JSON {reason, task_id, at_ms}."""
+        return f"{self.prefix}sink:dead:{sink}"
 
     def by_status(self, status: Status | str) -> str:
         """Zset, members removed with the task: as ``tasks``, those of one status."""
@@ -151,6 +211,12 @@ class CatalogKeys:
     def links(self, section: str, generation: int) -> str:
         """Zset, as long as its generation, all scores 0: which variations an item has, see `link`."""
         return f"{self.prefix}links:{generation}:{quote(section, safe='')}"
+
+
+@lru_cache(maxsize=2000)
+def keys_of(catalog_key: str) -> CatalogKeys:
+    """Return the keys of a catalog that is written to often; they are not to be changed."""
+    return CatalogKeys(catalog_key)
 
 
 def _place(kind: Kind, section: str) -> str:

@@ -1,38 +1,40 @@
-"""The words of Sluice as types.  Values only: nothing here does I/O."""
+"""The domain model: values only, no I/O."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import accumulate
 from typing import NamedTuple
 
+from shared.file_format import FileFormat
+from shared.origin import NO_ORIGIN, Origin
+
 
 class Kind(StrEnum):
-    """What the entries of a batch are."""
+    """The kind of a batch's entries."""
 
-    #: Things to be found, by id, in one section.
+    #: Things to find, by id, in one section.
     ITEMS = "items"
     #: Forms of an item (a size, a colour), by id, each naming its item.
     VARIATIONS = "variations"
-    #: What items are grouped by (categories), by id.  They belong to the whole catalog and to no section.
+    #: Groups of items (categories), by id.  They belong to the whole catalog, not to a section.
     ITEM_GROUPS = "item_groups"
 
     @property
     def many(self) -> str:
-        """As people say it: ``item groups``."""
+        """The plural, for people: ``item groups``."""
         return self.replace("_", " ")
 
     @property
     def one(self) -> str:
-        """As people say it of one: ``item group``."""
+        """The singular, for people: ``item group``."""
         return self.many.removesuffix("s")
 
 
 class Operation(StrEnum):
-    """What a batch does with its entries."""
+    """The operation of a batch on its entries."""
 
     #: Create or replace whole.
     PUT = "put"
@@ -40,50 +42,48 @@ class Operation(StrEnum):
     PATCH = "patch"
     #: Remove; an unknown id is no error.
     DELETE = "delete"
-    #: Create what is not there; what is there stays as it is.  V1, item groups.
+    #: Create missing entries; existing ones stay as they are.  V1, item groups.
     ADD = "add"
     #: Create, or replace each field that was sent, whole.  V1, item groups.
     UPSERT = "upsert"
-    #: Make these entries all there are: create, replace, and delete what was not sent.  V1, item groups.
+    #: Replace all entries: create, replace, and delete those not sent.  V1, item groups.
     REPLACE = "replace"
-    #: Create with variations; one that is there makes the whole task fail.  V1, items.
+    #: Create with variations; an existing item makes the whole task fail.  V1, items.
     CREATE = "create"
-    #: Replace whole, but for a score that was not sent; variations, if sent, are all there are then.  V1, items.
+    #: Replace whole, except a score that was not sent; variations, if sent, replace all others.  V1, items.
     MODIFY = "modify"
     #: Change the fields that were sent; variations as in a MODIFY.  V1, items.
     AMEND = "amend"
-    #: Write out what is there, as it is after all tasks before; changes nothing.
+    #: Export the entries as they are after all earlier tasks; changes nothing.
     EXPORT = "export"
-    #: Build another generation of whole entries beside the one that is read, and let it take its place.  Files.
+    #: Build a new generation of whole entries, then switch readers to it.  Files.
     SYNC = "sync"
-    #: The same, of entries as they are, named by their ids.  Files.
+    #: The same with existing entries, named by their ids.  Files.
     KEEP = "keep"
 
     @property
     def builds(self) -> bool:
-        """Whether another generation takes the place of the one that is read."""
+        """Whether it builds a new generation that replaces the current one."""
         return self in (Operation.SYNC, Operation.KEEP)
 
 
 class CatalogPart(StrEnum):
-    """What an export is of."""
+    """The part of a catalog to export."""
 
     ITEMS = "items"
     VARIATIONS = "variations"
     ITEM_GROUPS = "item_groups"
-    #: First all items, then all variations.
     ITEMS_WITH_VARIATIONS = "items_with_variations"
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """The kinds of its entries, in the order they are written."""
-        if self is CatalogPart.ITEMS_WITH_VARIATIONS:
-            return Kind.ITEMS, Kind.VARIATIONS
-        return (Kind(self.value),)
+        """The kinds of its entries, in the order of writing."""
+        both = self is CatalogPart.ITEMS_WITH_VARIATIONS
+        return (Kind.ITEMS, Kind.VARIATIONS) if both else (Kind(self.value),)
 
 
 class OnMissing(StrEnum):
-    """What a PATCH does with an id that is not there."""
+    """What a PATCH does with an id that does not exist."""
 
     #: The whole task fails and nothing changes.
     FAIL = "FAIL"
@@ -103,54 +103,53 @@ class OnInvalid(StrEnum):
 
 
 class Form(StrEnum):
-    """How the entries of a body are written."""
+    """The form of a body's entries."""
 
     #: An object with a list of them.
     JSON = "json"
-    #: One a line; the rows of a CSV file are kept so too.
+    #: One entry per line; the rows of a CSV file are stored in this form too.
     NDJSON = "ndjson"
 
 
 class Status(StrEnum):
-    """Where a task stands.  The last three are terminal and kept for ever (law 3)."""
+    """The status of a task.  The last three are terminal: a task keeps them forever."""
 
     #: Accepted, waiting for its turn.
     QUEUED = "QUEUED"
     #: At the head of its partition and begun.
     IN_PROGRESS = "IN_PROGRESS"
-    #: Every entry had its effect or was skipped by name.
+    #: Every entry took effect, or was skipped and named.
     DONE = "DONE"
     #: Nothing was applied, and ``error`` says why.
     FAILED = "FAILED"
-    #: Taken back by its sender before it began.
+    #: Canceled before it began.
     CANCELED = "CANCELED"
 
 
 #: In place of a section's name, which is never empty.
 NO_SECTION = ""
-
-#: The statuses that a task keeps for ever.
+#: The statuses that a task keeps forever.
 TERMINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELED})
 
 
 class Outcome(StrEnum):
-    """What became of one entry; one byte each in the task's report."""
+    """The outcome of one entry; one byte in the task's report."""
 
     CREATED = "c"
     UPDATED = "u"
-    #: A PATCH that changed nothing.
+    #: Sent as it is stored, or a PATCH that changes nothing.
     UNCHANGED = "n"
     DELETED = "d"
-    #: Left out: an id that is not there, or one that a later entry of the batch replaces.
+    #: Left out: its id does not exist, or a later entry of the batch replaces it.
     IGNORED = "i"
     #: Made its task fail, or was left out because it breaks the rules.
     FAILED = "f"
-    #: Made its task fail, since its id is not there.
+    #: Made its task fail, because its id does not exist.
     MISSING = "m"
 
 
 class Skipped(NamedTuple):
-    """An entry that breaks the rules and is left out."""
+    """An entry that breaks the rules and is skipped."""
 
     #: Index in the chunk.
     at: int
@@ -163,8 +162,7 @@ class Skipped(NamedTuple):
 class Chunk:
     """The unit of one commit: a slice of the body as sent, and where its entries lie in it.
 
-    The ``text`` of all chunks of a batch, joined, is the body byte for byte.  Entry ``i`` is
-    ``text[bounds[2 * i]:bounds[2 * i + 1]]``, one JSON object.
+    All texts of a batch, joined, are the body.  Entry ``i`` is ``text[bounds[2 * i]:bounds[2 * i + 1]]``, an object.
     """
 
     text: bytes
@@ -190,42 +188,39 @@ class Chunk:
         superseded = set(self.superseded)
         return [entry_id for i, entry_id in enumerate(self.ids) if i not in superseded]
 
-    def entries(self) -> Iterator[bytes]:
-        """Yield the bytes of each entry as sent."""
-        text, bounds = self.text, iter(self.bounds)
-        return (text[start:end] for start, end in zip(bounds, bounds, strict=True))
+    def entries(self) -> list[bytes]:
+        """List the bytes of each entry as sent."""
+        text, bounds = self.text, self.bounds
+        return [text[start:end] for start, end in zip(bounds[::2], bounds[1::2], strict=True)]
 
-
-@dataclass(frozen=True, slots=True)
-class Submitter:
-    """Who sent a batch, from where."""
-
-    token_name: str
-    client: str = ""
-    address: str = ""
+    def entry(self, i: int) -> bytes:
+        """Return the bytes of one entry."""
+        return self.text[self.bounds[2 * i] : self.bounds[2 * i + 1]]
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What an export is to write out, of the section of its batch."""
+    """The contents of an export, besides the section of its batch."""
 
     part: CatalogPart
-    #: Only what was changed at this moment or since; None: all there is.
+    #: Export only entries changed at this time or later; None: all.
     from_ms: int | None = None
+    format: FileFormat = FileFormat.JSONL
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The entries of one kind in an upload of catalogue files; its chunks follow those of the part before it."""
+    """The entries of one kind in an upload, and its file's name; its chunks follow those of the part before it."""
 
     kind: Kind
     entries: int
     chunks: int
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is known of a batch when it is accepted, and never changes afterwards."""
+    """A batch as accepted; it never changes afterwards."""
 
     #: Of an upload of files, that of its first part.
     kind: Kind
@@ -240,54 +235,60 @@ class Batch:
     on_missing: OnMissing = OnMissing.FAIL
     on_invalid: OnInvalid = OnInvalid.REJECT
     form: Form = Form.JSON
-    #: Waive the safeguard against deleting most of a section.
+    #: Waive the safeguard, and what guards say about shares; and why, as the sender says.
     force: bool = False
+    force_reason: str = ""
     #: Of an EXPORT, which has no entries.
     export: Export | None = None
     #: Of an upload of files, what is in it, as it came; otherwise none.
     parts: tuple[Part, ...] = ()
-    #: Why it can only fail, if that was found at the door.
+    #: What was found at the door: why it can only fail; and what else, as JSON objects.
     doomed: str = ""
+    warnings: tuple[str, ...] = ()
     protocol: str = "http"
     notification_emails: tuple[str, ...] = ()
-    submitter: Submitter | None = None
-    #: The request that brought it, and the trace that this was part of (W3C ``traceparent``).
-    request_id: str = ""
-    traceparent: str = ""
+    origin: Origin = NO_ORIGIN
 
     @property
     def steps(self) -> int:
-        """How many chunks are committed; what builds a generation has a last one that is in no payload: the flip."""
+        """Number of commits: one per chunk, and for a new generation a last one without payload, the flip."""
         return self.chunks + self.operation.builds
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """What kinds of entries it has, as they came."""
+        """The kinds of entries that it changes, in the order sent; variations that go with their items come last."""
+        return (*self._sent, Kind.VARIATIONS) if self.takes_variations_along else self._sent
+
+    @property
+    def _sent(self) -> tuple[Kind, ...]:
         return tuple(part.kind for part in self.parts) or (self.kind,)
+
+    @property
+    def takes_variations_along(self) -> bool:
+        """Whether the variations of items that it does not keep are deleted with them, none having been sent."""
+        return self.operation is Operation.KEEP and Kind.ITEMS in self._sent and Kind.VARIATIONS not in self._sent
 
     @property
     def noun(self) -> str:
         """As people say what it has entries of: ``item``, or ``items and variations``."""
-        if len(self.kinds) == 1:
-            return self.kind.one if self.entries == 1 else self.kind.many
-        return " and ".join(kind.many for kind in self.kinds)
+        return self.kind.one if len(self._sent) == 1 == self.entries else " and ".join(one.many for one in self._sent)
 
     def section_of(self, kind: Kind) -> str:
         """Name where its entries of a kind belong."""
         return NO_SECTION if kind is Kind.ITEM_GROUPS else self.section
 
     def kind_of(self, chunk: int) -> Kind:
-        """Tell what a chunk has entries of; for the last one of what builds a generation, those of the last part."""
+        """Return the kind of a chunk's entries; for the flip, the kind of the last part."""
         ends = accumulate(part.chunks for part in self.parts)
         return next((part.kind for part, end in zip(self.parts, ends, strict=True) if chunk < end), self.kinds[-1])
 
     def kind_of_entry(self, index: int) -> Kind:
-        """Tell what the entry at a place is."""
+        """Return the kind of the entry at an index."""
         ends = accumulate(part.entries for part in self.parts)
         return next((part.kind for part, end in zip(self.parts, ends, strict=True) if index < end), self.kind)
 
     def items_follow(self, chunk: int) -> bool:
-        """Tell whether items come behind the variations that a chunk has."""
+        """Return whether items follow the variations of a chunk."""
         kind = self.kind_of(chunk)
         return kind is Kind.VARIATIONS and Kind.ITEMS in self.kinds[self.kinds.index(kind) :]
 

@@ -1,4 +1,4 @@
-"""Every setting: its name, its default, what it means.
+"""All settings: names, defaults, meanings.
 
 They are read from a mapping, so that only a composition root touches the environment.
 """
@@ -15,6 +15,8 @@ from typing import Any
 from shared.errors import BadSetting
 
 PREFIX = "SLUICE_"
+#: Read by the commands that call an ingress; they are no settings of a process.
+CLIENT_VARIABLES = (PREFIX + "URL", PREFIX + "TOKEN")
 
 #: In the data folder: where the embedded server is, for the command line beside it.
 STORE_URL_FILE = "store.url"
@@ -31,83 +33,142 @@ def _setting(default: Any, doc: str, *, one_of: tuple[str, ...] = (), at_least: 
 class Settings:
     """The settings of one process.  Field ``lease_ttl_s`` is the variable ``SLUICE_LEASE_TTL_S``."""
 
-    host: str = _setting("127.0.0.1", "Address the ingress listens on.")
-    port: int = _setting(8080, "Port the ingress listens on.", at_least=1)
-    threads: int = _setting(8, "Threads per ingress process.", at_least=1)
+    host: str = _setting("127.0.0.1", "Address that the ingress listens on.")
+    port: int = _setting(8080, "Port that the ingress listens on.", at_least=1)
+    threads: int = _setting(8, "Requests that each ingress process serves at once.", at_least=1)
     ingress: int = _setting(1, "Ingress processes.", at_least=1)
-    workers: int = _setting(1, "Drain processes of the Celery worker.", at_least=1)
-    redis_url: str | None = _setting(
-        None, "Redis ≥7.0 or Valkey, also `redis+cluster://`; when absent, a server of our own is started."
+    uploads: int = _setting(
+        4, "Catalogue files and exports in transfer that are served at once, per ingress process.", at_least=1
     )
-    broker_url: str | None = _setting(None, "Celery's broker; when absent, the next database of the Redis server.")
-    data_dir: Path = _setting(Path("var"), "Folder of the embedded server, logs, generated secrets.")
-    credentials: str | None = _setting(None, "`key:token[:r|rw]`, comma-separated; added to the stored ones.")
-    credentials_file: Path | None = _setting(None, "A file of such credentials, one a line; added to the stored ones.")
+    connections: int = _setting(8192, "Open connections, per ingress process; beyond it 503.", at_least=1)
+    connections_per_address: int = _setting(
+        4096, "Open connections of one address, per ingress process; beyond it 429.", at_least=1
+    )
+    client_timeout_s: float = _setting(
+        15.0, "Seconds that a client has to send the head of a request; and see the next setting.", at_least=0.1
+    )
+    client_min_bytes_s: int = _setting(
+        1000, "Least speed, in bytes a second, at which clients send bodies and read answers.", at_least=1
+    )
+    client_bytes: int = _setting(
+        64 * MIB, "Bytes held in memory for slow clients, per ingress process; beyond it the slowest go.", at_least=1
+    )
+    keepalive_s: float = _setting(30.0, "Seconds that an idle connection is kept.", at_least=0.1)
+    trusted_proxies: str | None = _setting(
+        None,
+        "Addresses and networks of the proxies in front, comma-separated, `unix` for Unix sockets: what they say of "
+        "their clients (`X-Forwarded-For`, `-Proto`, `-Host`) is believed.",
+    )
+    public_url: str | None = _setting(
+        None, "`https://host[:port]` under which clients reach the ingress; if unset, as they ask for it."
+    )
+    tls_cert: Path | None = _setting(
+        None,
+        "PEM file with a certificate: the ingress speaks TLS by itself. `self-signed`: `make up` makes one in the data "
+        "folder, for trials.",
+    )
+    tls_key: Path | None = _setting(None, "PEM file with its key; if unset, the key is in the certificate's file.")
+    workers: int = _setting(1, "Processes of the Celery worker that drain partitions.", at_least=1)
+    sinks: int = _setting(
+        0, "Sinks that are delivered to at once by the sink worker; 0: there is no such worker.", at_least=0
+    )
+    redis_url: str | None = _setting(
+        None, "URL of Redis ≥7.0 or Valkey, also `redis+cluster://`; if unset, an embedded server is started."
+    )
+    broker_url: str | None = _setting(None, "URL of Celery's broker; if unset, the next database of the Redis server.")
+    data_dir: Path = _setting(Path("var"), "Folder of the embedded server's data, logs and generated secrets.")
+    credentials: str | None = _setting(
+        None, "Credentials `key:token[:r|rw]`, comma-separated, besides the stored ones."
+    )
+    credentials_file: Path | None = _setting(None, "File with such credentials, one per line, besides the stored ones.")
     durability: str = _setting(
         "everysec",
-        "`everysec`: a crash of the store may lose 2 s of answers; `fsync`: none, and it must be set so.",
+        "`everysec`: a crash of the store may lose batches accepted in the last 2 s. `fsync`: none; requires "
+        "`appendfsync always` in the store.",
         one_of=("everysec", "fsync"),
     )
     min_replicas: int = _setting(
-        0, "Replicas that have a batch before its sender is told that it is accepted; else 503.", at_least=0
+        0, "Replicas that must have a batch before it is accepted; otherwise the answer is 503.", at_least=0
     )
-    max_entries: int = _setting(10_000, "Entries a batch may hold.", at_least=1)
-    max_body_bytes: int = _setting(32 * MIB, "Longest body as it arrives.", at_least=1)
-    max_inflated_bytes: int = _setting(64 * MIB, "Longest body once inflated.", at_least=1)
-    queue_tasks: int = _setting(1000, "Tasks of one catalog that may wait; beyond it 429.", at_least=1)
-    queue_bytes: int = _setting(256 * MIB, "Payload bytes of one catalog that may wait; beyond it 429.", at_least=1)
-    task_retention_s: int = _setting(30 * DAY_S, "How long a task is kept after it ended.", at_least=1)
-    payload_retention_s: int = _setting(7 * DAY_S, "How long a payload is kept after its task ended.", at_least=0)
-    payload_bytes: int = _setting(256 * MIB, "Payload bytes of ended tasks kept per catalog.", at_least=0)
+    max_entries: int = _setting(10_000, "Most entries of a batch.", at_least=1)
+    max_body_bytes: int = _setting(32 * MIB, "Most bytes of a body as received.", at_least=1)
+    max_inflated_bytes: int = _setting(64 * MIB, "Most bytes of a body once inflated.", at_least=1)
+    queue_tasks: int = _setting(1000, "Most queued tasks of one catalog; beyond it the answer is 429.", at_least=1)
+    queue_bytes: int = _setting(256 * MIB, "Most queued payload bytes of one catalog; beyond it 429.", at_least=1)
+    task_retention_s: int = _setting(30 * DAY_S, "Seconds for which a task is kept after it ended.", at_least=1)
+    payload_retention_s: int = _setting(
+        7 * DAY_S, "Seconds for which a payload is kept after its task ended.", at_least=0
+    )
+    payload_bytes: int = _setting(256 * MIB, "Most payload bytes of ended tasks kept per catalog.", at_least=0)
     history_bytes: int = _setting(
-        8 * MIB, "Bytes kept per catalog to find the tasks that touched an entry, 4 for each; 0: none.", at_least=0
+        8 * MIB, "Bytes per catalog for the index of tasks by entry, 4 for each; 0 switches it off.", at_least=0
     )
-    lease_ttl_s: float = _setting(10.0, "A partition's owner that is silent so long loses it.", at_least=0.5)
-    slice_s: float = _setting(0.2, "How long one partition is drained before the others get their turn.", at_least=0.01)
-    sweep_s: float = _setting(1.0, "How often a worker looks for partitions that nobody drains.", at_least=0.05)
-    max_stalls: int = _setting(5, "Owners lost in a row at one place: the task is given up.", at_least=1)
-    safeguard_ratio: float = _setting(0.5, "A task that deletes more of a section fails unless `force`.", at_least=0)
-    safeguard_floor: int = _setting(100, "Sections with fewer items than this have no safeguard.", at_least=0)
-    ftps_port: int | None = _setting(None, "Port of the FTPS service; when absent, there is none.", at_least=1)
-    ftps_passive_ports: str = _setting("30000-30099", "Ports of its data connections.")
-    ftps_address: str | None = _setting(None, "Address that clients reach it at, where that is another one than here.")
+    lease_ttl_s: float = _setting(
+        10.0, "Seconds without a sign of life after which a worker loses its partition.", at_least=0.5
+    )
+    slice_s: float = _setting(
+        0.2, "Seconds for which one partition is drained before others take turns.", at_least=0.01
+    )
+    sweep_s: float = _setting(
+        1.0, "Seconds between a worker's searches for partitions that nobody drains.", at_least=0.05
+    )
+    max_stalls: int = _setting(5, "Workers lost in a row at the same task before it is given up.", at_least=1)
+    safeguard_ratio: float = _setting(
+        0.5, "Share of the entries of a kind; a task that deletes more fails unless `force`.", at_least=0
+    )
+    safeguard_floor: int = _setting(100, "Fewer entries of a kind than this have no such safeguard.", at_least=0)
+    ftps_port: int | None = _setting(None, "Port of the FTPS service; if unset, there is none.", at_least=1)
+    ftps_passive_ports: str = _setting("30000-30099", "Ports of FTPS data connections.")
+    ftps_address: str | None = _setting(
+        None, "Address at which clients reach the FTPS service, if it differs from the local one."
+    )
     ftps_cert: Path | None = _setting(
-        None, "PEM file with its certificate and key; when absent, a self-signed one is made in the data folder."
+        None, "PEM file with the certificate and key of FTPS; if unset, a self-signed one is made in the data folder."
     )
     exports_url: str | None = _setting(
-        None, "Where exports are written: a folder, or any URL of fsspec; when absent, `exports` in the data folder."
+        None, "Where exports are written: a folder or an fsspec URL; if unset, `exports` in the data folder."
     )
-    changes: str = _setting("on", "The change feed, `/v1/changes`.", one_of=("on", "off"))
+    changes: str = _setting("on", "Whether to keep the change feed, `/v1/changes`.", one_of=("on", "off"))
+    field_stats: str = _setting(
+        "on", "Whether workers count the fields of items, `/v1/items_fields_stats`.", one_of=("on", "off")
+    )
     webhook_private: str = _setting(
         "refuse", "Whether webhooks may call private, loopback and link-local addresses.", one_of=("refuse", "allow")
     )
     smtp_url: str | None = _setting(
         None,
-        "Where mail goes: `smtp://`, `starttls://` or `smtps://`, `user:password@host:port`; when absent, nowhere.",
+        "Mail server: `smtp://`, `starttls://` or `smtps://`, then `user:password@host:port`; if unset, no mail is "
+        "sent.",
     )
-    mail_from: str = _setting("sluice@localhost", "Sender of mail.")
+    mail_from: str = _setting("sluice@localhost", "Sender address of e-mails.")
     flower_port: int = _setting(5555, "Port of Flower, on loopback.", at_least=1)
-    flower_auth: str | None = _setting(None, "Flower's `user:password`; made and kept in the data folder when absent.")
+    flower_auth: str | None = _setting(
+        None, "Flower's `user:password`; if unset, generated and kept in the data folder."
+    )
     secret_key: str | None = _setting(
         None,
-        "Signs sessions of the Integration page and URLs of exports; made and kept in the data folder when absent.",
+        "Key that signs sessions of the Integration page and export URLs; if unset, generated and kept in the data "
+        "folder.",
     )
     operator_password: str | None = _setting(
-        None, "Shows every catalog on the Integration page; made and kept in the data folder when absent."
+        None,
+        "Password that shows all catalogs on the Integration page; if unset, generated and kept in the data folder.",
     )
     metrics_port: int | None = _setting(
         None,
-        "Port of the worker's own `/metrics`, for a worker that shares no data folder with the ingress.",
+        "Port of the worker's own `/metrics`; for workers that share no data folder with the ingress.",
         at_least=1,
     )
-    metrics_token: str | None = _setting(None, "`/metrics` of the ingress wants this Bearer token; absent: nobody's.")
-    log_level: str = _setting("INFO", "Lowest level that is logged.", one_of=("DEBUG", "INFO", "WARNING", "ERROR"))
+    metrics_token: str | None = _setting(
+        None, "Bearer token required for `/metrics` of the ingress; if unset, none is."
+    )
+    log_level: str = _setting("INFO", "Lowest level of log lines.", one_of=("DEBUG", "INFO", "WARNING", "ERROR"))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
-        """Read the ``SLUICE_*`` variables of a mapping; an empty one counts as absent.
+        """Read the ``SLUICE_*`` variables of a mapping; an empty one counts as unset.
 
-        Raises BadSetting naming every variable that does not parse.
+        Raises BadSetting with every variable that is invalid.
         """
         values, problems = {}, []
         for field in dataclasses.fields(cls):
@@ -123,13 +184,13 @@ class Settings:
 
 
 def variable(field: dataclasses.Field[Any]) -> str:
-    """Name the environment variable of a setting."""
+    """Return the environment variable of a setting."""
     return PREFIX + field.name.upper()
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Describe each ``SLUICE_*`` variable that is no setting, with the nearest that is."""
-    known = [variable(field) for field in dataclasses.fields(Settings)]
+    """List the ``SLUICE_*`` variables that are no settings, each with the nearest setting."""
+    known = [*(variable(field) for field in dataclasses.fields(Settings)), *CLIENT_VARIABLES]
     unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
     near = {name: difflib.get_close_matches(name, known, n=1) for name in unknown}
     return [name + (f" (did you mean {near[name][0]}?)" if near[name] else "") for name in unknown]
@@ -149,7 +210,7 @@ def _decimal(text: str) -> float:
         raise ValueError("not a number") from None
 
 
-#: By the annotation as written, which `from __future__ import annotations` keeps as text.
+#: Parsers by annotation, which `from __future__ import annotations` keeps as text.
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "int": _whole,
     "int | None": _whole,
@@ -169,3 +230,14 @@ def _parse(field: dataclasses.Field[Any], text: str) -> Any:
     if at_least is not None and not value >= at_least:
         raise ValueError(f"less than {at_least}")
     return value
+
+
+def settings_table() -> str:
+    """Write the table of settings in Markdown."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for field in dataclasses.fields(Settings):
+        default = "" if field.default is None else f"`{field.default}`"
+        choices = field.metadata["one_of"]
+        meaning = field.metadata["doc"] + (f" One of {', '.join(choices)}." if choices else "")
+        rows.append(f"| `{variable(field)}` | {default} | {meaning} |")
+    return "\n".join(rows)

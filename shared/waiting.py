@@ -1,4 +1,4 @@
-"""The one place that sleeps."""
+"""Wait for conditions; the only module that sleeps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class WaitedInVain(Exception):
-    """What was waited for did not come true in time."""
+    """The condition did not come true in time."""
 
 
 def wait_until(condition: Callable[[], T], what: str, *, timeout_s: float, every_s: float = 0.05) -> T:

@@ -12,12 +12,11 @@ import redis
 import structlog
 
 from shared.errors import Misconfigured
-from shared.partitions import Partition
 from tests.support.by_hand import HandClock, SilentBell
 from tests.support.key_checker import check_keys
 from tests.support.rig import Rig
 from tests.support.store_server import StoreServer, running_store
-from workers.drain import Drainer
+from workers.drain.drainer import Drainer
 
 # The same examples each time: a test that fails does so again.
 hypothesis.settings.register_profile("sluice", derandomize=True, deadline=None, database=None, print_blob=True)
@@ -99,11 +98,6 @@ def bell() -> SilentBell:
 @pytest.fixture
 def rig(client: redis.Redis, clock: HandClock, bell: SilentBell) -> Rig:
     return Rig(client, clock, bell)
-
-
-@pytest.fixture
-def partition(rig: Rig) -> Partition:
-    return rig.partition()
 
 
 @pytest.fixture

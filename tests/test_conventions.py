@@ -1,17 +1,20 @@
-"""What holds for the source as a whole."""
+"""Conventions that hold for the source as a whole."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from shared import scripts
 from shared.keys import CatalogKeys
+from shared.store import scripts
+from shared.store.script import PARTITION_KEYS, Script, WrongSignature
 
 ROOT = Path(__file__).parent.parent
 LUA = ROOT / "shared" / "lua"
@@ -23,11 +26,13 @@ MOST_LINES = 300
 MOST_FUNCTION_LINES = 45
 
 #: Files that are longer, and why.
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "shared/store/signatures.py": "a list: every script, and its arguments",
+}
 #: Functions that are longer, and why.
 LONG_FUNCTIONS: dict[str, str] = {
     "shared/keys.py:__init__": "a list: every key of a catalog, and what it holds",
-    "workers/app.py:create_celery": "the composition root: small functions, inside it because of what they share",
+    "shared/store/signatures.py:commit_chunk": "a list: every argument of the largest script",
 }
 
 
@@ -61,23 +66,46 @@ def test_a_script_says_what_it_is(name: str) -> None:
     assert re.match(r"#!lua( flags=[a-z,-]+)?\n", text), "the first bytes have to be the flags"
     legend = _legend(name)
     assert re.match(rf"-- {name}: \S.*\.$|-- {name}: \S", legend[0])
-    for part in (r"-- KEYS", r"-- ARGV\[", r"-- Returns "):
+    for part in (r"-- KEYS", r"-- ARGV  ", r"-- Returns "):
         assert any(re.match(part, line) for line in legend), f"the legend has no line that begins with {part!r}"
 
 
-@pytest.mark.parametrize("array", ["ARGV", "KEYS"])
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_legend_numbers_every_argument(name: str, array: str) -> None:
-    """Without a gap, and none that the code uses is left out; ``…`` goes on to a number, or for ever."""
+def test_a_script_uses_its_arguments_by_name(name: str) -> None:
+    """Every field of the legend is used, and no position is."""
     legend = "\n".join(_legend(name))
     code = (LUA / f"{name}.lua").read_text(encoding="utf-8").replace(legend, "")
-    last = len(CatalogKeys("acme").partition) if array == "KEYS" and "-- include: _partition" in code else 0
-    for first, dots, to in re.findall(rf"^-- {array}\[(\d+)(…?)(\d*)\]", legend, re.MULTILINE):
-        assert int(first) == last + 1
-        last = int(to) if to else 10**6 if dots else int(first)
-    single = re.findall(rf"{array}\[(\d+)\]", code)
-    several = re.findall(rf"unpack\({array}, \d+, (\d+)\)", code)
-    assert max(map(int, [*single, *several]), default=0) <= last
+    assert not re.search(r"\b(ARGV|KEYS)\b", code)
+    used = code + "".join((LUA / f"{each}.lua").read_text(encoding="utf-8") for each in INCLUDES)
+    fields = re.findall(r"^-- (?:ARGV|KEYS)  (\w+)…?(?:  |$)", legend, re.MULTILINE)
+    assert [field for field in fields if not re.search(rf"\b{field}\b", used)] == []
+
+
+def test_a_signature_that_differs_from_its_legend_fails_at_import() -> None:
+    def release_lease(partition: Sequence[str], *, tokn: str) -> None: ...
+
+    with pytest.raises(WrongSignature, match="release_lease: signature and legend differ in token, tokn"):
+        Script(release_lease)
+
+
+def test_a_call_with_a_wrong_field_is_no_call() -> None:
+    """Types find it before; this is for whoever calls without them."""
+    keys = CatalogKeys("acme").partition
+    call: Any = scripts.RELEASE_LEASE.command
+    for wrong in ({}, {"tokn": "t"}, {"token": "t", "more": 1}):
+        with pytest.raises(TypeError, match="release_lease"):
+            call(keys, **wrong)
+    with pytest.raises(TypeError, match="release_lease"):
+        call(token="t")
+    assert call(keys, token="t")[2:] == (len(keys), *keys, "t")
+
+
+MOST_SCRIPT_LINES = 150
+
+
+@pytest.mark.parametrize("name", [*SCRIPTS, *INCLUDES])
+def test_scripts_stay_small(name: str) -> None:
+    assert len((LUA / f"{name}.lua").read_text(encoding="utf-8").splitlines()) <= MOST_SCRIPT_LINES
 
 
 @pytest.mark.parametrize("name", INCLUDES)
@@ -107,7 +135,7 @@ def test_a_script_is_put_together_whole(script: scripts.Script) -> None:
 
 def _users(name: str) -> Iterator[str]:
     for path in _sources(*PACKAGES):
-        if path == ROOT / "shared" / "scripts.py":
+        if path == ROOT / "shared" / "store" / "scripts.py":
             continue
         for function in ast.walk(_tree(path)):
             if isinstance(function, ast.FunctionDef) and any(
@@ -135,7 +163,7 @@ def test_lua_and_python_name_the_keys_of_a_partition_alike() -> None:
     ]
     in_python = [element.func if isinstance(element, ast.Call) else element for element in tuples[0].elts]  # type: ignore[attr-defined]
     assert in_lua == [element.attr.upper() for element in in_python]  # type: ignore[union-attr]
-    assert int(count) == len(in_lua) == len(CatalogKeys("acme").partition)
+    assert PARTITION_KEYS == int(count) == len(in_lua) == len(CatalogKeys("acme").partition)
     assert all(key.startswith("sluice:{acme}:") for key in CatalogKeys("acme").partition)
 
 
@@ -172,3 +200,43 @@ def test_functions_stay_small() -> None:
     }
     assert long == {}
     assert [name for name in LONG_FUNCTIONS if lengths.get(name, 0) <= MOST_FUNCTION_LINES] == [], "no longer long"
+
+
+#: Modules of one folder.
+MOST_MODULES = 15
+#: Roles that a folder may have a file for, under the same name everywhere.
+ROLES = {"__init__", "answers", "docs", "queries", "schemas", "views"}
+
+
+def test_folders_stay_small() -> None:
+    """Whoever looks for a place has to see at one glance which there are."""
+    folders = Counter(path.parent for path in _sources(*PACKAGES) if path.name != "__init__.py")
+    assert {_relative(folder): count for folder, count in folders.items() if count > MOST_MODULES} == {}
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    classes = Counter(
+        node.name
+        for path in _sources(*PACKAGES)
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.ClassDef) and node.name != "Meta"  # marshmallow's
+    )
+    assert [name for name, count in classes.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_module_name_stands_for_one_thing(package: str) -> None:
+    """Within a package; but for roles, commands (called like what they are about), and v1 beside v2."""
+    names = Counter(
+        path.stem
+        for path in _sources(package)
+        if path.stem not in ROLES and not {"cli", "v1"} & set(path.relative_to(ROOT).parts)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("path", [path for path in _sources(*PACKAGES) if path.name == "__init__.py"], ids=_relative)
+def test_a_package_says_in_one_sentence_what_is_in_it(path: Path) -> None:
+    text = ast.get_docstring(_tree(path)) or ""
+    assert text.splitlines()[:1] == [text]
+    assert text.endswith(".")

@@ -1,1 +1,1 @@
-"""The workers: drain partitions, one owner each, in order."""
+"""The workers: drain partitions in order, with one owner each."""

@@ -1,4 +1,4 @@
-"""The composition root of the workers: ``celery -A workers.app:celery worker``."""
+"""Create the Celery app of the workers (their composition root): ``celery -A workers.app:celery worker``."""
 
 from __future__ import annotations
 
@@ -11,80 +11,47 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, bootsteps
-from kombu import Exchange, Queue
 
-from shared import metrics
-from shared.backlog import Backlog
-from shared.catalogs import Catalog
+from shared.catalog.reader import Catalog
 from shared.clock import now_ms
+from shared.doorbell import DRAIN_JOB, QUEUE, Doorbell, broker_url_for, doorbell_app
 from shared.errors import Misconfigured
-from shared.export_files import ExportFiles
-from shared.exports import Exports
-from shared.heartbeats import Heartbeats
-from shared.logs import configure_logs
-from shared.outbox import Outbox, Outboxes
-from shared.partitions import Partition
+from shared.exports.export_records import Exports
+from shared.exports.files import ExportFiles
+from shared.outbox.outbox import Outbox, Outboxes
+from shared.outbox.webhooks import Webhooks
+from shared.partition.backlog import Backlog
+from shared.partition.claim import Claim
+from shared.partition.heartbeats import Heartbeats
+from shared.partition.retention import Retention
 from shared.settings import Settings
-from shared.store import LONGEST_CALL_S, connect
-from shared.wakeups import DRAIN_JOB, QUEUE, Bell, broker_url_for, doorbell_app, queue_settings
-from shared.webhooks import Webhooks
+from shared.store.client import LONGEST_CALL_S, connect
+from shared.telemetry import metrics
+from shared.telemetry.logs import configure_logs
 from workers import jobs
-from workers.delivering import Deliverer, Mailing
-from workers.drain import Drainer
-from workers.exports import Exporter
-from workers.mail import MailServer
-from workers.observed import ObservedPartition, SweptPartition
-from workers.outbox import Postman
-from workers.pull import Puller
-from workers.sweep import Sweep
-from workers.trimming import Trimmer
-from workers.watchdog import Watchdog
+from workers.celery_settings import celery_settings
+from workers.count.field_counter import FieldCounter
+from workers.deliver.deliverer import Deliverer, Mailing
+from workers.deliver.dispatcher import Dispatcher
+from workers.deliver.mail import MailServer
+from workers.drain.drainer import Drainer
+from workers.drain.puller import Puller
+from workers.drain.sweep import Sweep
+from workers.drain.trimming import Trimmer
+from workers.drain.watchdog import Watchdog
+from workers.export.exporter import Exporter
 
 
 def create_celery(settings: Settings) -> Celery:
-    """Build the worker: its jobs, its sweep, and all they use."""
+    """Create the worker with its jobs, its sweep and their dependencies."""
     if settings.redis_url is None:
         raise Misconfigured("SLUICE_REDIS_URL is not set; `make up` starts a server of its own and sets it")
     configure_logs(settings.log_level)
-    redis_url, broker_url = settings.redis_url, settings.broker_url or broker_url_for(settings.redis_url)
+    broker_url = settings.broker_url or broker_url_for(settings.redis_url)
     celery = Celery("sluice", broker=broker_url)
-    celery.conf.update(_configuration(broker_url))
-
-    def build_puller(
-        holder: str, partition: type[Partition] = ObservedPartition, stopping: Callable[[], bool] = lambda: False
-    ) -> Puller:
-        client = connect(redis_url)
-        backlog = Backlog(client)
-        bell = Bell(doorbell_app(broker_url), broker_url, needless=backlog.is_watched)
-        drainer = Drainer(
-            functools.partial(partition, client, settings),
-            functools.partial(Catalog, client),
-            _build_exporter(settings, client),
-            backlog,
-            bell,
-            settings,
-            holder=holder,
-            clock=now_ms,
-            stopping=stopping,
-            watchdog=Watchdog(settings.lease_ttl_s + LONGEST_CALL_S),
-        )
-        return Puller(drainer, backlog, bell)
-
-    def build_sweep() -> Sweep:
-        holder, client, stop = _holder(os.getpid()), connect(redis_url), threading.Event()
-        open_partition = functools.partial(Partition, client, settings)
-        return Sweep(
-            build_puller(holder, SweptPartition, stop.is_set),
-            Backlog(client),
-            Heartbeats(client),
-            open_partition,
-            _build_exporter(settings, client),
-            Trimmer(client, Backlog(client), open_partition),
-            settings,
-            holder=holder,
-            clock=now_ms,
-            stop=stop,
-        )
+    celery.conf.update(celery_settings(broker_url, queue=QUEUE, job=DRAIN_JOB))
+    build_puller = functools.partial(_build_puller, settings, settings.redis_url, broker_url)
+    build_sweep = functools.partial(_build_sweep, settings, settings.redis_url, build_puller)
 
     @functools.cache
     def puller_of(pid: int) -> Puller:
@@ -93,7 +60,7 @@ def create_celery(settings: Settings) -> Celery:
         return build_puller(_holder(pid))
 
     class SweepStep(bootsteps.StartStopStep):
-        """Runs the sweep as long as the worker runs."""
+        """Runs the sweep while the worker runs."""
 
         def start(self, parent: Any) -> None:
             if settings.metrics_port is not None:
@@ -104,10 +71,10 @@ def create_celery(settings: Settings) -> Celery:
         def stop(self, parent: Any) -> None:
             self.sweep.stop(timeout_s=settings.lease_ttl_s)
 
-    postman = _build_postman(settings, redis_url)
+    postman = _build_dispatcher(settings, settings.redis_url)
 
     class OutboxStep(bootsteps.StartStopStep):
-        """Tells outside what ended, as long as the worker runs."""
+        """Delivers notifications while the worker runs."""
 
         def start(self, parent: Any) -> None:
             postman.start()
@@ -116,15 +83,75 @@ def create_celery(settings: Settings) -> Celery:
             postman.stop()
 
     jobs.register(celery, lambda: puller_of(os.getpid()))
-    celery.steps["worker"].update((SweepStep, OutboxStep))
+    celery.steps["worker"].update((SweepStep, OutboxStep, _counter_step(settings, settings.redis_url)))
     return celery
+
+
+def _build_puller(
+    settings: Settings,
+    redis_url: str,
+    broker_url: str,
+    holder: str,
+    *,
+    swept: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Puller:
+    client = connect(redis_url)
+    backlog = Backlog(client)
+    bell = Doorbell(doorbell_app(broker_url), broker_url, needless=backlog.is_watched)
+    drainer = Drainer(
+        functools.partial(Claim, client, settings, holder),
+        functools.partial(Catalog, client),
+        _build_exporter(settings, client),
+        backlog,
+        bell,
+        settings,
+        clock=now_ms,
+        stopping=stopping,
+        watchdog=Watchdog(settings.lease_ttl_s + LONGEST_CALL_S),
+        swept=swept,
+    )
+    return Puller(drainer, backlog, bell)
+
+
+def _build_sweep(settings: Settings, redis_url: str, build_puller: Callable[..., Puller]) -> Sweep:
+    holder, client, stop = _holder(os.getpid()), connect(redis_url), threading.Event()
+    open_retention = functools.partial(Retention, client, settings)
+    return Sweep(
+        build_puller(holder, swept=True, stopping=stop.is_set),
+        Backlog(client),
+        Heartbeats(client),
+        open_retention,
+        _build_exporter(settings, client),
+        Trimmer(client, Backlog(client), open_retention),
+        settings,
+        holder=holder,
+        clock=now_ms,
+        stop=stop,
+    )
+
+
+def _counter_step(settings: Settings, redis_url: str) -> type[bootsteps.StartStopStep]:
+    class CounterStep(bootsteps.StartStopStep):
+        """Counts the fields of items while the worker runs."""
+
+        def start(self, parent: Any) -> None:
+            holder, client = _holder(os.getpid()), connect(redis_url)
+            self.counter = FieldCounter(client, holder=holder, clock=now_ms, stop=threading.Event())
+            if settings.field_stats == "on":
+                self.counter.start()
+
+        def stop(self, parent: Any) -> None:
+            self.counter.stop()
+
+    return CounterStep
 
 
 def _build_exporter(settings: Settings, client: Any) -> Exporter:
     return Exporter(functools.partial(Exports, client, settings), ExportFiles(settings))
 
 
-def _build_postman(settings: Settings, redis_url: str) -> Postman:
+def _build_dispatcher(settings: Settings, redis_url: str) -> Dispatcher:
     client = connect(redis_url)
     server = None if settings.smtp_url is None else MailServer.parse(settings.smtp_url)
     deliverer = Deliverer(
@@ -134,40 +161,12 @@ def _build_postman(settings: Settings, redis_url: str) -> Postman:
         private=settings.webhook_private == "allow",
         clock=now_ms,
     )
-    return Postman(deliverer, Outboxes(client), every_s=settings.sweep_s, clock=now_ms, stop=threading.Event())
+    return Dispatcher(deliverer, Outboxes(client), every_s=settings.sweep_s, clock=now_ms, stop=threading.Event())
 
 
 def _holder(pid: int) -> str:
-    """Name a process as the owner of a partition, for people to read."""
+    """Return the name of a process as an owner of partitions, for people."""
     return f"{socket.gethostname()}:{pid}"
-
-
-def _configuration(broker_url: str) -> dict[str, Any]:
-    """Celery's settings; a job is a hint that carries a catalog key, so nothing about it needs to be safe."""
-    configuration: dict[str, Any] = {
-        "accept_content": ["json"],
-        "task_serializer": "json",
-        "task_default_queue": QUEUE,
-        "task_routes": {DRAIN_JOB: {"queue": QUEUE}},
-        "task_ignore_result": True,
-        "task_acks_late": False,
-        "worker_prefetch_multiplier": 1,
-        "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,
-        # The broker refuses writes while its memory or disk is full: wait for it, as if it were away.
-        "broker_channel_error_retry": True,
-        "broker_connection_timeout": 2,
-        "worker_hijack_root_logger": False,
-        "worker_cancel_long_running_tasks_on_connection_loss": False,
-        "enable_utc": True,
-        **queue_settings(broker_url),
-    }
-    if broker_url.startswith("redis"):
-        configuration["worker_disable_prefetch"] = True
-        # What is not acknowledged need not be noted in the broker: half its work, and none when its memory is full,
-        # which would end the worker.
-        configuration["task_queues"] = [Queue(QUEUE, Exchange(QUEUE), routing_key=QUEUE, no_ack=True)]
-    return configuration
 
 
 celery = create_celery(Settings.from_env(os.environ))

@@ -1,4 +1,4 @@
-"""The Celery jobs: thin edges around the drain."""
+"""The Celery jobs, which start drains."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Callable
 from celery import Celery
 from celery.signals import worker_process_init
 
-from shared.wakeups import DRAIN_JOB, QUEUE
-from workers.pull import Puller
+from shared.doorbell import DRAIN_JOB, QUEUE
+from workers.drain.puller import Puller
 
-#: Seconds after which a job ends although other partitions wait: so a warm stop never waits for long.
+#: Seconds after which a job ends even if other partitions wait, so that a warm stop never takes long.
 JOB_S = 1.0
 
 
 def register(celery: Celery, puller: Callable[[], Puller]) -> None:
-    """Declare the jobs.  The ``puller`` is made in each process that runs jobs, before there is one."""
+    """Declare the jobs.  The ``puller`` is created in each process before it runs jobs."""
 
     @worker_process_init.connect(weak=False)
     def prepare(**_: object) -> None:
@@ -24,7 +24,7 @@ def register(celery: Celery, puller: Callable[[], Puller]) -> None:
 
     @celery.task(name=DRAIN_JOB, queue=QUEUE, ignore_result=True, acks_late=False)
     def drain_partition(catalog_key: str) -> str:
-        """Drain one partition, then those that waited longest and nobody drains."""
+        """Drain one partition, then those that nobody drains, longest-waiting first."""
         until = time.monotonic() + JOB_S
         try:
             return puller().drain(catalog_key).value

@@ -1,18 +1,18 @@
-"""Small plots, drawn on the server: the numbers become SVG paths, the colours are the style sheet's."""
+"""Draw small plots on the server as SVG paths; the style sheet has the colours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: The drawing, in units of its own; the page stretches it, and writes numbers and times beside it.
+#: Size of the drawing in its own units; the page stretches it and writes numbers and times beside it.
 WIDTH, HEIGHT = 600.0, 120.0
 #: Horizontal lines.
 _LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Series:
     """One series of a plot."""
 
     name: str
@@ -36,9 +36,9 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """What a template needs to draw."""
+    """A plot, ready for a template."""
 
-    lines: list[Line]
+    lines: list[Series]
     grid: list[Grid]
     width: float = WIDTH
     height: float = HEIGHT
@@ -61,12 +61,12 @@ def sparkline(numbers: Sequence[float], *, width: float = 96.0, height: float = 
     )
 
 
-def _line(name: str, style: str, numbers: Sequence[float], top: float) -> Line:
+def _line(name: str, style: str, numbers: Sequence[float], top: float) -> Series:
     step = WIDTH / max(1, len(numbers) - 1)
     points = [f"{place * step:.1f} {_y(number, top):.1f}" for place, number in enumerate(numbers)]
     path = "M" + " L".join(points) if points else ""
     area = f"{path} V{HEIGHT:.1f} H0 Z" if points else ""
-    return Line(name, style, path, area, max(numbers, default=0.0), numbers[-1] if numbers else 0.0)
+    return Series(name, style, path, area, max(numbers, default=0.0), numbers[-1] if numbers else 0.0)
 
 
 def _y(number: float, top: float) -> float:

@@ -1,7 +1,8 @@
-"""What surrounds every view: who may look, headers, errors as pages."""
+"""Access control, security headers and error pages of every view."""
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ from api.errors import Forbidden, NotFound, Refused
 from shared.clock import Clock
 from shared.errors import StoreFull, TaskConflict, TaskNotFound, TryAgain
 
-#: Only what we serve ourselves, nothing written into the page, and no frame around it.
+#: Allow only resources that we serve, no inline code, no framing.
 SAFE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -30,15 +31,21 @@ SAFE_HEADERS = {
 #: Views for those who are not signed in.
 _OPEN = frozenset({"dashboard.get_login", "dashboard.post_login", "dashboard.static"})
 
-#: Failed attempts to sign in that one address has in a minute.
+#: Most bytes of a form.
+FORM_BYTES = 64 * 1024
+
+#: Failed sign-in attempts per address and minute.
 ATTEMPTS = 10
+#: Secrets of so many characters, and all that Sluice makes have more, are not guessed by trying: who is right gets in
+#: beyond that too, or anybody behind the same address could keep an operator out.
+UNGUESSABLE = 16
 _MINUTE_MS = 60_000
-#: Addresses that are remembered; beyond it all are forgotten.
+#: Most addresses remembered; beyond it all are forgotten.
 _ADDRESSES = 10_000
 
 
 class Cookies(SecureCookieSessionInterface):
-    """Sessions in a signed cookie that goes over TLS only where the page itself came so."""
+    """Sessions in a signed cookie, restricted to TLS if the page itself came over TLS."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         # The API has none, and is asked often.
@@ -51,7 +58,7 @@ class Cookies(SecureCookieSessionInterface):
 
 
 class Attempts:
-    """Counts failed attempts to sign in, in this process, so that nobody guesses for long."""
+    """Limits failed sign-in attempts, per process."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -73,8 +80,17 @@ class Attempts:
         return address, self._clock() // _MINUTE_MS
 
 
+def network_of(address: str) -> str:
+    """Name who is one client: an IPv4 address, or the /64 that an IPv6 client has for itself."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return address if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
 def register(blueprint: Blueprint) -> None:
-    """Put everything around the views of a blueprint."""
+    """Add access control, headers and error pages to a blueprint."""
     blueprint.before_request(_let_in)
     blueprint.after_request(_make_safe)
     handlers: dict[type[Exception], Callable[..., tuple[str, int]]] = {
@@ -89,22 +105,23 @@ def register(blueprint: Blueprint) -> None:
 
 
 def readable(catalog_key: str) -> str:
-    """Answer the key itself, once it is sure that the visitor may see that catalog."""
+    """Return the key if the visitor may read that catalog; raises NotFound otherwise."""
     if not visitor().may_read(catalog_key):
-        raise NotFound(f"There is no catalog {catalog_key!r}, or it is not yours to see.")
+        raise NotFound(f"There is no catalog {catalog_key!r}, or you may not see it.")
     return catalog_key
 
 
 def writable(catalog_key: str) -> str:
-    """Answer the key itself, once it is sure that the visitor may change that catalog."""
+    """Return the key if the visitor may change that catalog; raises Forbidden otherwise."""
     if not visitor().may_write(readable(catalog_key)):
-        raise Forbidden("You may look at this catalog, not change it.")
+        raise Forbidden("You may read this catalog but not change it.")
     return catalog_key
 
 
 def _let_in() -> AnyResponse | None:
+    request.max_content_length = FORM_BYTES
     if request.method == "POST" and not is_own_form(request.form.get("csrf", "")):
-        raise Forbidden("This form is too old, or was not ours. Please go back, reload the page and try again.")
+        raise Forbidden("This form has expired. Please go back, reload the page and try again.")
     if request.endpoint in _OPEN:
         return None
     found = recognize()
@@ -128,7 +145,7 @@ def _make_safe(response: Response) -> Response:
 
 def _store_away(error: TryAgain) -> tuple[str, int]:
     full = isinstance(error, StoreFull)
-    return _page(503, "The store is full." if full else "The store does not answer just now. What it holds is safe.")
+    return _page(503, "The store is full." if full else "The store does not answer at the moment. Its data is safe.")
 
 
 def _page(status: int, message: str) -> tuple[str, int]:

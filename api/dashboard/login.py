@@ -6,9 +6,9 @@ import structlog
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.dashboard.guard import Attempts, readable
+from api.dashboard.guard import UNGUESSABLE, Attempts, network_of, readable
 from api.dashboard.visitors import recognize, sign_in, sign_out, visitor
-from api.services import services
+from api.services import current_services
 
 log = structlog.get_logger()
 
@@ -32,16 +32,16 @@ def get_login() -> View:
 
 
 def post_login() -> View:
-    attempts = _attempts()
-    address = request.remote_addr or ""
-    if not attempts.may_try(address):
-        problem, status = "Too many attempts. Please wait a minute.", 429
-    elif sign_in(request.form.get("secret", "").strip()):
+    attempts, address = _attempts(), network_of(request.remote_addr or "")
+    secret, may_try = request.form.get("secret", "").strip(), attempts.may_try(address)
+    if (may_try or len(secret) >= UNGUESSABLE) and sign_in(secret):
         return redirect(_after_login())
+    if not may_try:
+        problem, status = "Too many attempts. Please wait a minute.", 429
     else:
         attempts.failed(address)
         log.warning("sign-in refused", action="sign_in", address=address)
-        problem, status = "This is no token that is in use, nor the operator's password.", 403
+        problem, status = "This is neither a valid token nor the operator's password.", 403
     return render_template("login.html", after=request.form.get("next", ""), problem=problem), status
 
 
@@ -57,19 +57,21 @@ def get_start() -> View:
 
 
 def go() -> View:
-    """Go to the catalog whose key was typed in, staying on the same kind of page."""
+    """Go to the catalog whose key was entered, on the same kind of page."""
     catalog_key = readable(request.args.get("catalog_key", "").strip())
-    page = "get_catalog" if request.args.get("page") == "catalog" else "get_updates"
-    return redirect(url_for(f"dashboard.{page}", catalog_key=catalog_key))
+    page = request.args.get("page")
+    page = page if page in ("catalog", "fields", "followers") else "updates"
+    return redirect(url_for(f"dashboard.get_{page}", catalog_key=catalog_key))
 
 
 def _after_login() -> str:
-    """Name the page that was asked for before, if it is one of ours."""
+    """Return the page requested before signing in, if it is one of ours."""
     start = url_for("dashboard.get_start")
     wanted = request.values.get("next", "")
-    return wanted if wanted.startswith(start) and "\\" not in wanted and "//" not in wanted else start
+    ours = wanted.startswith(start) and wanted.isprintable() and "\\" not in wanted and "//" not in wanted
+    return wanted if ours else start
 
 
 def _attempts() -> Attempts:
-    attempts: Attempts = current_app.extensions.setdefault("sluice.attempts", Attempts(services().clock))
+    attempts: Attempts = current_app.extensions.setdefault("sluice.attempts", Attempts(current_services().clock))
     return attempts

@@ -1,20 +1,20 @@
-"""*Now*: the partitions as they are at this moment, the last hour, and what failed in the last day."""
+"""The *Now* page: current partitions, the last hour, failures of the last day."""
 
 from __future__ import annotations
 
 from flask import Blueprint, render_template
 
 from api.dashboard.charts import Plot, plot, sparkline
-from api.dashboard.visitors import Visitor, visitor
-from api.overview import Row, overlook
-from api.services import services
-from shared.rates import Rates
+from api.dashboard.visitors import visitor
+from api.monitor.overview import PartitionRow, overlook
+from api.services import current_services
+from shared.tasks.rates import Rates
 
-#: Partitions that are listed, the most urgent first; the numbers above them are of all.
+#: Most partitions listed, most urgent first; the totals above include all.
 ROWS = 100
-#: Partitions that are named below them, though nothing happened there.
+#: Most idle partitions named below the list.
 IDLE = 200
-#: Failed tasks that are listed.
+#: Most failed tasks listed.
 FAILURES = 12
 
 
@@ -23,7 +23,8 @@ def register(blueprint: Blueprint) -> None:
 
 
 def get_now() -> str:
-    now = overlook(services(), _catalog_keys(visitor()), failures=FAILURES)
+    who = visitor()
+    now = overlook(current_services(), who.catalog_keys(), failures=FAILURES, left_out=who.left_out())
     return render_template(
         "now.html",
         page="now",
@@ -35,14 +36,7 @@ def get_now() -> str:
     )
 
 
-def _catalog_keys(who: Visitor) -> list[str]:
-    """List the catalogs to look at; those with a backlog are there even where there are too many."""
-    mine = who.catalog_keys()
-    waiting = services().backlog.all_waiting(most=len(mine) or 1)
-    return list(dict.fromkeys([*filter(who.may_read, waiting), *mine]))
-
-
-def _points(row: Row) -> str:
+def _points(row: PartitionRow) -> str:
     """Draw what was applied of one partition; like the plot, without the minute that is not over yet."""
     return sparkline(row.rates.applied[:-1])
 

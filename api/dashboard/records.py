@@ -1,21 +1,20 @@
-"""*Catalog*: find an item, variation or item group, see its record and what happened to it."""
+"""The *Catalog* page: find an item, variation or item group, with its record and history."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from flask import Blueprint, render_template
 
 from api.dashboard.guard import readable
-from api.dashboard.histories import entry_history
 from api.dashboard.queries import CatalogForm, EntryForm, read_form
-from api.services import services
-from shared.catalogs import Entry
+from api.history.entry_histories import entry_history
+from api.schemas.cursors import read_cursor, write_cursor
+from api.services import current_services
+from shared.catalog.pages import StoredEntry
 from shared.model import NO_SECTION, Kind
 
 #: Entries on a page.
 PAGE = 50
-#: Where items are unless somebody says otherwise.
+#: The section of items by default.
 DEFAULT_SECTION = "Products"
 
 
@@ -25,12 +24,13 @@ def register(blueprint: Blueprint) -> None:
 
 
 def get_catalog(catalog_key: str) -> str:
-    catalog = services().catalog(readable(catalog_key))
+    catalog = current_services().catalog(readable(catalog_key))
     form = read_form(CatalogForm)
     sections = catalog.sections()
-    section = form["section"] or (DEFAULT_SECTION if DEFAULT_SECTION in sections or not sections else sections[0])
+    section = choose_section(form["section"], sections)
     of = NO_SECTION if form["kind"] is Kind.ITEM_GROUPS else section
-    entries, more = _find(catalog_key, form, of)
+    place = b"" if form["after"] is None else read_cursor(form["after"], parameter="after")
+    page = catalog.page_from(form["kind"], of, place, prefix=form["text"], size=PAGE)
     return render_template(
         "catalog.html",
         catalog_key=catalog_key,
@@ -39,19 +39,24 @@ def get_catalog(catalog_key: str) -> str:
         section=section,
         sections=sections or [section],
         kinds=list(Kind),
-        entries=entries,
-        more=more,
-        total=catalog.page(form["kind"], of, offset=0, size=1)[1],
+        entries=page.entries,
+        after=None if page.next_place is None else write_cursor(page.next_place),
+        total=page.total,
     )
 
 
+def choose_section(wanted: str | None, sections: list[str]) -> str:
+    """Return the section that is wanted, or one that there is."""
+    return wanted or (DEFAULT_SECTION if DEFAULT_SECTION in sections or not sections else sections[0])
+
+
 def get_entry(catalog_key: str) -> tuple[str, int]:
-    catalog = services().catalog(readable(catalog_key))
+    catalog = current_services().catalog(readable(catalog_key))
     form = read_form(EntryForm)
     kind, section = form["kind"], form["section"] or DEFAULT_SECTION
     of = NO_SECTION if kind is Kind.ITEM_GROUPS else section
     found = catalog.get(kind, of, [form["id"]])
-    variations: list[Entry] = []
+    variations: list[StoredEntry] = []
     if kind is Kind.ITEMS:
         variations = catalog.get(Kind.VARIATIONS, of, ids) if (ids := catalog.variation_ids(of, form["id"])) else []
     history = entry_history(catalog_key, form["id"], kind=kind, section=of, before=form["before"])
@@ -68,11 +73,3 @@ def get_entry(catalog_key: str) -> tuple[str, int]:
         live="idle",
     )
     return page, 200 if found or history.lines else 404
-
-
-def _find(catalog_key: str, form: dict[str, Any], section: str) -> tuple[list[Entry], bool]:
-    """Read the entries whose ids begin with what was typed in, ordered by id; tells whether there are more."""
-    catalog, text = services().catalog(catalog_key), form["text"]
-    after = form["after"]
-    found = catalog.page_of_prefix(form["kind"], section, prefix=text, after=after, size=PAGE + 1)
-    return found[:PAGE], len(found) > PAGE

@@ -1,4 +1,4 @@
-"""The blueprint of the Integration page, put together."""
+"""Create the blueprint of the Integration page."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 from flask import Blueprint, Flask, g, url_for
 
-from api.dashboard import guard, login, now, records, update, updates, words
+from api.dashboard import field_list, followers, guard, login, now, records, refused, update, updates, words
 from api.dashboard.guard import Cookies
 from api.dashboard.visitors import csrf_token
 from api.errors import NotFound
 from shared.settings import Settings
 
 PREFIX = "/integration"
-#: How long somebody stays signed in who does nothing.
+#: How long an idle visitor stays signed in.
 SESSION = timedelta(hours=12)
 
 _STATIC = Path(__file__).parent / "static"
@@ -45,19 +45,19 @@ def _create_blueprint() -> Blueprint:
     guard.register(blueprint)
     words.register(blueprint)
     blueprint.context_processor(_context)
-    for views in (login, now, updates, update, records):
+    for views in (login, now, updates, update, records, field_list, followers, refused):
         views.register(blueprint)
 
     @blueprint.get("/<anything:path>")
     def get_nothing(path: str) -> str:
-        """Answer with a page of ours where there is none, not with the API's JSON."""
+        """Respond with an HTML error page, not with the API's JSON."""
         raise NotFound(f"There is no page {PREFIX}/{path}")
 
     return blueprint
 
 
 def _context() -> dict[str, Any]:
-    """What every template may use."""
+    """Return the names that every template may use."""
     return {"csrf_token": csrf_token, "asset": _asset, "visitor": g.get("visitor")}
 
 

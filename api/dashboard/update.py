@@ -1,4 +1,4 @@
-"""*One update*: a task, what was sent, and what became of each entry."""
+"""The page of one update: a task, its payload and the outcome of each entry."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from flask import Blueprint, Response, redirect, render_template, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.changing import change_tasks
 from api.dashboard.guard import readable, writable
 from api.dashboard.queries import EntriesForm, read_form
-from api.dashboard.sent_entries import SentEntries, SentEntry
 from api.dashboard.visitors import visitor
 from api.errors import NotFound
-from api.export_links import export_url
-from api.paths import read_task_id
-from api.services import services
+from api.exports.links import export_url
+from api.history.sent_entries import SentEntries, SentEntry
+from api.services import current_services
+from api.tasks.cancel_rerun import change_tasks
+from api.tasks.ids import read_task_id
+from shared.guards.verdict import FORCE
 from shared.model import TERMINAL, Form, Status
-from shared.payloads import PayloadGone
-from shared.reports import EntryOutcome, ReportedEntry
-from shared.submissions import Change
-from shared.tasks import Task
+from shared.partition.submissions import TaskChange
+from shared.tasks.payloads import PayloadGone
+from shared.tasks.records import Task
+from shared.tasks.reports import EntryOutcome, ReportedEntry
 
 #: Entries on a page.
 PAGE = 25
-#: Warnings that are shown; the rest is a number.
+#: Most warnings shown; the others are counted.
 WARNINGS = 50
 
 _MEDIA_TYPES = {Form.JSON: "application/json", Form.NDJSON: "application/x-ndjson"}
@@ -34,7 +35,7 @@ _MEDIA_TYPES = {Form.JSON: "application/json", Form.NDJSON: "application/x-ndjso
 
 @dataclass(frozen=True, slots=True)
 class EntryLine:
-    """An entry: what was sent, as far as that is kept, and what became of it, as far as that is known."""
+    """An entry with what was sent and its outcome, as far as kept."""
 
     sent: SentEntry | None
     reported: ReportedEntry | None
@@ -63,10 +64,10 @@ def register(blueprint: Blueprint) -> None:
 def get_update(catalog_key: str, task_id: str) -> str:
     task = _task(catalog_key, task_id)
     form = read_form(EntriesForm)
-    tools = services()
+    services = current_services()
     place = None
     if task.status is Status.QUEUED:
-        place = tools.tasks(catalog_key).places([task.id]).get(task.id)
+        place = services.tasks(catalog_key).places([task.id]).get(task.id)
     ended = task.status in TERMINAL
     warnings: list[dict[str, Any]] = msgspec.json.decode(task.warnings)
     entries = _entries(catalog_key, task, form)
@@ -76,12 +77,14 @@ def get_update(catalog_key: str, task_id: str) -> str:
         page="updates",
         task=task,
         place=place,
-        stuck=task.status is Status.IN_PROGRESS and tools.partition(catalog_key).state().stuck,
-        workers=None if ended else len(tools.heartbeats.alive(tools.clock())),
+        stuck=task.status is Status.IN_PROGRESS and services.partition_state(catalog_key).stuck,
+        workers=None if ended else len(services.heartbeats.alive(services.clock())),
         warnings=warnings[:WARNINGS],
         more_warnings=max(0, len(warnings) - WARNINGS),
         form=form,
         entries=entries,
+        guarded=not task.batch.force and FORCE in (task.error or ""),
+        planned=msgspec.json.decode(task.planned) if task.planned else {},
         export_url=_export_url(catalog_key, task),
         ended=ended,
         may_write=visitor().may_write(catalog_key),
@@ -91,17 +94,17 @@ def get_update(catalog_key: str, task_id: str) -> str:
 
 
 def _export_url(catalog_key: str, task: Task) -> str | None:
-    kept = task.expires_ms is not None and services().clock() < task.expires_ms
+    kept = task.expires_ms is not None and current_services().clock() < task.expires_ms
     return export_url(catalog_key, task) if kept else None
 
 
 def get_payload(catalog_key: str, task_id: str) -> Response:
-    """Send what was sent, byte for byte."""
+    """Send the payload, byte for byte."""
     task = _task(catalog_key, task_id)
     try:
-        texts = services().payloads(catalog_key).texts(task)
+        texts = current_services().payloads(catalog_key).texts(task)
     except PayloadGone:
-        raise NotFound(f"What task {task.id} sent is no longer kept.") from None
+        raise NotFound(f"The payload of task {task.id} is no longer kept.") from None
     answer = Response(texts, mimetype=_MEDIA_TYPES[task.batch.form])
     filename = f"{catalog_key}-task-{task.id}.{task.batch.form}"
     answer.headers.set("Content-Disposition", "attachment", filename=filename)
@@ -109,32 +112,34 @@ def get_payload(catalog_key: str, task_id: str) -> Response:
 
 
 def post_cancel(catalog_key: str, task_id: str) -> AnyResponse:
-    return _change(catalog_key, task_id, Change.CANCEL)
+    return _change(catalog_key, task_id, TaskChange.CANCEL)
 
 
 def post_rerun(catalog_key: str, task_id: str) -> AnyResponse:
-    return _change(catalog_key, task_id, Change.RERUN)
+    reason = request.form.get("force_reason", "").strip()[:200]
+    return _change(catalog_key, task_id, TaskChange.RERUN, force_reason=reason if "force" in request.form else None)
 
 
-def _change(catalog_key: str, task_id: str, change: Change) -> AnyResponse:
+def _change(catalog_key: str, task_id: str, change: TaskChange, *, force_reason: str | None = None) -> AnyResponse:
     number = read_task_id(task_id)
-    [now_id] = change_tasks(writable(catalog_key), [(number, change)], who=visitor().name)
+    forced = {} if force_reason is None else {number: force_reason}
+    [now_id] = change_tasks(writable(catalog_key), [(number, change)], who=visitor().name, forced=forced).ids
     return redirect(url_for("dashboard.get_update", catalog_key=catalog_key, task_id=now_id), 303)
 
 
 def _task(catalog_key: str, task_id: str) -> Task:
     number = read_task_id(task_id)
-    task = services().tasks(readable(catalog_key)).get(number)
+    task = current_services().tasks(readable(catalog_key)).get(number)
     if task is None:
         raise NotFound(f"There is no update {number} in this catalog, or no longer.")
     return task
 
 
 def _entries(catalog_key: str, task: Task, form: dict[str, Any]) -> Entries:
-    sent = SentEntries(services().payloads(catalog_key), task)
+    sent = SentEntries(current_services().payloads(catalog_key), task)
     if form["text"]:
         return _found(catalog_key, task, sent, form)
-    report = services().reports(catalog_key).page(task, only=form["outcome"], offset=form["offset"], size=PAGE)
+    report = current_services().reports(catalog_key).page(task, only=form["outcome"], offset=form["offset"], size=PAGE)
     if form["outcome"] is not None or report.total == task.batch.entries:
         lines = [EntryLine(_one(sent, entry.index), entry) for entry in report.entries]
         return Entries(lines, report.total, report.by_outcome, gone=any(line.sent is None for line in lines))
@@ -146,7 +151,7 @@ def _entries(catalog_key: str, task: Task, form: dict[str, Any]) -> Entries:
 
 
 def _found(catalog_key: str, task: Task, sent: SentEntries, form: dict[str, Any]) -> Entries:
-    reports = services().reports(catalog_key)
+    reports = current_services().reports(catalog_key)
     by_outcome = reports.page(task, only=None, offset=0, size=0).by_outcome
     try:
         found, next_chunk = sent.search(form["text"], chunk=form["chunk"], most=PAGE)

@@ -1,4 +1,4 @@
-"""Who looks: the bearer of a token, or the operator.  A signed cookie remembers that, never the token itself."""
+"""Visitors: the holder of a token, or the operator, remembered in a signed cookie without the token itself."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from typing import cast
 
 from flask import current_app, g, session
 
-from api.services import services
+from api.monitor.overview import MOST_CATALOGS, all_catalogs
+from api.services import current_services
 from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of
-
-#: Catalogs that the operator is shown at most; any other is reached by its key.
-MOST_CATALOGS = 1000
 
 OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who has signed in."""
+    """A signed-in visitor."""
 
     name: str
     #: None: the operator, who may see and change every catalog.
@@ -36,23 +34,34 @@ class Visitor:
         return self.credential is None or self.credential.allows(catalog_key, Scope.READ_WRITE)
 
     def catalog_keys(self) -> list[str]:
-        """List the catalogs to show, MOST_CATALOGS at most; the operator's are those that ever got a batch."""
+        """List the catalogs to look at, MOST_CATALOGS at most; the operator's are those that ever got a batch."""
         if self.credential is not None:
             return sorted(self.credential.scopes)[:MOST_CATALOGS]
-        return sorted(services().backlog.all_known(most=MOST_CATALOGS))
+        return all_catalogs(current_services())
+
+    def left_out(self) -> int:
+        """Count those beyond."""
+        every = current_services().backlog.count_known() if self.credential is None else len(self.credential.scopes)
+        return max(0, every - MOST_CATALOGS)
+
+    def some_catalogs(self, most: int) -> list[str]:
+        """List a few to choose from."""
+        if self.credential is not None:
+            return sorted(self.credential.scopes)[:most]
+        return sorted(current_services().backlog.all_known(most=most))
 
     def only_catalog(self) -> str | None:
-        """Name the one catalog of a token that is good for no other."""
+        """Return the catalog of a token with only one."""
         only = [] if self.credential is None else list(self.credential.scopes)
         return only[0] if len(only) == 1 else None
 
 
 def sign_in(secret: str) -> bool:
-    """Remember the bearer of a token, or the operator; False if the secret is nobody's."""
-    password = services().settings.operator_password
+    """Sign in with a token or the operator's password; False if the secret is neither."""
+    password = current_services().settings.operator_password
     if password and hmac.compare_digest(secret.encode(), password.encode()):
         remembered = {"operator": _operator_mark(password)}
-    elif services().credentials.find(secret):
+    elif current_services().credentials.find(secret):
         remembered = {"token": digest_of(secret)}
     else:
         return False
@@ -67,32 +76,32 @@ def sign_out() -> None:
 
 
 def recognize() -> Visitor | None:
-    """Look up who the cookie says this is; whoever was revoked since is nobody."""
-    password = services().settings.operator_password
+    """Return the visitor that the cookie names; None if revoked since."""
+    password = current_services().settings.operator_password
     if password and hmac.compare_digest(session.get("operator", ""), _operator_mark(password)):
         return Visitor(OPERATOR, None)
-    credential = services().credentials.find_digest(session.get("token", ""))
+    credential = current_services().credentials.find_digest(session.get("token", ""))
     return None if credential is None else Visitor(credential.name, credential)
 
 
 def visitor() -> Visitor:
-    """Who looks, once the request was let through."""
+    """Return the visitor of the current request."""
     return cast(Visitor, g.visitor)
 
 
 def csrf_token() -> str:
-    """The word that every form of this session sends along; made when there is none yet."""
+    """Return the CSRF token of this session, created if there is none yet."""
     if "csrf" not in session:
         session["csrf"] = secrets.token_urlsafe(16)
     return cast(str, session["csrf"])
 
 
 def is_own_form(sent: str) -> bool:
-    """Tell whether a form was ours: another site can make a browser send one, but cannot read the word."""
+    """Return whether a form is ours: another site can make a browser send one, but cannot read the CSRF token."""
     return hmac.compare_digest(sent.encode(), csrf_token().encode())
 
 
 def _operator_mark(password: str) -> str:
-    """What a cookie says of the operator: of no use once the password has changed, and no way to guess it."""
+    """Return the operator's mark in a cookie: invalid once the password changes, and no help to guess it."""
     key = cast(bytes | str, current_app.secret_key)
     return hmac.new(key.encode() if isinstance(key, str) else key, password.encode(), hashlib.sha256).hexdigest()

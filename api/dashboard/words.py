@@ -1,16 +1,17 @@
-"""How moments, spans, counts and tasks are said to people: the filters of the templates."""
+"""Template filters that format moments, durations, counts and tasks for people."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
 
 import msgspec
 from flask import Blueprint
+from markupsafe import Markup
 
-from api.services import services
+from api.monitor.units import ago, brief, clock_time, count, moment, size, span
 from shared.clock import iso
 from shared.model import NO_SECTION, Batch, Operation, Status
-from shared.tasks import Task
+from shared.tasks.records import Task
 
 _STATUS = {
     Status.QUEUED: "Queued",
@@ -20,87 +21,30 @@ _STATUS = {
     Status.CANCELED: "Canceled",
 }
 
-#: Longest span that is said in a unit, what it is in milliseconds, and its sign.
-_UNITS = ((60_000, 1_000, "s"), (3_600_000, 60_000, "min"), (86_400_000, 3_600_000, "h"), (None, 86_400_000, "d"))
-
 
 def status_word(status: Status) -> str:
     return _STATUS[status]
 
 
-def span(ms: float) -> str:
-    """Say how long something took: ``340 ms``, ``1.2 s``, ``4 min``."""
-    if ms < 1000:
-        return f"{max(0, round(ms))} ms"
-    for longest, unit, sign in _UNITS:
-        if longest is None or ms < longest:
-            return f"{_short(ms / unit)} {sign}"
-    raise AssertionError("the last unit takes all")
-
-
-def ago(ms: int) -> str:
-    """Say how long ago a moment was."""
-    passed = services().clock() - ms
-    return "just now" if passed < 1000 else f"{span(passed // 1000 * 1000)} ago"
-
-
-def moment(ms: int) -> str:
-    """Say a moment in full: ``2026-11-23 09:53:15 UTC``."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def clock_time(ms: int) -> str:
-    """Say the time of a day: ``09:53``."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M")
-
-
-def count(number: int) -> str:
-    """Write a number with thin gaps: ``12 345``."""
-    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def brief(number: float) -> str:
-    """Write a number so that it fits anywhere: ``950``, ``12.3k``, ``4.5M``."""
-    for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{_short(number / size)}{sign}"
-    return _short(number)
-
-
-def size(number: int) -> str:
-    """Write a number of bytes: ``812 B``, ``1.2 kB``, ``64 MB``."""
-    amount, sign = float(number), "B"
-    for bigger in ("kB", "MB", "GB"):
-        if amount < 1000:
-            break
-        amount, sign = amount / 1000, bigger
-    return f"{_short(amount)} {sign}"
-
-
-def _short(amount: float) -> str:
-    """Write two digits or more, and no ``.0``."""
-    return f"{amount:.0f}" if amount >= 10 else f"{amount:.1f}".removesuffix(".0")
-
-
 def what(batch: Batch) -> str:
-    """Say what a batch does: ``put 1 000 items``, ``export items``."""
+    """Describe a batch: ``put 1 000 items``, ``export items``."""
     if batch.export is not None:
         return f"{batch.operation} {batch.export.part.replace('_', ' ')}"
     return f"{batch.operation} {count(batch.entries)} {batch.noun}"
 
 
 def where(batch: Batch) -> str:
-    """Say where it does it: the section, or nothing for what belongs to the whole catalog."""
+    """Name the section of a batch; '' for item groups, which have none."""
     return "" if batch.section == NO_SECTION else batch.section
 
 
 def took(task: Task) -> str:
-    """Say how long it was from its submission to its end; nothing while it is open, or if it was taken back."""
+    """Format the time from submission to end; '' while the task is open, or if it was canceled."""
     return span(task.updated_ms - task.submitted_ms) if task.status in (Status.DONE, Status.FAILED) else ""
 
 
 def ran(task: Task) -> str:
-    """Say how long an ended task was at work: a small one begins and ends in one step, which is one moment."""
+    """Format how long an ended task ran: a small one begins and ends in one step, at one moment."""
     if task.started_ms is None:
         return ""
     ms = task.updated_ms - task.started_ms
@@ -110,27 +54,82 @@ def ran(task: Task) -> str:
 def pretty(entry: bytes) -> str:
     """Lay out the JSON of an entry, without touching a number."""
     try:
-        return msgspec.json.format(entry, indent=2).decode(errors="replace")
+        return _readable(msgspec.json.format(entry, indent=2).decode(errors="replace"))
     except msgspec.DecodeError:
-        return entry.decode(errors="replace")
+        return _readable(entry.decode(errors="replace"))
 
 
-def preview(entry: bytes) -> str:
-    """Write the beginning of an entry on one line."""
-    line = " ".join(entry.decode(errors="replace").split())
-    return line if len(line) <= _PREVIEW else line[:_PREVIEW] + "…"
+def preview(entry: bytes, most: int = 110) -> str:
+    """Write the beginning of an entry on one line, of so many characters, more or less."""
+    line = _readable(" ".join(entry.decode(errors="replace").split()))
+    return line if len(line) <= most else line[:most] + "…"
 
 
-#: Characters that fit on a line, more or less.
-_PREVIEW = 110
+#: An escape of JSON: a character, or the two halves of one.
+_ESCAPE = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|.)")
+#: Characters that are not seen themselves, but turn round what is, or hide in it.
+_HIDDEN = re.compile("[\\u0080-\\u009f\\u061c\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u2069\\ufeff]")
 
 
-class _Named(msgspec.Struct):
+def _readable(text: str) -> str:
+    """Write JSON as people read it: letters instead of their escapes, and escapes instead of what nobody sees."""
+    return visible(_ESCAPE.sub(_unescaped, text))
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    high, low, alone = found.groups()
+    if high:
+        return bytes.fromhex(high + low).decode("utf-16-be")
+    letter = chr(int(alone, 16)) if alone else ""
+    # What JSON has to escape stays so, and half a character is none.
+    return letter if letter.isprintable() and letter not in ('"', "\\", "") else found[0]
+
+
+def minute(ms: int) -> str:
+    """Write a moment as a field of a form has it."""
+    return iso(ms)[:16]
+
+
+def field_name(path: str) -> str:
+    """Name a field as people do: ``price`` for ``data.price``."""
+    return path.removeprefix("data.").removeprefix("facets.") or path
+
+
+def value(text: bytes) -> str:
+    """Write the JSON of a value on one line, a text without its quotes."""
+    line = preview(text, most=_VALUE)
+    return line[1:-1] if len(line) > 1 and line[0] == line[-1] == '"' else line
+
+
+def visible(text: str) -> str:
+    """Write escapes instead of characters that nobody sees."""
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage; only all is 100 %, and only none is 0 %."""
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    if 0.999 < share < 1:
+        return ">99.9 %"
+    return f"{share * 100:.1f}".removesuffix(".0") + " %"
+
+
+def isolate(text: str) -> str:
+    """Keep what somebody else wrote, from right to left perhaps, from turning round what stands beside it."""
+    return text if text.isascii() else Markup("<bdi>{}</bdi>").format(text)
+
+
+#: Characters of a value.
+_VALUE = 80
+
+
+class _EntryName(msgspec.Struct):
     name: str = ""
     item_id: str = ""
 
 
-_decode_named = msgspec.json.Decoder(_Named).decode
+_decode_named = msgspec.json.Decoder(_EntryName).decode
 
 
 def name_of(entry: bytes) -> str:
@@ -148,10 +147,10 @@ def is_destructive(batch: Batch) -> bool:
 
 
 def register(blueprint: Blueprint) -> None:
-    """Make the words known to the templates."""
+    """Register the filters with the templates."""
     for word in (
         status_word, span, ago, moment, clock_time, count, brief, size, what, where, took, ran, pretty, preview,
-        name_of, item_of, iso,
+        name_of, item_of, iso, isolate, visible, percent, field_name, value, minute,
     ):  # fmt: skip
         blueprint.add_app_template_filter(word)
     blueprint.add_app_template_test(is_destructive, "destructive")

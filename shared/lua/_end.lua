@@ -1,4 +1,4 @@
--- End a task.  Needs _partition.lua and _kept.lua.
+-- End a task.  Needs _partition.lua, _kept.lua and _reserved.lua.
 
 -- How many old payloads one end of a task lets go of: more than one, so that the bytes kept always shrink to the cap.
 local TRIM_PAYLOADS = 4
@@ -17,7 +17,7 @@ local function trim_payloads(kept_cap_bytes)
   end
 end
 
--- Have it told outside, if anybody wants to know: webhooks of any end, mail of a failure.
+-- Add it to the outbox if needed: webhooks for any end, an e-mail for a failure.
 local function tell_outside(task_id, status, now_ms)
   if redis.call('EXISTS', WEBHOOKS) == 1
     or status == 'FAILED' and redis.call('HEXISTS', TASK .. task_id, 'notify') == 1 then
@@ -27,16 +27,19 @@ end
 
 -- Take a task off the stream with its terminal status; its payload is kept for audit up to the cap.
 local function end_task(task_id, from, to, now_ms, kept_cap_bytes)
-  local bytes, entries = unpack(redis.call('HMGET', TASK .. task_id, 'payload_bytes', 'entries'))
+  local bytes, entries, growth, made = unpack(redis.call('HMGET', TASK .. task_id, 'payload_bytes', 'entries', 'growth',
+    'made'))
   bytes, entries = tonumber(bytes) or 0, tonumber(entries) or 0
   set_status(task_id, from, to)
   redis.call('HSET', TASK .. task_id, 'updated_ms', now_ms)
   redis.call('ZADD', ENDED, now_ms, padded(task_id))
   redis.call('ZADD', PAYLOADS, now_ms, padded(task_id))
   redis.call('HINCRBY', WAITING, 'tasks', -1)
-  redis.call('HINCRBY', WAITING, 'bytes', -bytes)
-  redis.call('HINCRBY', WAITING, 'entries', -entries)
+  -- Subtracted: -0, as there is in Lua, is no number to Redis before 7.2.
+  redis.call('HINCRBY', WAITING, 'bytes', 0 - bytes)
+  redis.call('HINCRBY', WAITING, 'entries', 0 - entries)
   redis.call('HINCRBY', WAITING, 'kept_bytes', bytes)
+  release((tonumber(growth) or 0) - (tonumber(made) or 0))
   redis.call('XDEL', STREAM, task_id .. '-0')
   tell_outside(task_id, to, now_ms)
   trim_payloads(kept_cap_bytes)

@@ -15,7 +15,7 @@ local function drop_payload(member)
   bytes = tonumber(bytes) or 0
   redis.call('UNLINK', PAYLOAD .. task_id, ALSO_CHANGED .. task_id)
   redis.call('ZREM', PAYLOADS, member)
-  redis.call('HINCRBY', WAITING, 'kept_bytes', -bytes)
+  redis.call('HINCRBY', WAITING, 'kept_bytes', 0 - bytes)
   -- What was canceled changed nothing, and may have ended long before tasks with lower ids.
   if status ~= 'CANCELED' then
     mark_untold(task_id)

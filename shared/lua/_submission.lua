@@ -1,35 +1,51 @@
--- Give out task ids and append tasks.  Needs _partition.lua.
+-- Give out task ids and append tasks.  Needs _partition.lua and _reserved.lua.
 
 -- How many ids a run of the server has for itself in each catalog, before those of the next may begin.
 local RUN_IDS = 10000
 
+-- Pass over some ids, and note which: nothing of this catalog's has them, whatever a lost run may have said.
+local function leave_gap(ids)
+  local last = tonumber(redis.call('GET', SEQ)) or 0
+  local first = redis.call('INCRBY', SEQ, ids) + 1
+  local untold, gaps = tonumber(redis.call('HGET', WAITING, 'untold')) or 0, {}
+  for gap, up_to in string.gmatch(redis.call('HGET', WAITING, 'gaps') or '', '(%d+%-(%d+))') do
+    -- Of what the change feed no longer tells it need not be known.
+    if tonumber(up_to) > untold then
+      gaps[#gaps + 1] = gap
+    end
+  end
+  gaps[#gaps + 1] = string.format('%d-%d', last, first)
+  redis.call('HSET', WAITING, 'gaps', table.concat(gaps, ' '))
+end
+
 -- The next id; before anything is written.  The first that a catalog gives out in a run of the server lies above all
 -- that earlier runs may have given out: a server can come back without its last second, and with the ids it gave out in
 -- it.  `runs` are "<run id> <number>", each followed by a space, as far as the caller knows them; no crash can take back
--- the number of a run that is known.  See shared/store_runs.py.
+-- the number of a run that is known.  See shared/store/id_writes.py.
 local function next_task_id(runs)
   local run = server_run()
   -- A catalog that nobody knows may be one that an earlier run has lost: it begins where it would be if it had been first.
   local noted = redis.call('GET', STORE_RUN) or '- 1'
   if string.match(noted, '^%x*') ~= run then
-    local number = tonumber(string.match(runs, run .. ' (%d+) '))
+    local number = tonumber(string.match(runs, run .. ' ([%d.]+) '))
     if not number then
       error({err = 'OTHERRUN ' .. run})
     end
-    local before = tonumber(string.match(noted, ' (%d+)$')) or 0
+    local before = tonumber(string.match(noted, ' ([%d.]+)$')) or 0
     if number > before then
-      redis.call('INCRBY', SEQ, RUN_IDS * (number - before))
+      leave_gap(math.floor(RUN_IDS * (number - before)))
     end
-    redis.call('SET', STORE_RUN, run .. ' ' .. math.max(number, before))
+    redis.call('SET', STORE_RUN, string.format('%s %.10g', run, math.max(number, before)))
   end
   return redis.call('INCR', SEQ)
 end
 
 -- What waits in the partition, counted; append_task keeps it up to date.
 local function read_waiting()
-  local tasks, bytes, entries, last_ms = unpack(redis.call('HMGET', WAITING, 'tasks', 'bytes', 'entries', 'last_ms'))
+  local tasks, bytes, entries, reserved, last_ms = unpack(redis.call('HMGET', WAITING, 'tasks', 'bytes', 'entries',
+    'reserved', 'last_ms'))
   return {tasks = tonumber(tasks) or 0, bytes = tonumber(bytes) or 0, entries = tonumber(entries) or 0,
-    last_ms = tonumber(last_ms) or 0}
+    reserved = tonumber(reserved) or 0, last_ms = tonumber(last_ms) or 0}
 end
 
 -- Numbers as text: of big ones Lua by itself would write the first digits only.
@@ -37,18 +53,21 @@ local function digits(number)
   return string.format('%d', number)
 end
 
--- Put a task, whose payload is in place, at the tail.  `facts` are further fields of its record, name and value in turn.
-local function append_task(waiting, task_id, now_ms, bytes, entries, facts)
+-- Put a task, whose payload is in place, at the tail, and reserve its growth.  `facts` are further fields of its record,
+-- name and value in turn.
+local function append_task(waiting, task_id, now_ms, bytes, entries, growth, facts)
   waiting.tasks, waiting.bytes, waiting.entries = waiting.tasks + 1, waiting.bytes + bytes, waiting.entries + entries
+  waiting.reserved = waiting.reserved + growth
   waiting.last_ms = math.max(tonumber(now_ms), waiting.last_ms)
   local submitted_ms = digits(waiting.last_ms)
   redis.call('HSET', TASK .. task_id, 'status', 'QUEUED', 'submitted_ms', submitted_ms, 'updated_ms', submitted_ms,
-    'payload_bytes', bytes, 'entries', entries, 'chunks_done', 0, unpack(facts))
+    'payload_bytes', bytes, 'entries', entries, 'growth', digits(growth), 'chunks_done', 0, unpack(facts))
   redis.call('ZADD', TASKS, submitted_ms, padded(task_id))
   redis.call('ZADD', BY_STATUS .. 'QUEUED', submitted_ms, padded(task_id))
   redis.call('HSET', WAITING, 'tasks', digits(waiting.tasks), 'bytes', digits(waiting.bytes),
-    'entries', digits(waiting.entries), 'last_ms', submitted_ms)
-  redis.call('XADD', STREAM, task_id .. '-0', 'bytes', bytes, 'entries', entries)
+    'entries', digits(waiting.entries), 'reserved', digits(waiting.reserved), 'last_ms', submitted_ms)
+  redis.call('INCRBY', RESERVED, digits(growth))
+  redis.call('XADD', STREAM, task_id .. '-0', 'bytes', bytes, 'entries', entries, 'growth', digits(growth))
 end
 
 -- Should the caller ring?  Only if nobody drains and nobody rang lately.

@@ -5,18 +5,17 @@
 -- An owner that neither moved on nor gave the partition back must have died: that is a stall of the batch at hand, and
 -- windows are careful up to where that owner had reached.  If the server died meanwhile, that is no batch's fault.
 --
--- KEYS     the partition, see _partition.lua
--- ARGV[1]  nonce of this call; a repeat gets the same token
--- ARGV[2]  holder, for people to read
--- ARGV[3]  lease TTL, ms
--- ARGV[4]  stalls at which a task that has begun to be applied is left to an operator
+-- KEYS  the partition (_partition.lua)
+-- ARGV  nonce         nonce of this call; a repeat gets the same token
+-- ARGV  holder        holder, for people to read
+-- ARGV  lease_ttl_ms
+-- ARGV  max_stalls    stalls at which a task that has begun to be applied is left to an operator
 --
 -- Returns {ACQUIRED, token, last commit, stalls, window} | {OWNED} | {EMPTY} | {STUCK}.
 
 -- include: _partition
 -- include: _window
-
-local nonce, holder, lease_ttl_ms, max_stalls = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+-- include: _lease
 
 local head = redis.call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]
 if not head then
@@ -40,16 +39,16 @@ if held and run == run_now and not repeated then
 end
 local _, stalls = string.gsub(lost, ' ', ' ')
 if not repeated then
-  if stalls >= max_stalls then
+  if stalls >= tonumber(max_stalls) then
     local status = redis.call('HMGET', TASK .. string.match(head[1], '^%d+'), 'chunks_done', 'page', 'builds')
-    -- What builds a generation can fail until that takes its place, and then it has ended.
+    -- A task that builds a generation can fail at any time: readers see nothing of it until its last commit, which ends it.
     if not status[3] and ((tonumber(status[1]) or 0) > 0 or (tonumber(status[2]) or 0) > 0) then
       redis.call('HSET', POSITION, 'stuck', 1)
       return {'STUCK'}
     end
   end
   token = redis.call('INCR', FENCE) .. ':' .. nonce
-  redis.call('HSET', LEASE, 'token', token, 'holder', holder)
+  take_lease(LEASE, token, holder, lease_ttl_ms)
   redis.call('HSET', POSITION, 'held', token, 'run', run_now)
   redis.call('HDEL', POSITION, 'stuck')
   redis.call('DEL', RUNG)

@@ -1,20 +1,18 @@
 #!lua flags=allow-oom
--- begin: mark the head as being worked on; from now on it can no longer be canceled.
+-- begin: mark the head as IN_PROGRESS; it can no longer be canceled.
 -- Its step in tests/model/protocol.pml: begin.
 --
--- KEYS     the partition, see _partition.lua
--- ARGV[1]  token
--- ARGV[2]  task id
--- ARGV[3]  now, ms
--- ARGV[4]  lease TTL, ms
+-- KEYS  the partition (_partition.lua)
+-- ARGV  token         the owner's fencing token
+-- ARGV  task_id       the head
+-- ARGV  now_ms
+-- ARGV  lease_ttl_ms
 --
 -- Returns OK, also for a task already begun | FENCED | CANCELED | NOT_HEAD.
 
 -- include: _partition
 -- include: _window
 -- include: _owner
-
-local token, task_id, now_ms, lease_ttl_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 if not is_owner(token) then
   return 'FENCED'

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- even_if_full: one small write that has to go on when no memory is left, since it helps to make room.
+-- even_if_full: do one small write even if no memory is left, because it helps to free memory.
 --
--- KEYS[1]   what it writes to
--- ARGV[1]   the command's name
--- ARGV[2…]  its arguments behind the key
+-- KEYS  KEY         what it writes to
+-- ARGV  command     its name
+-- ARGV  arguments…  those behind the key
 --
 -- Returns what the command does.
 
-return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))
+return redis.call(command, KEY, unpack(arguments))

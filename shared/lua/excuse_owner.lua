@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
--- excuse_owner: an owner that lost sight of the store gives its partition back late; that was no stall.
+-- excuse_owner: give a partition back late, without counting a stall, after an outage of the store.
 --
--- KEYS     the partition, see _partition.lua
--- ARGV[1]  nonce with which it was acquired, whether or not that was ever answered
+-- KEYS  the partition (_partition.lua)
+-- ARGV  nonce  nonce with which it was acquired, whether or not that was ever answered
 --
 -- Returns OK; a second call changes nothing.
 
 -- include: _partition
 
 local function is_its_own(token)
-  return token and string.match(token, ':(.*)$') == ARGV[1]
+  return token and string.match(token, ':(.*)$') == nonce
 end
 
 if is_its_own(redis.call('HGET', LEASE, 'token')) then

@@ -1,16 +1,17 @@
 #!lua flags=allow-oom
--- extend_lease: hold on to a partition for another while.
+-- extend_lease: extend the lease of a partition.
 --
--- KEYS     the partition, see _partition.lua
--- ARGV[1]  token
--- ARGV[2]  lease TTL, ms
+-- KEYS  the partition (_partition.lua)
+-- ARGV  token         the owner's fencing token
+-- ARGV  lease_ttl_ms
 --
 -- Returns OK | FENCED.
 
 -- include: _partition
+-- include: _lease
 
-if redis.call('HGET', LEASE, 'token') ~= ARGV[1] then
+if not is_held(LEASE, token) then
   return 'FENCED'
 end
-redis.call('PEXPIRE', LEASE, ARGV[2])
+redis.call('PEXPIRE', LEASE, lease_ttl_ms)
 return 'OK'

@@ -1,12 +1,12 @@
 #!lua flags=no-writes
--- read_state: how a partition looks from outside, in one step, so that a look at a thousand is a thousand small ones.
+-- read_state: read the state of one partition, in one small step, so that reading thousands never blocks the server.
 --
--- KEYS[1]  waiting   hash    {tasks, bytes, entries}
--- KEYS[2]  position  hash    {lost, stuck}
--- KEYS[3]  lease     hash    {holder}; absent while nobody owns the partition
--- KEYS[4]  stream    stream  accepted batches, oldest first
--- KEYS[5]  task      the beginning of the names of task records
--- ARGV[]   nothing
+-- KEYS  WAITING   hash    {tasks, bytes, entries}
+-- KEYS  POSITION  hash    {lost, stuck}
+-- KEYS  LEASE     hash    {holder}; absent while nobody owns the partition
+-- KEYS  STREAM    stream  accepted batches, oldest first
+-- KEYS  TASK      the beginning of the names of task records
+-- ARGV  (none)
 --
 -- Returns {tasks, bytes, entries, head, when it was submitted, its entries that are done, holder, lost, stuck}; each
 -- false where there is none.
@@ -15,11 +15,11 @@ local function fields(key, ...)
   return unpack(redis.call('HMGET', key, ...))
 end
 
-local entry = redis.call('XRANGE', KEYS[4], '-', '+', 'COUNT', 1)[1]
+local entry = redis.call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]
 local head, submitted_ms, done = entry and string.match(entry[1], '^%d+'), false, false
 if head then
-  submitted_ms, done = fields(KEYS[5] .. head, 'submitted_ms', 'entries_done')
+  submitted_ms, done = fields(TASK .. head, 'submitted_ms', 'entries_done')
 end
-local tasks, bytes, entries = fields(KEYS[1], 'tasks', 'bytes', 'entries')
-local lost, stuck = fields(KEYS[2], 'lost', 'stuck')
-return {tasks, bytes, entries, head or false, submitted_ms, done, redis.call('HGET', KEYS[3], 'holder'), lost, stuck}
+local tasks, bytes, entries = fields(WAITING, 'tasks', 'bytes', 'entries')
+local lost, stuck = fields(POSITION, 'lost', 'stuck')
+return {tasks, bytes, entries, head or false, submitted_ms, done, redis.call('HGET', LEASE, 'holder'), lost, stuck}

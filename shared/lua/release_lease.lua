@@ -2,14 +2,15 @@
 -- release_lease: give a partition back, but only if nothing waits in it.
 -- Its step in tests/model/protocol.pml: release_lease.
 --
--- KEYS     the partition, see _partition.lua
--- ARGV[1]  token
+-- KEYS  the partition (_partition.lua)
+-- ARGV  token  the owner's fencing token
 --
 -- Returns RELEASED | NOT_EMPTY (keep draining) | FENCED (it is somebody else's now).
 
 -- include: _partition
+-- include: _lease
 
-if redis.call('HGET', LEASE, 'token') ~= ARGV[1] then
+if not is_held(LEASE, token) then
   return 'FENCED'
 end
 if redis.call('XLEN', STREAM) > 0 then

@@ -1,30 +1,30 @@
 #!lua flags=allow-oom
--- retire_tasks: let go of payloads and of ended tasks whose time is up, a few at a time.
+-- retire_tasks: delete payloads and ended tasks whose time is up, a few at a time.
 --
--- KEYS      the partition, see _partition.lua, then
--- KEYS[21]  history  list  which tasks touched which entries
--- KEYS[22]  exports  zset  the tasks that are exports
--- ARGV[1]  tasks that ended before this, ms, are removed
--- ARGV[2]  payloads of tasks that ended before this, ms, are removed
--- ARGV[3]  how many of each at most
+-- KEYS  the partition (_partition.lua), then
+-- KEYS  HISTORY             list    which tasks touched which entries
+-- KEYS  EXPORTS             zset    the tasks that are exports
+-- KEYS  RESERVED            string  memory that waiting tasks will take, over all catalogs
+-- ARGV  tasks_before_ms     tasks that ended before this, ms, are removed
+-- ARGV  payloads_before_ms  payloads of tasks that ended before this, ms, are removed
+-- ARGV  limit               how many of each at most
 --
 -- Returns how many were removed; call again until 0.
 
 -- include: _partition
 -- include: _kept
-
-local HISTORY, EXPORTS = KEYS[21], KEYS[22]
+-- include: _reserved
 
 -- include: _history
 
-local limit = tonumber(ARGV[3])
+limit = tonumber(limit)
 
-local payloads = redis.call('ZRANGE', PAYLOADS, '-inf', '(' .. ARGV[2], 'BYSCORE', 'LIMIT', 0, limit)
+local payloads = redis.call('ZRANGE', PAYLOADS, '-inf', '(' .. payloads_before_ms, 'BYSCORE', 'LIMIT', 0, limit)
 for _, member in ipairs(payloads) do
   drop_payload(member)
 end
 
-local tasks = redis.call('ZRANGE', ENDED, '-inf', '(' .. ARGV[1], 'BYSCORE', 'LIMIT', 0, limit)
+local tasks = redis.call('ZRANGE', ENDED, '-inf', '(' .. tasks_before_ms, 'BYSCORE', 'LIMIT', 0, limit)
 for _, member in ipairs(tasks) do
   local task_id = string.format('%d', member)
   if redis.call('ZSCORE', PAYLOADS, member) then
@@ -41,4 +41,5 @@ for _, member in ipairs(tasks) do
   redis.call('UNLINK', TASK .. task_id, REPORT .. task_id)
 end
 forget_lines(limit)
+release_leftover()
 return #payloads + #tasks

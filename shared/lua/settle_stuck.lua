@@ -1,22 +1,23 @@
 #!lua flags=allow-oom
--- settle_stuck: what an operator decides about the task at which a partition is stuck.
+-- settle_stuck: carry out an operator's decision about the task at which a partition is stuck.
 --
--- KEYS     the partition, see _partition.lua
--- ARGV[1]  nonce of this call; a repeat gets the first answer
--- ARGV[2]  RETRY: its workers get as many attempts as at first | SKIP: it ends as FAILED, what was applied stays
--- ARGV[3]  who decides
--- ARGV[4]  now, ms
--- ARGV[5]  how long the nonce is kept, ms
--- ARGV[6]  cap of payload bytes kept for audit
--- ARGV[7]  error message of a task that is skipped, to be followed by what was applied
+-- KEYS  the partition (_partition.lua), then
+-- KEYS  RESERVED        string  memory that waiting tasks will take, over all catalogs
+-- ARGV  nonce           names this call; a repeat gets the first answer
+-- ARGV  decision        RETRY: its workers get as many attempts as at first | SKIP: it ends as FAILED, what was applied stays
+-- ARGV  who             who decides
+-- ARGV  now_ms
+-- ARGV  nonce_ttl_ms    how long the nonce is kept
+-- ARGV  kept_cap_bytes  cap of the payload bytes kept for audit
+-- ARGV  message         error message of a task that is skipped, to be followed by what was applied
 --
 -- Returns {SETTLED, task id} | {NOT_STUCK, 0}.
 
 -- include: _partition
 -- include: _kept
+-- include: _reserved
 -- include: _end
 
-local nonce, decision, who, now_ms, nonce_ttl_ms, kept_cap_bytes, message = unpack(ARGV, 1, 7)
 
 local repeated = redis.call('GET', NONCE .. nonce)
 if repeated then

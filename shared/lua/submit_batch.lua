@@ -2,40 +2,42 @@
 -- submit_batch: append a batch to its catalog's stream and create its task, or refuse it whole.
 -- Its step in tests/model/protocol.pml: submit_batch.
 --
--- KEYS      the partition, see _partition.lua, then
--- KEYS[21]  upload       list    the batch's chunk frames, if staged by the caller; renamed to the payload
--- KEYS[22]  idempotency  string  "<digest> <task id>" of an earlier request with the same Idempotency-Key
--- KEYS[23]  minutes      string  entries accepted and applied in each minute of this hour
--- KEYS[24]  history      list    which tasks touched which entries
--- ARGV[1]   nonce of this call; a repeat gets the first answer
--- ARGV[2]   now, ms
--- ARGV[3]   runs of the server and their numbers, see _submission.lua
--- ARGV[4]   chunks that must be staged
--- ARGV[5]   bytes of the frames
--- ARGV[6]   cap of waiting tasks
--- ARGV[7]   cap of waiting bytes
--- ARGV[8]   how long the nonce is kept, ms
--- ARGV[9]   how long a ring counts as under way, ms
--- ARGV[10]  digest of the request, or '' without an Idempotency-Key
--- ARGV[11]  how long the idempotency record is kept, ms
--- ARGV[12]  entries
--- ARGV[13]  a digest of each entry's id, 4 bytes
--- ARGV[14]  cap of the bytes of the history
--- ARGV[15]  the one frame of a small batch; '' if frames are staged
--- ARGV[16…] further fields of the task record, name and value in turn
+-- KEYS  the partition (_partition.lua), then
+-- KEYS  UPLOAD              list    the batch's chunk frames, if staged by the caller; renamed to the payload
+-- KEYS  IDEMPOTENCY         string  "<digest> <task id>" of an earlier request with the same Idempotency-Key
+-- KEYS  MINUTES             string  entries accepted and applied in each minute of this hour
+-- KEYS  HISTORY             list    which tasks touched which entries
+-- KEYS  RESERVED            string  memory that waiting tasks will take, over all catalogs
+-- ARGV  nonce               names this call; a repeat gets the first answer
+-- ARGV  now_ms
+-- ARGV  runs                the runs of the server and their numbers (_submission.lua)
+-- ARGV  chunks              chunks that must be staged
+-- ARGV  bytes               bytes of the frames
+-- ARGV  max_tasks           cap of waiting tasks
+-- ARGV  max_bytes           cap of waiting bytes
+-- ARGV  nonce_ttl_ms        how long the nonce is kept
+-- ARGV  rung_ttl_ms         how long a wake-up counts as under way
+-- ARGV  digest              digest of the request, or '' without an Idempotency-Key
+-- ARGV  idempotency_ttl_ms  how long the idempotency record is kept
+-- ARGV  entries             how many there are
+-- ARGV  growth              bytes of memory that it takes once it is applied, beside its payload
+-- ARGV  full_percent        how much of the memory may be used or reserved
+-- ARGV  touched             a digest of each entry's id, 4 bytes
+-- ARGV  history_cap_bytes   cap of the history's bytes
+-- ARGV  frame               the one frame of a small batch; '' if frames are staged
+-- ARGV  facts…              further fields of the task record, name and value in turn
 --
--- Returns {ACCEPTED | REPEATED | CONFLICT | TASKS_FULL | BYTES_FULL | UPLOAD_LOST, task id or 0, waiting tasks, ring}.
+-- Returns {ACCEPTED | REPEATED | CONFLICT | TASKS_FULL | BYTES_FULL | STORE_FULL | UPLOAD_LOST, task id or 0,
+-- waiting tasks, ring}.
 
 -- include: _partition
+-- include: _reserved
 -- include: _submission
-
-local UPLOAD, IDEMPOTENCY, MINUTES, HISTORY = unpack(KEYS, 21, 24)
+-- include: _repeats
 
 -- include: _minutes
 -- include: _history
 
-local nonce, now_ms, runs, chunks, bytes = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local digest, frame = ARGV[10], ARGV[15]
 local staged = frame == ''
 local waiting = read_waiting()
 
@@ -46,24 +48,20 @@ local function refuse(code, task_id)
   return {code, task_id or 0, waiting.tasks, 0}
 end
 
-local repeated = redis.call('GET', NONCE .. nonce)
-if repeated then
-  return refuse('REPEATED', tonumber(repeated))
+local repeated, conflict = earlier_answer(nonce, nonce_ttl_ms, digest)
+if repeated or conflict then
+  return refuse(repeated and 'REPEATED' or 'CONFLICT', tonumber(repeated))
 end
-if digest ~= '' then
-  local record = redis.call('GET', IDEMPOTENCY)
-  if record then
-    local seen, task_id = string.match(record, '^(%S+) (%d+)$')
-    return refuse(seen == digest and 'REPEATED' or 'CONFLICT', tonumber(task_id))
-  end
-end
-if waiting.tasks >= tonumber(ARGV[6]) then
+if waiting.tasks >= tonumber(max_tasks) then
   return refuse('TASKS_FULL')
 end
-if waiting.tasks > 0 and waiting.bytes + bytes > tonumber(ARGV[7]) then
+if waiting.tasks > 0 and waiting.bytes + tonumber(bytes) > tonumber(max_bytes) then
   return refuse('BYTES_FULL')
 end
-if staged and redis.call('LLEN', UPLOAD) ~= chunks then
+if not has_room(tonumber(growth), tonumber(full_percent)) then
+  return refuse('STORE_FULL')
+end
+if staged and redis.call('LLEN', UPLOAD) ~= tonumber(chunks) then
   return refuse('UPLOAD_LOST')
 end
 
@@ -74,11 +72,8 @@ if staged then
 else
   redis.call('RPUSH', PAYLOAD .. task_id, frame)
 end
-append_task(waiting, task_id, now_ms, bytes, ARGV[12], {unpack(ARGV, 16)})
-remember(task_id, 0, 0, ARGV[13], tonumber(ARGV[14]))
-count_minute(ACCEPTED, now_ms, ARGV[12])
-redis.call('SET', NONCE .. nonce, task_id, 'PX', ARGV[8])
-if digest ~= '' then
-  redis.call('SET', IDEMPOTENCY, digest .. ' ' .. task_id, 'PX', ARGV[11])
-end
-return {'ACCEPTED', task_id, waiting.tasks, must_ring(ARGV[9])}
+append_task(waiting, task_id, now_ms, tonumber(bytes), entries, tonumber(growth), facts)
+remember(task_id, 0, 0, touched, tonumber(history_cap_bytes))
+count_minute(ACCEPTED, now_ms, entries)
+keep_answer(nonce, task_id, nonce_ttl_ms, digest, idempotency_ttl_ms)
+return {'ACCEPTED', task_id, waiting.tasks, must_ring(rung_ttl_ms)}

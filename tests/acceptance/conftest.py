@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.embedded_store import server_binary
+from deploy.stack.embedded_store import server_binary
 from shared.errors import Misconfigured
 from tests.acceptance.customer import Customer
 from tests.acceptance.site import Site, running_site

@@ -71,7 +71,8 @@ def open_connection(url: str) -> http.client.HTTPConnection:
     """Make a connection for any number of requests, one after the other."""
     address = urlsplit(url)
     assert address.hostname
-    return http.client.HTTPConnection(address.hostname, address.port, timeout=ANSWER_TIMEOUT_S)
+    make = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    return make(address.hostname, address.port, timeout=ANSWER_TIMEOUT_S)
 
 
 def send_over(

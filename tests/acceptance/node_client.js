@@ -10,12 +10,14 @@ const { createRequire } = require('node:module');
 const job = JSON.parse(readFileSync(0, 'utf8'));
 const ConstructorIO = createRequire(`${job.folder}/`)('@constructor-io/constructorio-node');
 
-// The client insists on https, and its signals are not the platform's.
+// The client insists on https, also where the service has none; its signals
+// are not the platform's.
 // Nor does the platform's fetch know the forms that the client's own one takes.
 const plainly = (url, { signal, ...init }) => {
   const form = init.body && init.body.getBuffer ? init.body : null;
   const sent = form ? { body: form.getBuffer(), headers: { ...init.headers, ...form.getHeaders() } } : {};
-  return fetch(url.replace(/^https:/, 'http:'), { ...init, ...sent });
+  const scheme = new URL(job.serviceUrl).protocol;
+  return fetch(url.replace(/^https:/, scheme), { ...init, ...sent });
 };
 
 const withFiles = (parameters) => Object.fromEntries(

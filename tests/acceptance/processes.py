@@ -7,7 +7,7 @@ import os
 import signal
 from pathlib import Path
 
-from deploy.processes import children
+from deploy.restart import children
 
 
 def kill_family(pid: int) -> None:

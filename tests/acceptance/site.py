@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from deploy.ports import LOOPBACK, free_port
-from deploy.services import Name
-from deploy.stack import Stack
-from shared.backlog import Backlog
-from shared.store import connect
+from deploy.stack.ports import LOOPBACK, free_port
+from deploy.stack.services import Name
+from deploy.stack.stack import Stack
+from shared.partition.backlog import Backlog
+from shared.store.client import connect
 from shared.waiting import wait_until
 from tests.acceptance import processes
 from tests.acceptance.customer import Answer, Customer, send_request

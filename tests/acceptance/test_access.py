@@ -1,4 +1,4 @@
-"""Who may do what: keys, tokens, scopes."""
+"""Access over real HTTP: keys, tokens, scopes."""
 
 from __future__ import annotations
 

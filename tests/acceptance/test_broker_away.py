@@ -15,10 +15,10 @@ import pytest
 import redis
 from celery import Celery
 
-from deploy.embedded_store import server_binary
-from shared.store import connect
+from deploy.stack.embedded_store import server_binary
+from shared.doorbell import QUEUE, broker_url_for
+from shared.store.client import connect
 from shared.waiting import wait_until
-from shared.wakeups import QUEUE, broker_url_for
 from tests.acceptance.conftest import OpenSite
 from tests.acceptance.load import some_batches
 from tests.acceptance.site import Site

@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from constructor_io.constructor_io import ConstructorIO
 from constructor_io.helpers.exception import HttpException
 
-from api.cli import sluice
-from deploy.processes import children
-from deploy.services import Name
-from shared.store import connect
+from api.cli.main import sluice
+from deploy.restart import children
+from deploy.stack.services import Name
+from shared.store.client import connect
 from shared.waiting import wait_until
 from tests.acceptance import processes
 from tests.acceptance.conftest import OpenSite
@@ -119,6 +119,9 @@ def test_a_shell_sends_files_and_follows_them(customer: Customer, tmp_path: Path
         ran = CliRunner().invoke(sluice, ["upload", customer.catalog_key, *where, *map(str, args)])
         return ran.output, ran.exception
 
+    output, failed = run(items, variations, "--dry-run")
+    assert (failed, output.count("3,000")) == (None, 1)
+    assert customer.task_list()["total_count"] == 0
     output, failed = run(items, variations, "--follow")
     assert failed is None
     assert "3,001 of 3,001 entries" in output
@@ -126,7 +129,9 @@ def test_a_shell_sends_files_and_follows_them(customer: Customer, tmp_path: Path
     items.write_text("id,metadata:y\ni000002,1\nnone,2\n", encoding="utf-8")
     assert "items not found: 'none'" in str(run(items, "--patch-delta", "--follow")[1])
     assert "see /v1/tasks/" in run(items, "--patch-delta", "--on-missing", "IGNORE")[0]
-    assert "item_name" in str(run(items)[1])
+    assert "'item_name' is missing" in str(run(items, "--follow")[1])
+    output, failed = run(items, "--patch-delta", "--dry-run")
+    assert "the task would fail: 1 items do not exist" in str(failed)
 
 
 def test_an_ingress_killed_during_an_upload_leaves_nothing(site: Site, customer: Customer) -> None:

@@ -1,4 +1,4 @@
-"""What callers get on top of the public contract, over real HTTP and with real workers."""
+"""Additions to the public contract, over real HTTP and with real workers."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -84,7 +85,7 @@ def test_one_signs_in_with_a_token_and_is_where_one_wanted_to_go(browser: Browse
     with open_page(browser, base_url=customer.url) as page:
         page.goto("/integration" + updates(customer))
         sign_in(page, "wrong")
-        expect(page.get_by_role("alert")).to_contain_text("no token that is in use")
+        expect(page.get_by_role("alert")).to_contain_text("neither a valid token")
         sign_in(page, TOKEN)
         expect(page).to_have_url(customer.url + "/integration" + updates(customer))
         page.get_by_role("button", name="Sign out").click()
@@ -95,6 +96,7 @@ def test_a_batch_goes_from_queued_to_done_before_ones_eyes(site: Site, customer:
     """In the list and on its own page, without a reload."""
     with site.without_worker(), signed_in(updates(customer)) as listing, signed_in(updates(customer)) as single:
         mark(listing)
+        expect(listing.locator("#updates")).to_contain_text(f"/v2/items?key={customer.catalog_key}")
         task_id = customer.put(*items("a", "b"))
         row = listing.locator(f"#task-{task_id}")
         expect(row).to_contain_text("Queued")
@@ -106,6 +108,7 @@ def test_a_batch_goes_from_queued_to_done_before_ones_eyes(site: Site, customer:
         expect(listing.locator("#statuses")).to_contain_text("Done 1")
         expect(single.get_by_role("heading", level=1)).to_contain_text("Done")
         expect(single.locator("#timeline")).to_contain_text("in the same step")
+        expect(single.locator("#timeline li").first).to_contain_text("where you are")
         expect(single.locator("#entries .tag.created")).to_have_count(2)
         assert is_marked(listing)
         assert is_marked(single)
@@ -120,7 +123,7 @@ def test_one_opens_a_failed_update_and_reads_why(customer: Customer, signed_in: 
         expect(page.get_by_role("alert")).to_contain_text("items not found: 'missing-42'")
         page.get_by_role("link", name="failed 1").click()
         expect(page.locator("#entries li")).to_have_count(1)
-        expect(page.locator("#entries")).to_contain_text("its id is not there")
+        expect(page.locator("#entries")).to_contain_text("its id does not exist")
         expect(page.locator("#entries pre")).to_contain_text('"name": "Item missing-42"')
 
 
@@ -146,6 +149,7 @@ def test_one_finds_what_happened_to_an_entry(customer: Customer, signed_in: Open
         page.keyboard.press("Enter")
         lines = page.locator(".event")
         expect(lines).to_have_count(3)
+        expect(lines.nth(0).locator("time")).to_have_attribute("title", re.compile("UTC · .* where you are"))
         expect(lines.nth(0)).to_contain_text("deleted")
         expect(lines.nth(1)).to_contain_text("updated")
         lines.nth(1).locator("summary").click()
@@ -243,6 +247,9 @@ def everything(customer: Customer) -> list[str]:
     customer.done(customer.put(*items(*(f"sku-{number}" for number in range(60)), data={"long": "word" * 100})))
     customer.done(customer.put({"id": "sku-1-red", "item_id": "sku-1", "name": "Red"}, kind="variations"))
     failed = failing(customer)
+    assert customer.send("PUT", [{"id": ""}]).status == 400
+    customer.call("PUT", "/v1/changes/cursors/indexer", body={"after": "0"}).ok()
+    customer.call("POST", "/v1/webhooks", body={"url": "https://shop.example/" + "hook" * 30}).ok()
     base = f"/c/{customer.catalog_key}"
     return [
         "/now",
@@ -252,7 +259,10 @@ def everything(customer: Customer) -> list[str]:
         f"{base}/updates/1",
         f"{base}/updates/{failed}",
         f"{base}/catalog",
+        f"{base}/followers",
         f"{base}/catalog/entry?id=sku-1",
+        f"{base}/fields",
+        f"{base}/refused",
         "/nowhere",
     ]
 

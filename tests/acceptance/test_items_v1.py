@@ -54,7 +54,7 @@ def test_node_adds_updates_modifies_and_removes_an_item(node: NodeClient) -> Non
     )
     errors = [answer.get("error") for answer in answers]
     assert [error and error["status"] for error in errors] == [None, 409, None, None, None, None, None, 409, None, None]
-    assert errors[1]["message"] == "IngestionError: item 'a': it is there already (task 2)"
+    assert errors[1]["message"] == "IngestionError: item 'a': it exists already (task 2)"
     assert errors[7]["message"] == "IngestionError: items not found: 'missing' (task 8)"
     assert [entry_id for entry_id, _ in node.customer.entries()] == ["b-1"]
     assert node.customer.entry("b-1").ok()["name"] == "new b"

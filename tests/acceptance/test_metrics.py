@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.ports import LOOPBACK, free_port
-from deploy.services import Name
+from deploy.stack.ports import LOOPBACK, free_port
+from deploy.stack.services import Name
 from shared.waiting import wait_until
 from tests.acceptance.conftest import OpenSite
 from tests.acceptance.site import Site

@@ -75,7 +75,7 @@ def test_variations_are_created_updated_read_and_deleted(catalog: NodeClient, cu
     for parameters in ({}, {"ids": ["v"]}, {"itemId": "i", "section": "Products"}):
         [variation] = catalog.call("retrieveVariations", parameters)["variations"]
         assert variation.pop("updated_at")
-        assert variation == {"id": "v", "item_id": "i", "name": "New name"}
+        assert variation == {"id": "v", "item_id": "i", "name": "New name", "data": {}}
 
 
 def test_tasks_are_listed_and_read(catalog: NodeClient, tasks: NodeClient, customer: Customer) -> None:
@@ -148,7 +148,7 @@ def test_catalogue_files_replace_update_and_patch(
         ),
     )
     assert [(item["name"], item.get("data")) for item in catalog.call("retrieveItems", {})["items"]] == [
-        ("New", None),
+        ("New", {}),
         ("Jäcket", {"x": "2"}),
     ]
 

@@ -61,7 +61,8 @@ def without_times(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def by_id(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(entries, key=lambda entry: str(entry["id"]))
+    """Sort entries as they are listed, each with data, if only an empty one."""
+    return sorted(({"data": {}} | entry for entry in entries), key=lambda entry: str(entry["id"]))
 
 
 def test_its_item_calls_create_replace_change_delete_and_retrieve(
@@ -75,13 +76,19 @@ def test_its_item_calls_create_replace_change_delete_and_retrieve(
     assert found["total_count"] == 3
     assert without_times(found["items"]) == by_id(SHIRTS)
 
-    changes = [{"id": "shirt-2", "data": {"group_ids": ["g2"], "sale": True}}, {"id": "shirt-3", "name": "Third"}]
+    changes = [
+        {"id": "shirt-2", "data": {"group_ids": ["g2"], "sale": True}},
+        {"id": "shirt-3", "name": "Third", "data": {}},
+    ]
     assert done(catalog.update_items({"items": changes, "notification_email": "ops@example.com"})) == {
         "Products": {"items_updated": 2, "items_deleted": 0}
     }
     two = SHIRTS[1] | {"data": SHIRTS[1]["data"] | changes[0]["data"]}
     found = catalog.retrieve_items({"ids": ["shirt-2", "shirt-3", "shirt-4"]})
-    assert (without_times(found["items"]), found["total_count"]) == ([two, {"id": "shirt-3", "name": "Third"}], 2)
+    assert (without_times(found["items"]), found["total_count"]) == (
+        [two, {"id": "shirt-3", "name": "Third", "data": {}}],
+        2,
+    )
 
     assert done(catalog.delete_items({"items": [SHIRTS[0], {"id": "nobody"}], "force": True})) == {
         "Products": {"items_updated": 0, "items_deleted": 1}

@@ -1,4 +1,4 @@
-"""What ends is told outside by the running services: webhooks are called, failures are mailed."""
+"""The running services notify about ended tasks: webhooks are called, failures are mailed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from shared.waiting import wait_until
 from tests.acceptance.conftest import OpenSite
 from tests.acceptance.site import Site
-from tests.support.receivers import Mailbox, http_endpoint, mail_server
+from tests.support.receivers import Mailbox, http_endpoint, mail_server, silent_endpoint
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,30 @@ def test_a_webhook_and_a_mail_arrive(telling_site: Site, mailbox: Mailbox) -> No
 
     wait_until(lambda: log() == sorted(["mail", *[made["id"]] * 3]), "the log tells of all four", timeout_s=10)
     shop.check_laws()
+
+
+def test_receivers_that_never_answer_cost_only_themselves(telling_site: Site, mailbox: Mailbox) -> None:
+    """Other catalogs' and one's own: a healthy webhook and the mail come within seconds, the silent is named."""
+    with silent_endpoint() as silent, http_endpoint() as endpoint:
+        others = telling_site.customers(12)
+        for other in others:
+            other.call("POST", "/v1/webhooks", body={"url": silent.url}).ok()
+            for number in range(10):
+                other.put({"id": str(number), "name": "A"})
+        shop, mails = telling_site.customer(), len(mailbox.mails)
+        shop.call("POST", "/v1/webhooks", body={"url": silent.url}).ok()
+        shop.call("POST", "/v1/webhooks", body={"url": endpoint.url}).ok()
+        for number in range(10):
+            shop.put({"id": str(number), "name": "A"})
+        shop.patch({"id": "missing", "name": "A"}, notification_email="me@shop.example")
+        shop.wait_all_ended()
+        wait_until(lambda: len(endpoint.calls) >= 11, "the healthy one is told", timeout_s=4)
+        wait_until(lambda: len(mailbox.mails) > mails, "the mail", timeout_s=4)
+
+        def failing() -> bool:
+            return others[0].call("GET", "/v1/webhooks").ok()["webhooks"][0]["state"] == "failing"
+
+        wait_until(failing, "the silent one is named", timeout_s=20)
 
 
 def test_a_killed_worker_forgets_nobody(telling_site: Site) -> None:

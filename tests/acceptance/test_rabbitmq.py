@@ -16,9 +16,9 @@ import kombu
 import pytest
 from amqp.exceptions import PreconditionFailed
 
-from deploy.ports import LOOPBACK, free_port
+from deploy.stack.ports import LOOPBACK, free_port
+from shared.doorbell import QUEUE
 from shared.waiting import wait_until
-from shared.wakeups import QUEUE
 from tests.acceptance.conftest import OpenSite
 from tests.acceptance.load import some_batches
 

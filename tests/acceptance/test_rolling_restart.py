@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from deploy.processes import children
-from deploy.services import Name
+from deploy.restart import children
+from deploy.stack.services import Name
 from shared.waiting import wait_until
 from tests.acceptance.customer import Answer, Customer, open_connection, send_over
 from tests.acceptance.load import send_any

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.ports import LOOPBACK
 from deploy.probe import works
-from deploy.services import Name, answers_ok
+from deploy.stack.ports import LOOPBACK
+from deploy.stack.services import Name, answers_ok
 from shared.settings import Settings
 from shared.waiting import wait_until
 from tests.acceptance.customer import Customer

@@ -1,4 +1,4 @@
-"""What waits may be taken back, what has ended may be run again, and a full queue says so."""
+"""Queued tasks can be canceled, ended ones re-run, and a full queue says so."""
 
 from __future__ import annotations
 

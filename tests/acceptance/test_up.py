@@ -7,6 +7,7 @@ import contextlib
 import ctypes.util
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,56 +17,26 @@ from pathlib import Path
 
 import pytest
 
-from deploy.data_folder import open_folder
-from deploy.demo_catalogue import Batch
-from deploy.demo_client import Client
-from deploy.ports import LOOPBACK, free_port
-from deploy.services import STOP_ORDER, Name
-from deploy.supervising import Supervisor
+from deploy.demo.catalogue import DemoBatch
+from deploy.demo.client import Client
+from deploy.stack.data_folder import open_folder
+from deploy.stack.ports import LOOPBACK, free_port
+from deploy.stack.services import STOP_ORDER, Name
+from deploy.stack.supervisor import Supervisor
 from shared.errors import Misconfigured
 from shared.waiting import wait_until
-from tests.acceptance.customer import send_request
+from tests.acceptance.customer import Customer, send_request
+from tests.acceptance.up_process import Up, up_environ
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.timeout(180)
 
 
-class Up:
-    """One `python -m deploy.up`."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.up"],
-            env=environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def read_until(self, wanted: str) -> list[str]:
-        """Read its lines up to one that has the wanted text."""
-        lines = []
-        assert self.process.stdout
-        for line in self.process.stdout:
-            lines.append(line.rstrip())
-            if wanted in line:
-                return lines
-        pytest.fail(f"ended without {wanted!r}: {lines}")
-
-    def stop(self, signal_number: int = signal.SIGTERM) -> int:
-        """Ask it to end and return its status."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal_number)
-        self.process.communicate(timeout=60)
-        return self.process.returncode
-
-
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
-    ports = {name: free_port(LOOPBACK, 0) for name in ("PORT", "FLOWER_PORT", "FTPS_PORT")}
-    mine = {"DATA_DIR": tmp_path / "var", **ports}
-    return clean | {f"SLUICE_{name}": str(value) for name, value in mine.items()}
+    """Of a stack with every service there is."""
+    return up_environ(tmp_path / "var", FTPS_PORT=free_port(LOOPBACK, 0), SINKS=1)
 
 
 @pytest.fixture
@@ -85,9 +56,9 @@ def test_it_names_every_service_then_says_ready_and_shows_the_made_token_only_on
     environ: dict[str, str], up: Up
 ) -> None:
     lines = up.read_until("ready")
-    assert [line.split()[0] for line in lines[:5]] == ["store", "ingress", "worker", "flower", "ftps"]
+    assert [line.split()[0] for line in lines[:6]] == ["store", "ingress", "worker", "flower", "ftps", "sinks"]
     assert lines[-1] == "ready"
-    [made] = [line for line in lines if "shown only now" in line]
+    [made] = [line for line in lines if "made for you" in line]
     token = made.split("token ")[1].split()[0]
     check_memory_of_the_store(environ)
     assert up.stop(signal.SIGINT) == 0
@@ -127,17 +98,18 @@ def test_a_second_one_on_the_same_folder_says_so_in_one_line(environ: dict[str, 
 
 def test_whatever_is_killed_comes_back_and_nothing_accepted_is_lost(environ: dict[str, str], up: Up) -> None:
     lines = up.read_until("ready")
-    [made] = [line for line in lines if "shown only now" in line]
+    [made] = [line for line in lines if "made for you" in line]
     found = re.search(r"key (\S+)  token (\S+)", made)
     assert found
     url = f"http://{LOOPBACK}:{environ['SLUICE_PORT']}"
     control = control_of(Path(environ["SLUICE_DATA_DIR"]))
 
     for number, name in enumerate(STOP_ORDER):
-        batch = Batch("PUT", "items", [{"id": str(number), "name": f"before {name}"}])
+        batch = DemoBatch("PUT", "items", [{"id": str(number), "name": f"before {name}"}])
         # The process of an ingress killed before may take it and end without an answer, and then nobody is there.
         wait_until(partial(_sent, url, found, batch), "the batch is taken", timeout_s=30)
         before = control.processes()[name].pid
+        assert before  # 0 would stand for the tests themselves
         os.kill(before, signal.SIGKILL)
         assert f"{name} ended and was started again" in up.read_until(str(name))[-1]
         whole = partial(_whole, url, found, number + 1)
@@ -145,7 +117,7 @@ def test_whatever_is_killed_comes_back_and_nothing_accepted_is_lost(environ: dic
         assert control.processes()[name].pid != before
 
 
-def _sent(url: str, credential: re.Match[str], batch: Batch) -> bool:
+def _sent(url: str, credential: re.Match[str], batch: DemoBatch) -> bool:
     try:
         Client(url, *credential.groups()).send(batch, idempotency_key=batch.entries[0]["id"])
     except ConnectionError:
@@ -195,3 +167,38 @@ def test_a_service_that_cannot_start_is_named_with_its_log(environ: dict[str, st
     )
     assert broken.returncode == 1
     assert re.search(r"^sluice: \w+ ended at once\. Its log, \S+/log/\w+\.log, says:$", broken.stderr, re.MULTILINE)
+
+
+def test_a_log_damaged_by_a_power_cut_is_named_with_the_command_that_mends_it(environ: dict[str, str], up: Up) -> None:
+    up.read_until("ready")
+    assert up.stop() == 0
+    folder = Path(environ["SLUICE_DATA_DIR"])
+    [log] = (folder / "store/appendonlydir").glob("*.incr.aof")
+    with log.open("ab") as out:
+        out.write(bytes(5000))
+    broken = subprocess.run([sys.executable, "-m", "deploy.up"], env=environ, capture_output=True, text=True)
+    assert broken.returncode == 1
+    assert "`make mend` mends it" in broken.stderr.splitlines()[0]
+    subprocess.run([sys.executable, "-m", "deploy.mend", "--yes"], env=environ, check=True, capture_output=True)
+    again = Up(environ)
+    again.read_until("ready")
+    assert again.stop() == 0
+
+
+def test_folders_with_spaces_will_do(tmp_path: Path) -> None:
+    """Those of the data and of the code: everything starts, and a batch is applied."""
+    code = tmp_path / "a checkout"
+    for package in ("api", "deploy", "shared", "workers"):
+        shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
+    environ = up_environ(tmp_path / "data & more" / "var", CREDENTIALS="acme:token")
+    up = Up(environ, cwd=code)
+    try:
+        lines = up.read_until("ready")
+        assert [line.split()[0] for line in lines[:4]] == ["store", "ingress", "worker", "flower"]
+        url = f"http://{LOOPBACK}:{environ['SLUICE_PORT']}"
+        ready = send_request(url, "GET", "/health/ready", headers={}).json()
+        assert ready == {"status": "ok", "store": "ok", "broker": "ok", "workers": ready["workers"]}
+        customer = Customer(url, "acme", "token")
+        customer.done(customer.put({"id": "a", "name": "A"}))
+    finally:
+        assert up.stop() == 0

@@ -14,9 +14,9 @@ from functools import partial
 
 import pytest
 
-from deploy.services import Name
-from shared.partitions import Partition
-from shared.store import connect
+from deploy.stack.services import Name
+from shared.partition.state import read_state
+from shared.store.client import connect
 from shared.waiting import wait_until
 from tests.acceptance import processes
 from tests.acceptance.conftest import OpenSite
@@ -119,11 +119,11 @@ def test_a_frozen_worker_that_wakes_up_late_is_fenced(site: Site, measured: Call
 def _freeze_in_the_middle(site: Site, shop: Customer, ids: list[str]) -> tuple[int, int]:
     """Send big batches until a drain process is stopped in the middle of one; returns the task and the process."""
     # The store says who is at work, so that the blow does not miss.
-    partition = Partition(connect(site.stack.environ["SLUICE_REDIS_URL"]), site.stack.settings, shop.catalog_key)
+    client = connect(site.stack.environ["SLUICE_REDIS_URL"])
     children = set(site.drain_processes())
 
     def owner() -> int:
-        holder = partition.state().holder
+        holder = read_state(client, shop.catalog_key).holder
         pid = int(holder.rpartition(":")[2]) if holder else 0
         return pid if pid in children else 0
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from deploy.services import Name
+from deploy.stack.services import Name
 from shared.waiting import wait_until
 from tests.acceptance.customer import Customer
 from tests.acceptance.load import big_items, some_batches

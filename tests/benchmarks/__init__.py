@@ -1,1 +1,1 @@
-"""How fast: Sluice beside what one would otherwise build or pick, in one run on one machine.  ``make bench``."""
+"""Compare the speed of Sluice with alternatives, in one run on one machine: ``make bench``."""

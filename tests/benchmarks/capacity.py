@@ -176,7 +176,7 @@ def tables(
     costs: Mapping[str, Cost], item_bytes: float, predicted: Mapping[str, float], found: Mapping[str, float],
     growth: Sequence[Mapping[str, float]],
 ) -> str:  # fmt: skip
-    """Write everything as README shows it."""
+    """Write everything as docs/how-to/plan-capacity.md shows it."""
     lines = [
         f"| ms of a core | for a batch | for 1,000 entries | {CHECKED} entries: predicted | measured |",
         "|---|---|---|---|---|",

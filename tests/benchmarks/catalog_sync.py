@@ -23,7 +23,7 @@ from typing import Any
 
 import redis
 
-from deploy.processes import children
+from deploy.restart import children
 from shared.waiting import wait_until
 from tests.acceptance.processes import peak_memory_bytes
 from tests.benchmarks.processes import cpu_seconds

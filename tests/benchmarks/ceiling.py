@@ -1,4 +1,4 @@
-"""What single entries could come to from end to end, were the ingress to do nothing of its own."""
+"""The upper limit of single entries from end to end, if the ingress cost nothing itself."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from itertools import cycle
 import msgspec
 import redis
 
-from shared.store import READ_BYTES
+from shared.store.client import READ_BYTES
 from tests.benchmarks.store import empty
-from workers.columns import merge_columns
+from workers.apply.columns import merge_columns
 
 #: Commands that go out in one round trip.
 DEEP = 4

@@ -79,9 +79,9 @@ class Connection:
         return received
 
 
-def render(method: str, target: str, token: str, body: bytes = b"") -> Request:
+def render(method: str, target: str, token: str, body: bytes = b"", content_type: str = "application/json") -> Request:
     """Render a request."""
     lines = [f"{method} {target} HTTP/1.1", "Host: bench", f"Authorization: Bearer {token}"]
     if body:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     return Request("\r\n".join([*lines, "", ""]).encode(), body)

@@ -1,4 +1,4 @@
-"""What it was measured on."""
+"""Describe the machine of a measurement."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 import redis
 
-from deploy import embedded_store
-from shared.store import check_server
+from deploy.stack import embedded_store
+from shared.store.client import check_server
 from tests.benchmarks import postgres
 from tests.benchmarks.bodies import SEED, size_of
 

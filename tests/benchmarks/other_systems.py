@@ -10,9 +10,9 @@ from pathlib import Path
 
 import redis
 
-from deploy.ports import LOOPBACK, free_port
-from deploy.services import answers_ok
-from shared.wakeups import broker_url_for
+from deploy.stack.ports import LOOPBACK, free_port
+from deploy.stack.services import answers_ok
+from shared.doorbell import broker_url_for
 from tests.benchmarks.bodies import body
 from tests.benchmarks.http_client import Connection
 from tests.benchmarks.others.effects import APPLIED, task_key

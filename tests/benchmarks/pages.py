@@ -1,4 +1,4 @@
-"""How fast the Integration page and ``/metrics`` answer over a big store: ``python -m tests.benchmarks.pages``.
+"""Measure the Integration page and ``/metrics`` over a big store: ``python -m tests.benchmarks.pages``.
 
 100,000 tasks in 1,000 catalogs, half of them in one; every catalog has a backlog.  A stack with the settings that ship
 answers, one request after the other.
@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from deploy.services import Name
-from deploy.stack import Stack
+from deploy.stack.services import Name
+from deploy.stack.stack import Stack
 from shared.clock import now_ms
-from shared.store import connect
+from shared.store.client import connect
 from tests.acceptance.processes import children
 from tests.acceptance.site import environment
 from tests.support.batches import items

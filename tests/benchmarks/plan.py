@@ -1,4 +1,4 @@
-"""How much of everything is measured: a full run, or a quick one."""
+"""The amounts to measure: a full run, or a quick one."""
 
 from __future__ import annotations
 

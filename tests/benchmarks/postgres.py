@@ -21,7 +21,7 @@ _USER = "postgres"
 class Postgres:
     """A running server.  As durable as the store: a crash may lose the last moment, a transaction is whole or not."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, **options: str) -> None:
         self._user = _USER if os.getuid() == 0 else None
         # Not in a folder that is private to root.
         self._folder = Path(tempfile.mkdtemp(prefix="bench-pg-"))
@@ -30,12 +30,12 @@ class Postgres:
         data = self._folder / "data"
         environ = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
         subprocess.run(
-            [programs / "initdb", "--auth", "trust", "--username", "bench", "--encoding", "UTF8", data],
+            [programs / "initdb", "--no-sync", "--auth", "trust", "--username", "bench", "--encoding", "UTF8", data],
             check=True, capture_output=True, timeout=60, user=self._user, env=environ, cwd=self._folder,
         )  # fmt: skip
         options = {
             "listen_addresses": "", "unix_socket_directories": str(self._folder), "synchronous_commit": "off",
-            "shared_buffers": "256MB", "max_wal_size": "4GB",
+            "shared_buffers": "256MB", "max_wal_size": "4GB", **options,
         }  # fmt: skip
         command = [str(programs / "postgres"), "-D", str(data)]
         command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]

@@ -1,4 +1,4 @@
-"""What is written down: a JSON file with everything, a Markdown table, a plot."""
+"""Write the results: a JSON file with everything, a Markdown table, a plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was measured: figures, each with a value per system and round."""
+"""The results: figures, each with a value per system and round."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.benchmarks import latency, scale, throughput
+from tests.benchmarks import latency, scale, slow, throughput
 from tests.benchmarks.plan import SIZED, Plan
 from tests.benchmarks.results import Figure, Results, Values
 
@@ -69,6 +69,14 @@ ROWS = (
         _often,
     ),
     Row(
+        "again",
+        "PUT of 1,000 entries a batch, then a sync of the same, to each of 4 catalogs: all of it is as it is stored.",
+        (SLUICE,),
+        (_rate("put_again", "PUT of what is stored, 1,000 a batch"), _rate("sync_again", "sync of what is stored")),
+        throughput.again,
+        _seldom,
+    ),
+    Row(
         "big",
         "PUT of 10,000 entries a batch to 4 catalogs, one sender each.",
         SYSTEMS,
@@ -93,6 +101,17 @@ ROWS = (
             _rate("drain_1", "drain alone, 1 entry a batch, 1,000 catalogs"),
         ),
         throughput.single_halves,
+        _seldom,
+    ),
+    Row(
+        "few-clients",
+        "PUT of one entry a batch with the workers frozen, by one sender, then by two.",
+        (SLUICE, USUAL),
+        (
+            _rate("ingress_1_of_1", "the same by one client"),
+            _rate("ingress_1_of_2", "the same by two clients"),
+        ),
+        throughput.few_clients,
         _seldom,
     ),
     Row(
@@ -138,6 +157,18 @@ ROWS = (
         ),
         scale.fairness,
         _once,
+    ),
+    Row(
+        "slow",
+        "Health checks, then writes of 1,000 entries, beside 1,000 connections of slow, silent and vanished clients; "
+        "the writes against those before and after.",
+        (SLUICE,),
+        (
+            _time("slow_health_p99", "health beside 1,000 slow clients, p99"),
+            Figure("slow_writes", "writes of 1,000 entries beside 1,000 slow clients, of those without", "%"),
+        ),
+        slow.beside_slow_clients,
+        _seldom,
     ),
     Row(
         "trickle",

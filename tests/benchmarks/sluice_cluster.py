@@ -9,8 +9,8 @@ from typing import cast
 import redis
 from redis.cluster import RedisCluster
 
-from deploy.services import Name
-from shared.wakeups import broker_url_for
+from deploy.stack.services import Name
+from shared.doorbell import broker_url_for
 from tests.benchmarks.sluice_system import Sluice
 from tests.benchmarks.store import Store
 from tests.support.cluster import Cluster

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import redis
 
-from deploy.ports import LOOPBACK, free_port
-from deploy.services import Name
-from deploy.stack import Stack
+from deploy.stack.ports import LOOPBACK, free_port
+from deploy.stack.services import Name
+from deploy.stack.stack import Stack
 from shared import keys
 from shared.keys import CatalogKeys
 from shared.model import Status

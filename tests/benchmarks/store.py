@@ -6,8 +6,8 @@ from pathlib import Path
 
 import redis
 
-from deploy import embedded_store
-from deploy.allocator import MALLOC
+from deploy.stack import embedded_store
+from deploy.stack.allocator import MALLOC
 from shared.waiting import wait_until
 from tests.benchmarks.processes import Process, wait_ready
 

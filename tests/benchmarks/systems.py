@@ -1,4 +1,4 @@
-"""What the benchmark needs of a system, whichever it is."""
+"""The interface of a measured system."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from tests.benchmarks.plan import CATALOGS, MANY, Plan
 from tests.benchmarks.producers import Sent, for_seconds, send_all
 from tests.benchmarks.results import Results, Values
 from tests.benchmarks.systems import System
+from tests.support.files import MULTIPART, multipart
 
 #: Connections of the row with many catalogs.
 CONNECTIONS = 8
@@ -26,6 +28,11 @@ SURE_TIMEOUT_S = 10.0
 def prepared(method: str, blocks: int, entries: int = 1000, version: int = 0) -> list[bytes]:
     """Render bodies before the time starts."""
     return [body(method, block, entries=entries, version=version) for block in range(blocks)]
+
+
+def _changing(method: str, blocks: int, entries: int = 1000) -> list[bytes]:
+    """Render the bodies of blocks in two versions, one behind the other: each time around everything changes."""
+    return [*prepared(method, blocks, entries), *prepared(method, blocks, entries, version=1)]
 
 
 @dataclass
@@ -75,7 +82,7 @@ def note_cpu(results: Results, figure: str, system: System, before: dict[str, fl
 
 def changes(system: System | Floor, plan: Plan, results: Results) -> Values:
     """PUT, then PATCH what was put, then DELETE it."""
-    puts = prepared("PUT", plan.blocks)
+    puts = _changing("PUT", plan.blocks)
     patches = [prepared("PATCH", plan.blocks, version=version) for version in (0, 1)]
     deletes = prepared("DELETE", plan.blocks)
     if isinstance(system, Floor):
@@ -87,7 +94,7 @@ def changes(system: System | Floor, plan: Plan, results: Results) -> Values:
     meter, stored = Meter(system, results), dict.fromkeys(CATALOGS, 0)
 
     def put(catalog_key: str, number: int) -> Request:
-        stored[catalog_key] = max(stored[catalog_key], min(number + 1, len(puts)))
+        stored[catalog_key] = max(stored[catalog_key], min(number + 1, plan.blocks))
         return system.write("PUT", catalog_key, puts[number % len(puts)])
 
     def patch(catalog_key: str, number: int) -> Request:
@@ -107,9 +114,31 @@ def changes(system: System | Floor, plan: Plan, results: Results) -> Values:
     }
 
 
+def again(system: System, plan: Plan, results: Results) -> Values:
+    """PUT and sync of what is stored."""
+    puts, meter = prepared("PUT", plan.blocks), Meter(system, results)
+    make = _cycling(system, puts)
+    meter.run("put_first", 1000, CATALOGS, lambda: _each_once(system, puts))
+    put = meter.run("put_again", 1000, CATALOGS, lambda: send_for(system, plan.seconds, CATALOGS, make))
+    rows = [entry for each in puts for entry in json.loads(each)["items"]]
+    file = multipart({"items": "\n".join(map(json.dumps, rows))})
+    syncs = [
+        render("PUT", f"/v1/catalog?key={key}&format=jsonl", system.token(key), file, MULTIPART["Content-Type"])
+        for key in CATALOGS
+    ]
+    once = [[sync] for sync in syncs]
+    meter.run("sync_first", len(rows), CATALOGS, lambda: send_all(system, once))
+    sync = meter.run("sync_again", len(rows), CATALOGS, lambda: send_all(system, once))
+    return {"put_again": put, "sync_again": sync}
+
+
+def _each_once(system: System, puts: Sequence[bytes]) -> Sent:
+    return send_all(system, [[system.write("PUT", key, each) for each in puts] for key in CATALOGS])
+
+
 def big_batches(system: System | Floor, plan: Plan, results: Results) -> Values:
     """PUT of 10,000 entries at a time."""
-    puts = prepared("PUT", max(2, plan.blocks // 10), 10_000)
+    puts = _changing("PUT", max(2, plan.blocks // 10), 10_000)
     if isinstance(system, Floor):
         return {"put_10000": system.put(puts, plan.seconds)}
     make = _cycling(system, puts)
@@ -134,7 +163,7 @@ def bare(system: System, plan: Plan, results: Results) -> Values:
 
 def halves(system: System, plan: Plan, results: Results) -> Values:
     """The ingress with its workers stopped, then the workers with what the ingress left them."""
-    make = _cycling(system, prepared("PUT", plan.blocks))
+    make = _cycling(system, _changing("PUT", plan.blocks))
     send = partial(send_for, system, plan.seconds, CATALOGS, make)
     return _apart(Meter(system, results), ("ingress", "drain"), 1000, CATALOGS, send)
 
@@ -143,6 +172,16 @@ def single_halves(system: System, plan: Plan, results: Results) -> Values:
     """The same with one entry at a time, over many catalogs."""
     send = partial(_send_single, system, plan)
     return _apart(Meter(system, results), ("ingress_1", "drain_1"), 1, MANY, send)
+
+
+def few_clients(system: System, plan: Plan, results: Results) -> Values:
+    """One entry at a time by one sender, then by two; what they leave is drained without being measured."""
+    meter, values = Meter(system, results), {}
+    for connections in (1, 2):
+        figure = f"ingress_1_of_{connections}"
+        found = _apart(meter, (figure, ""), 1, MANY, partial(_send_single, system, plan, connections))
+        values[figure] = found[figure]
+    return values
 
 
 def _apart(
@@ -162,13 +201,13 @@ def _apart(
     return {accepting: sent.accepted * entries / accepting_s, draining: applied}
 
 
-def _send_single(system: System, plan: Plan) -> Sent:
-    make = _cycling(system, prepared("PUT", 64, 1))
+def _send_single(system: System, plan: Plan, connections: int = CONNECTIONS) -> Sent:
+    make = _cycling(system, _changing("PUT", 64, 1))
 
     def sender(catalog_keys: list[str]) -> Callable[[int], Request]:
         return lambda number: make(catalog_keys[number % len(catalog_keys)], number)
 
-    shares = [MANY[first::CONNECTIONS] for first in range(CONNECTIONS)]
+    shares = [MANY[first::connections] for first in range(connections)]
     return send_all(system, [for_seconds(plan.seconds, sender(share)) for share in shares])
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from shared.wakeups import QUEUE
+from shared.doorbell import QUEUE
 from tests.chaos.stage import LEASE_TTL_S, CannotBe, Stage
 from tests.support.fleet import Member
 

@@ -1,4 +1,4 @@
-"""How much memory a fleet's processes hold, looked at from outside."""
+"""Watch the memory of a fleet's processes from outside."""
 
 from __future__ import annotations
 

@@ -1,103 +1,20 @@
-"""Producers: customers that send again, under the same Idempotency-Key, until they are answered."""
+"""Producers: they send batches and files, all mixed up."""
 
 from __future__ import annotations
 
-import dataclasses
-import http.client
-import itertools
 import random
 import threading
-import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from tests.acceptance.customer import Answer, Customer
+from tests.chaos.files import send_file
+from tests.chaos.patient import PATIENCE_S, Patient
+from tests.chaos.v1 import write_groups, write_items
 from tests.support.batches import Entry
 from tests.support.laws import StatusWatch
 
-#: Seconds between two attempts.
-AGAIN_S = 0.1
-#: Seconds without any answer after which a producer gives up, and the run has failed.
-PATIENCE_S = 120.0
 #: Ids that are written again and again.
 IDS = [f"i{number:03}" for number in range(150)]
-
-_never = threading.Event()
-
-
-@dataclasses.dataclass
-class Patient(Customer):
-    """A customer who knows several ingresses and never gives up."""
-
-    urls: Sequence[str] = ()
-    #: Why something was sent again: the status, or the name of the error.
-    retries: Counter[str] = dataclasses.field(default_factory=Counter)
-    #: Re-runs that may have been made more than once: (task, when first sent, when answered).
-    unsure: list[tuple[int, float, float]] = dataclasses.field(default_factory=list)
-
-    def call(
-        self, method: str, path: str, *, body: Any = None, headers: Mapping[str, str] | None = None, **query: Any
-    ) -> Answer:
-        """Send a request until it is answered with something that another attempt would not change."""
-        return self._call(method, path, body=body, headers=headers, **query)[0]
-
-    def _call(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **how: Any
-    ) -> tuple[Answer, int]:
-        """As `call`, and say how many attempts it took."""
-        if path.startswith("/v2/") and method != "GET":
-            headers = {"Idempotency-Key": f"{random.SystemRandom().getrandbits(128):032x}", **(headers or {})}
-        end = time.monotonic() + PATIENCE_S
-        for attempt in itertools.count(1):
-            self.url = self.urls[(hash(threading.current_thread()) + attempt) % len(self.urls)]
-            try:
-                answer = super().call(method, path, headers=headers, **how)
-            except (OSError, http.client.HTTPException) as error:
-                wrong = type(error).__name__
-            else:
-                if answer.status < 500 and answer.status != 429:
-                    return answer, attempt
-                wrong = str(answer.status)
-            self.retries[wrong] += 1
-            assert time.monotonic() < end, f"{method} {path}: no answer, last {wrong}"
-            _never.wait(AGAIN_S)
-        raise AssertionError
-
-    def cancel(self, task_id: int) -> Answer:
-        """Cancel a task; where an answer was lost, it is not known whether the first attempt did it."""
-        answer, attempts = self._call("PATCH", f"/v1/tasks/{task_id}", body={"status": "CANCELED"})
-        if answer.status == 200:
-            self._journal(task_id).canceled = True
-        elif attempts > 1:
-            self._journal(task_id).canceled = None
-        return answer
-
-    def rerun(self, task_id: int) -> Answer:
-        """Run an ended task again; where an answer was lost, there may be more than one new task."""
-        sent = time.monotonic()
-        answer, attempts = self._call("PATCH", f"/v1/tasks/{task_id}", body={"status": "QUEUED"})
-        answered = time.monotonic()
-        if attempts > 1:
-            self.unsure.append((task_id, sent, answered))
-        elif answer.status == 200:
-            self._note_rerun(task_id, answer.json()["id"], sent, answered)
-        return answer
-
-    def settle_unsure(self) -> None:
-        """Find out, when all is over, which re-runs there were."""
-        known = {batch.task_id for batch in self.accepted}
-        seen = [(task.id, task.retry_of) for task in self.tasks() if task.retry_of and task.id not in known]
-        for task_id, sent, answered in self.unsure:
-            for new_id, retry_of in seen:
-                if retry_of == task_id and new_id not in known:
-                    known.add(new_id)
-                    self._note_rerun(task_id, new_id, sent, answered)
-
-    def _note_rerun(self, task_id: int, new_id: int, sent: float, answered: float) -> None:
-        old = self._journal(task_id)
-        again = dataclasses.replace(old, task_id=new_id, sent=sent, answered=answered, canceled=False, retry_of=task_id)
-        self.accepted.append(again)
 
 
 class Producer:
@@ -129,9 +46,15 @@ class Producer:
             self.wrong = error
 
     def _send_something(self, customer: Patient) -> None:
-        match self._random.choices(["write", "cancel", "rerun", "look"], [20, 1, 1, 5])[0]:
+        match self._random.choices(["write", "file", "v1", "cancel", "rerun", "look"], [20, 2, 2, 1, 1, 5])[0]:
             case "write":
                 self._write(customer)
+            case "file":
+                kind = self._random.choice(["items", "variations"])
+                send_file(customer, self._random, kind, self._entries(kind, "PUT"))
+            case "v1":
+                write = self._random.choice([write_items, write_groups])
+                write(customer, self._random, self._random.sample(IDS, self._random.randrange(1, 20)))
             case _ if not customer.accepted:
                 pass
             case "cancel":

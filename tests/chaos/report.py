@@ -1,4 +1,4 @@
-"""What a run saw, as a page."""
+"""Write the report of a run as a page."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def report(result: Result) -> str:
         f"* accepted: {result.accepted} batches with {result.entries} entries; they ended as"
         f" {_listed(result.statuses)}",
         f"* requests sent again: {result.retries.total()} ({_listed(result.retries)})",
+        f"* files cut off on their way, and refused: {result.cut}",
+        f"* catalogues read whole by those who copied them: {result.walks}; in the end their copies were compared",
         f"* accepted and lost with the last second of a killed store: {result.lost}",
         f"* longest time in which a catalog with a backlog did not move: {stall}",
         f"* after the last fault: {result.ready_s:.1f} s until all processes were back,"

@@ -9,7 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 from shared.waiting import wait_until
-from tests.chaos.producers import Patient, Producer
+from tests.chaos.copier import Copier
+from tests.chaos.patient import Patient
+from tests.chaos.producers import Producer
 from tests.chaos.schedule import Schedule
 from tests.chaos.stage import TOKEN, Stage, open_stage
 from tests.chaos.watcher import Watcher
@@ -18,8 +20,12 @@ from tests.support.laws import LawBroken, StatusWatch, check_laws
 
 CATALOGS = [f"catalog-{number}" for number in range(10)]
 PRODUCERS = 6
+#: Catalogs that somebody copies meanwhile.
+COPIED = CATALOGS[:3]
 #: Seconds in which everything accepted must have ended, once there is peace.
 PEACE_S = 180.0
+#: Answers that tell to ask again: nothing was stored, or a write of V1 is still queued.
+ASK_AGAIN = ("503", "504")
 #: Seconds of answers that a store with `everysec` may lose when it is killed.
 LOSS_S = 2.5
 
@@ -37,7 +43,11 @@ class Result:
     entries: int = 0
     statuses: Counter[str] = dataclasses.field(default_factory=Counter)
     retries: Counter[str] = dataclasses.field(default_factory=Counter)
+    #: Files that were cut off and refused for it.
+    cut: int = 0
     lost: int = 0
+    #: How often a catalogue was read whole by those who copied it.
+    walks: int = 0
     longest_stall_s: float = 0.0
     before_stall: list[str] = dataclasses.field(default_factory=list)
     ready_s: float = 0.0
@@ -53,23 +63,28 @@ def run_chaos(*, seconds: float, seed: int, durability: str, folder: Path | None
         where = folder or Path(temporary)
         with open_stage(where, CATALOGS, seed=seed, durability=durability) as stage:
             customers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in CATALOGS]
-            schedule = _cause_trouble(stage, customers, result)
+            readers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in COPIED]
+            copiers = [Copier(reader, seed, may_have_lost=durability == "everysec") for reader in readers]
+            schedule = _cause_trouble(stage, customers, copiers, result)
             _look_at_everything(stage, customers, schedule, result)
+            _look_at_copies(copiers, result)
     return result
 
 
-def _cause_trouble(stage: Stage, customers: list[Patient], result: Result) -> Schedule:
+def _cause_trouble(stage: Stage, customers: list[Patient], copiers: list[Copier], result: Result) -> Schedule:
     # What was lost with the store's last second is done again: that does not look like law 3 from outside.
     watch = StatusWatch() if result.durability == "fsync" else None
     schedule, watcher = Schedule(stage, stage.random), Watcher(stage, CATALOGS)
     producers = [Producer(number, customers, result.seed, watch=watch) for number in range(PRODUCERS)]
-    for runner in (watcher, *producers):
+    for runner in (watcher, *producers, *copiers):
         runner.start()
     schedule.run(result.seconds)
     for producer in producers:
         producer.stop()
         if producer.wrong:
             result.wrong.append(f"a producer: {producer.wrong!r}")
+    for copier in copiers:
+        copier.stop()
     _wait_for_peace(stage, customers, result)
     watcher.stop()
     result.faults = schedule.inflicted
@@ -94,7 +109,6 @@ def _wait_for_peace(stage: Stage, customers: list[Patient], result: Result) -> N
 def _look_at_everything(stage: Stage, customers: list[Patient], schedule: Schedule, result: Result) -> None:
     kills = [at for at, name in schedule.history if name.startswith(("store: kill", "store: power", "store: disk"))]
     for customer in customers:
-        customer.settle_unsure()
         try:
             if result.durability == "everysec":
                 result.lost += _take_out_lost(customer, kills)
@@ -105,13 +119,27 @@ def _look_at_everything(stage: Stage, customers: list[Patient], schedule: Schedu
         result.entries += sum(len(batch.entries) for batch in customer.accepted)
         result.statuses.update(customer.counts())
         result.retries.update(customer.retries)
+        result.cut += customer.cut
     try:
         check_keys(stage.store())
     except AssertionError as leak:
         result.wrong.append(f"no leaks: {leak}")
-    if strange := {status: count for status, count in result.retries.items() if status[0] in "5" and status != "503"}:
+    refused = {status: count for status, count in result.retries.items() if status[0] == "5"}
+    if strange := {status: count for status, count in refused.items() if status not in ASK_AGAIN}:
         result.wrong.append(f"answers that are no answers: {strange}")
     result.starts = {member.name: member.starts for member in stage.fleet.members}
+
+
+def _look_at_copies(copiers: list[Copier], result: Result) -> None:
+    for copier in copiers:
+        result.walks += copier.walks
+        if copier.wrong:
+            result.wrong.append(f"a copier: {copier.wrong!r}")
+            continue
+        try:
+            copier.check()
+        except LawBroken as broken:
+            result.wrong.append(f"copying: {broken}")
 
 
 def _take_out_lost(customer: Patient, kills: list[float]) -> int:

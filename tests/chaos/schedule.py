@@ -1,4 +1,4 @@
-"""Which fault comes when: drawn from a seed, kind after kind until all have had their turn."""
+"""Schedule the faults: drawn from a seed, kind after kind until all have had their turn."""
 
 from __future__ import annotations
 

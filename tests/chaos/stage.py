@@ -1,4 +1,4 @@
-"""Where the chaos takes place: a fleet, links to its store, its workers' clock and its store's disk."""
+"""The stage of a chaos run: a fleet, links to its store, its workers' clock and its store's disk."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from deploy import embedded_store
-from deploy.log_keeper import LogKeeper
+from deploy.stack import embedded_store
+from deploy.stack.store_log import LogKeeper
 from shared.waiting import WaitedInVain, wait_until
 from tests.chaos import CLOCK_FILE
 from tests.chaos.links import Link

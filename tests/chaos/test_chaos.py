@@ -15,9 +15,11 @@ SEED = int(os.environ.get("CHAOS_SEED", "1"))
 
 @pytest.mark.timeout(SECONDS + 400)
 def test_the_laws_hold_in_chaos() -> None:
-    """Whatever is killed, stopped, cut, filled or lost, while batches are sent: what was accepted is applied in order,
-    once, to an end, and nothing is left lying."""
+    """Whatever is killed, stopped, cut, filled or lost while batches and files are sent and catalogues copied: what was
+    accepted is applied in order, once, to an end; copies and exports are whole; nothing is left lying."""
     result = run_chaos(seconds=SECONDS, seed=SEED, durability="fsync")
     assert result.wrong == [], report(result)
     assert result.accepted > SECONDS
     assert len(result.faults) > 10
+    assert result.cut > 0
+    assert result.walks > 3

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import embedded_store
+from deploy.stack import embedded_store
 from shared.waiting import wait_until
 from tests.acceptance.customer import Customer
 from tests.support.batches import items

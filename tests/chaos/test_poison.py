@@ -47,7 +47,7 @@ def state(fleet: Fleet, catalog_key: str) -> dict[str, Any]:
 
 def sluice(fleet: Fleet, *args: str) -> str:
     environ = {**os.environ, "SLUICE_REDIS_URL": fleet.store_url}
-    command = [sys.executable, "-c", "from api.cli import main; main()", *args]
+    command = [sys.executable, "-c", "from api.cli.main import main; main()", *args]
     return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
@@ -66,7 +66,7 @@ def test_poisoned_batches_are_given_up_and_all_others_applied(fleet: Fleet) -> N
         one.wait_all_ended(timeout_s=120, every_s=0.2)
         task = one.task(2)
         assert task["status"] == "FAILED", (name, task)
-        said = f"IngestionError: given up after {MAX_STALLS} attempts, none of which came to an end"
+        said = f"IngestionError: given up after {MAX_STALLS} attempts, none of which finished"
         assert task["error"]["message"] == said
     innocent.wait_all_ended(timeout_s=30)
     for one in (*poisoned.values(), innocent):
@@ -80,7 +80,7 @@ def test_what_a_worker_was_stuck_in_is_in_its_log(fleet: Fleet) -> None:
     one.wait_all_ended(timeout_s=60, every_s=0.2)
     said = fleet.workers[0].said()
     assert "in _hang" in said
-    assert said.count('"the last owner was lost here"') >= MAX_STALLS - 1
+    assert said.count('"previous owner was lost at this task"') >= MAX_STALLS - 1
 
 
 def test_a_poison_behind_a_commit_waits_for_an_operator(fleet: Fleet) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from deploy import embedded_store
-from deploy.log_keeper import LogKeeper
+from deploy.stack import embedded_store
+from deploy.stack.store_log import LogKeeper
 from shared.waiting import wait_until
 from tests.acceptance.customer import Customer
 from tests.support.batches import Entry, items

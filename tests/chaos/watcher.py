@@ -1,4 +1,4 @@
-"""How long nothing moved where something waited, looked at from outside."""
+"""Watch from outside for how long nothing moved while batches waited."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import redis
 
 from shared import keys
 from shared.errors import StoreUnavailable
-from shared.scripts import run
+from shared.store.scripts import run
 from tests.chaos.stage import Stage
 
 EVERY_S = 0.25

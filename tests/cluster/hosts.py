@@ -11,19 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded_store import server_binary
-from deploy.processes import children
-from deploy.services import answers_ok
+from deploy.restart import children
+from deploy.stack.embedded_store import server_binary
+from deploy.stack.services import answers_ok
 from shared.clock import now_ms
 from shared.errors import StoreUnavailable
-from shared.heartbeats import Heartbeats
-from shared.partitions import Partition
+from shared.partition.heartbeats import Heartbeats
+from shared.partition.state import read_state
 from shared.settings import Settings
-from shared.store import connect
+from shared.store.client import connect
 from shared.waiting import wait_until
 from tests.acceptance.load import big_items
 from tests.acceptance.site import CATALOGS, TOKEN, environment
-from tests.chaos.producers import Patient, Producer
+from tests.chaos.patient import Patient
+from tests.chaos.producers import Producer
 from tests.support.hosts import Host, NotAllowed, Switch, plugged_in
 from tests.support.key_checker import check_keys
 
@@ -63,7 +64,7 @@ class Site:
 
     def owner(self, catalog_key: str) -> Host | None:
         """Find the host whose worker owns a partition just now."""
-        holder = Partition(self.client, self.settings, catalog_key).state().holder
+        holder = read_state(self.client, catalog_key).holder
         pid = int(holder.rpartition(":")[2]) if holder else 0
         for parent, host in self.pids.items():
             if host in self.workers and pid in (parent, *children(parent)):
@@ -84,6 +85,7 @@ def site() -> Iterator[Site]:
     try:
         with plugged_in(folder) as switch:
             yield Site(switch, folder)
+    # Also in CI: it may run in a container, where nobody may.
     except NotAllowed as problem:
         pytest.skip(str(problem))
     finally:
@@ -128,9 +130,8 @@ def test_a_worker_and_an_ingress_that_lose_sight_of_the_store_for_longer_than_a_
     )
     assert went_on < AWAY_S
     assert accepted
-    assert "the store is away" in lost.log.read_text(encoding="utf-8")
+    assert "store unreachable" in lost.log.read_text(encoding="utf-8")
     for customer in customers:
-        customer.settle_unsure()
         customer.check_laws()
     check_keys(site.client)  # type: ignore[arg-type]
 

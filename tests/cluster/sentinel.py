@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 import redis
 
-from deploy.embedded_store import server_binary
-from deploy.ports import LOOPBACK, free_port
+from deploy.stack.embedded_store import server_binary
+from deploy.stack.ports import LOOPBACK, free_port
+from shared.doorbell import broker_url_for
 from shared.errors import Misconfigured, StoreUnavailable
-from shared.scripts import run
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.scripts import run
 from shared.waiting import wait_until
-from shared.wakeups import broker_url_for
 
 WATCH = """
 port {port}

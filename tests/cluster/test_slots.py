@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import pytest
 
+from shared.doorbell import broker_url_for
 from shared.errors import Misconfigured, StoreUnavailable
 from shared.model import Operation
-from shared.partitions import new_nonce
-from shared.store import check_server, connect
-from shared.submissions import Submission
+from shared.nonces import new_nonce
+from shared.partition.submissions import Submission
+from shared.store.client import check_server, connect
 from shared.waiting import wait_until
-from shared.wakeups import broker_url_for
 from tests.support.batches import entry_bytes, make_batch
 from tests.support.by_hand import HandClock
 from tests.support.cluster import SHARED_SLOT, Cluster, slot_of

@@ -1,4 +1,4 @@
-"""What schemathesis makes of an operation is a test with an id of its own.
+"""Give every test that schemathesis generates for an operation an id of its own.
 
 It gives all of them the same one, of which pytest-xdist would run the first and drop the others without a word.
 """

@@ -1,4 +1,4 @@
-"""Whatever bytes arrive, at whatever endpoint, the answer is no 5xx and tells nothing of the inside.
+"""Arbitrary bytes, at any endpoint, never cause a 5xx and reveal nothing of the inside.
 
 Good requests are damaged in the path, the query, the headers and the body, by a seeded hand; ``FUZZ_REQUESTS`` says how
 many, ``FUZZ_SEED`` repeats a run.
@@ -16,7 +16,7 @@ from urllib.parse import quote
 import zstandard
 from werkzeug.test import EnvironBuilder
 
-from tests.integration.test_access_matrix import ALL
+from tests.integration.http.test_access_matrix import ALL
 from tests.support.ingress import TOKEN, Ingress, basic
 from tests.support.key_checker import check_keys
 from tests.support.rig import ACME, Rig

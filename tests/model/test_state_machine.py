@@ -21,19 +21,20 @@ from hypothesis.stateful import (
 )
 
 from shared.errors import TaskConflict
-from shared.leases import DONE_ANSWERS, Answer, Grant, Progress, Refusal
 from shared.model import Batch, Kind, OnMissing, Operation, Status
-from shared.partitions import new_nonce
-from shared.steps import Step, last_commit
-from shared.submissions import Submission
-from shared.tasks import TaskFilter, Tasks
+from shared.nonces import new_nonce
+from shared.partition.grants import AcquireRefusal, Grant
+from shared.partition.step_results import DONE_ANSWERS, StepResult, StepsTaken
+from shared.partition.steps import Step, last_commit
+from shared.partition.submissions import Submission
+from shared.tasks.records import TaskFilter, Tasks
 from tests.support.batches import items, make_batch, variations
 from tests.support.interposed import Killed, interposed, killed
 from tests.support.key_checker import check_keys
 from tests.support.laws import TERMINAL, StatusWatch
 from tests.support.rig import TEST_SETTINGS, Rig
-from workers import columns, patching
-from workers.plan import HeadChanged, LeaseLost
+from workers.apply import columns, patches
+from workers.drain.planner import HeadChanged, LeaseLost
 
 #: Few of everything, so that all meet all.
 CATALOGS = st.sampled_from(["one", "two"])
@@ -169,9 +170,9 @@ class Histories(RuleBasedStateMachine):
     def fall_asleep(self, catalog_key: str) -> None:
         """Somebody becomes the owner, plans its steps, and hears nothing for a while."""
         owned = self.client.exists(self.rig.keys(catalog_key).lease)
-        grant = self.rig.partition(catalog_key).acquire("sleeper", nonce=new_nonce())
-        assert not owned or grant in (Refusal.OWNED, Refusal.EMPTY)
-        if isinstance(grant, Refusal):
+        grant = self.rig.claim(catalog_key, holder="sleeper", nonce=new_nonce()).acquire()
+        assert not owned or grant in (AcquireRefusal.OWNED, AcquireRefusal.EMPTY)
+        if isinstance(grant, AcquireRefusal):
             return
         self._plan(catalog_key, grant)
 
@@ -185,7 +186,7 @@ class Histories(RuleBasedStateMachine):
         progress = self._take(owner, owner.steps, wants_more=wants_more)
         if progress.answer in DONE_ANSWERS and not progress.released:
             before = self.rig.dump()
-            assert self._take(owner, owner.steps, wants_more=False).answer is Answer.ALREADY_DONE
+            assert self._take(owner, owner.steps, wants_more=False).answer is StepResult.ALREADY_DONE
             assert self.rig.dump() == before
         if progress.window:
             grant = replace(owner.grant, applied=last_commit(owner.steps, owner.grant.applied), window=progress.window)
@@ -196,38 +197,38 @@ class Histories(RuleBasedStateMachine):
     def do_something_else(self, which: int, how: str) -> None:
         """It begins its head, holds on or lets go: of what is somebody else's by now, it can not."""
         owner = self.paused[which % len(self.paused)]
-        partition, before = self.rig.partition(owner.catalog_key), self.rig.dump()
+        lease, before = owner.grant.lease, self.rig.dump()
         was_owner = self._is_owner(owner)
         if how == "begin":
-            answer = partition.begin(owner.grant.token, owner.steps[0].work.task_id, now_ms=self.rig.clock())
-            assert (answer is Answer.FENCED) != was_owner
+            answer = lease.begin(owner.steps[0].work.task_id, now_ms=self.rig.clock())
+            assert (answer is StepResult.FENCED) != was_owner
         elif how == "release":
-            is_empty = not self.client.xlen(partition.keys.stream)
-            assert partition.release(owner.grant.token) == (was_owner and is_empty)
+            is_empty = not self.client.xlen(self.rig.keys(owner.catalog_key).stream)
+            assert lease.release() == (was_owner and is_empty)
         else:
-            assert getattr(partition, how)(owner.grant.token) == was_owner
+            assert getattr(lease, how)() == was_owner
         assert was_owner or self.rig.dump() == before
 
-    def _take(self, owner: Paused, steps: list[Step], *, wants_more: bool) -> Progress:
+    def _take(self, owner: Paused, steps: list[Step], *, wants_more: bool) -> StepsTaken:
         """Take steps; who is no longer the owner is fenced, and changes nothing at all."""
         if not steps:
-            return Progress(Answer.OK)
+            return StepsTaken(StepResult.OK)
         before, was_owner = self.rig.dump(), self._is_owner(owner)
-        progress = self.rig.take(owner.grant, steps, wants_more=wants_more, catalog_key=owner.catalog_key)
-        assert (progress.answer is Answer.FENCED) != was_owner
+        progress = self.rig.take(owner.grant, steps, wants_more=wants_more)
+        assert (progress.answer is StepResult.FENCED) != was_owner
         assert was_owner or self.rig.dump() == before
         return progress
 
     def _is_owner(self, owner: Paused) -> bool:
         lease = self.rig.keys(owner.catalog_key).lease
-        return bool(self.client.hget(lease, "token") == owner.grant.token.encode())
+        return bool(self.client.hget(lease, "token") == owner.grant.lease.token.encode())
 
     @rule(catalog_key=CATALOGS, moment=st.sampled_from(["before_begin", "before_take", "after_take", "before_frame"]))
     def kill(self, catalog_key: str, moment: str) -> None:
         """An owner dies, before or after what it did was done; its lease stays."""
-        open_partition = interposed(self.rig, **{moment: killed})
+        open_claim = interposed(self.rig, **{moment: killed})
         with contextlib.suppress(Killed):
-            self.rig.with_settings(slice_s=0.0).drainer(open_partition=open_partition).drain(catalog_key)
+            self.rig.with_settings(slice_s=0.0).drainer(open_claim=open_claim).drain(catalog_key)
 
     @rule(catalog_key=CATALOGS)
     def expire(self, catalog_key: str) -> None:
@@ -276,9 +277,9 @@ def test_the_laws_hold_after_any_history(client: redis.Redis, beside: bool, monk
     Histories.client = client
     if beside:
         # As if there were many of them, each much shorter than its entry.
-        for module in (columns, patching):
+        for module in (columns, patches):
             monkeypatch.setattr(module, "FEWEST", 1)
-        monkeypatch.setattr(patching, "TIMES_LONGER", 0)
+        monkeypatch.setattr(patches, "TIMES_LONGER", 0)
     run_state_machine_as_test(
         Histories,
         settings=settings(max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Break:
     """One protection taken away."""
 
-    #: As README's table names it.
+    #: As docs/explanation/taken-away.md names it.
     name: str
     #: File, relative to the root of the project.
     path: str
@@ -21,9 +21,13 @@ class Break:
 
 
 SCRIPTS = "shared/lua"
-COMMIT = "integration/test_commit.py"
-PATCHES = "integration/test_patches.py"
-SUBMIT = "integration/test_submit.py"
+COMMIT = "integration/partition/test_commit.py"
+PATCHES = "integration/drain/test_patches.py"
+SUBMIT = "integration/partition/test_submit.py"
+LOST = "integration/partition/test_lost_answers.py"
+REPLICAS = "integration/partition/test_replicas.py"
+HISTORY = "integration/partition/test_lost_history.py"
+WALKS = "integration/http/test_walks.py"
 
 BREAKS = [
     Break(
@@ -70,24 +74,38 @@ BREAKS = [
     ),
     Break(
         "patches go with their entry",
-        f"{SCRIPTS}/commit_chunk.lua",
-        "  unpatch(ids)\n",
+        f"{SCRIPTS}/_write_entries.lua",
+        "  drop_patches(ids)\n",
         "",
         f"{PATCHES}::test_what_is_written_anew_or_deleted_has_nothing_beside_it",
     ),
     Break(
         "patches go with their generation",
-        "shared/step_commands.py",
+        "shared/partition/step_calls.py",
         "names = (keys.entries, keys.index, keys.patches)",
         "names = (keys.entries, keys.index)",
         f"{PATCHES}::test_a_sync_of_ids_keeps_items_as_readers_see_them",
     ),
     Break(
         "entry and patch of one moment",
-        "shared/catalogs.py",
-        "[(values, changes)] = self._run(section, generation, scripts.READ_ENTRIES.command((entries, patches), ids))",
-        "values, changes = self._run(section, generation, *(('HMGET', key, *ids) for key in (entries, patches)))",
+        "shared/catalog/reader.py",
+        "*self._replied(generation, together)",
+        "*self._run(section, generation, *(('HMGET', key, *some) for key in (entries, patches)))",
         f"{PATCHES}::test_an_item_written_anew_between_two_reads_is_not_seen_half_old",
+    ),
+    Break(
+        "a walk ends where nothing follows",
+        f"{SCRIPTS}/read_page.lua",
+        "'LIMIT', 0, size + 1)",
+        "'LIMIT', 0, size)",
+        f"{WALKS}::test_a_cursor_of_ours_is_never_refused",
+    ),
+    Break(
+        "pages of one generation",
+        "shared/catalog/reader.py",
+        "        if now != generation:\n            raise _Replaced(now)\n",
+        "",
+        f"{WALKS}::test_a_walk_by_cursor_is_complete",
     ),
     Break(
         "begin's fence",
@@ -97,15 +115,57 @@ BREAKS = [
         f"{COMMIT}::test_a_late_begin_changes_nothing",
     ),
     Break(
-        "submit nonce",
-        f"{SCRIPTS}/submit_batch.lua",
-        "if repeated then",
+        "no re-send after a nonce is forgotten",
+        "shared/store/wire.py",
+        "        about_to_send()\n",
+        "",
+        f"{LOST}::test_a_process_that_slept_too_long_does_not_send_again",
+    ),
+    Break(
+        "numbers grow with the time that is lost",
+        f"{SCRIPTS}/number_run.lua",
+        "AT_LEAST + math.min(lost_s, FULL_SPEED_S) + lost_s * IN_THE_MEAN or 1",
+        "AT_LEAST or 1",
+        f"{HISTORY}::test_a_folder_that_was_put_back_gives_out_no_id_again",
+    ),
+    Break(
+        "signs of life of the store",
+        "shared/store/id_writes.py",
+        '    return [_number_run("")]',
+        "    return []",
+        f"{HISTORY}::test_what_gives_out_ids_notes_first_that_the_store_is_alive",
+    ),
+    Break(
+        "gaps between ids",
+        f"{SCRIPTS}/_ended.lua",
+        "if task_id > tonumber(last) and task_id < tonumber(first) then",
         "if false then",
+        f"{HISTORY}::test_a_task_that_was_passed_over_is_not_followed",
+    ),
+    Break(
+        "the run in a position",
+        "shared/tasks/change_feed.py",
+        "(restarted and not is_known(self._client, self._catalog_key, after))",
+        "False",
+        f"{HISTORY}::test_a_position_of_a_lost_run_is_not_taken_for_another_with_its_number",
+    ),
+    Break(
+        "a repeat waits for replicas",
+        f"{SCRIPTS}/_repeats.lua",
+        "    note_answer(nonce, answer, nonce_ttl_ms)\n",
+        "",
+        f"{REPLICAS}::test_a_batch_sent_again_is_answered_once_the_replica_has_it",
+    ),
+    Break(
+        "submit nonce",
+        f"{SCRIPTS}/_repeats.lua",
+        "local answer = redis.call('GET', NONCE .. nonce)",
+        "local answer = nil",
         f"{SUBMIT}::test_a_repeat_gets_the_first_answer",
     ),
     Break(
         "idempotency record",
-        f"{SCRIPTS}/submit_batch.lua",
+        f"{SCRIPTS}/_repeats.lua",
         "if record then",
         "if false then",
         f"{SUBMIT}::test_an_idempotency_key_stands_for_one_task",
@@ -113,30 +173,44 @@ BREAKS = [
     Break(
         "whole upload",
         f"{SCRIPTS}/submit_batch.lua",
-        "if staged and redis.call('LLEN', UPLOAD) ~= chunks then",
+        "if staged and redis.call('LLEN', UPLOAD) ~= tonumber(chunks) then",
         "if false then",
         f"{SUBMIT}::test_an_upload_that_is_not_whole_is_refused",
     ),
     Break(
+        "room for what waits",
+        f"{SCRIPTS}/_reserved.lua",
+        "+ (tonumber(redis.call('GET', RESERVED)) or 0)",
+        "+ 0",
+        "integration/partition/test_full_memory.py::test_what_waiting_batches_will_become_counts",
+    ),
+    Break(
+        "room given back",
+        f"{SCRIPTS}/_end.lua",
+        "release((tonumber(growth) or 0) - (tonumber(made) or 0))",
+        "release(0)",
+        "integration/partition/test_growth.py::test_a_delete_takes_nothing",
+    ),
+    Break(
         "sweep",
-        "workers/sweep.py",
+        "workers/drain/sweep.py",
         "self._puller.pull(until=time.monotonic() + PULL_S)",
         "pass",
-        "integration/test_sweep.py::test_a_lost_wake_up_is_made_up_for",
+        "integration/drain/test_sweep.py::test_a_lost_wake_up_is_made_up_for",
     ),
     Break(
         "last net",
-        "workers/sweep.py",
+        "workers/drain/sweep.py",
         "seen = self._backlog.add_forgotten(self._clock(), skip=self._known_seen)",
         "seen = 0",
-        "integration/test_sweep.py::test_a_forgotten_catalog_is_found_by_the_slow_scan",
+        "integration/drain/test_sweep.py::test_a_forgotten_catalog_is_found_by_the_slow_scan",
     ),
     Break(
         "empty check at release",
         f"{SCRIPTS}/release_lease.lua",
         "if redis.call('XLEN', STREAM) > 0 then",
         "if false then",
-        "integration/test_leases.py::test_a_partition_with_work_is_not_released",
+        "integration/partition/test_leases.py::test_a_partition_with_work_is_not_released",
     ),
     Break(
         "empty check at the last commit",
@@ -146,18 +220,25 @@ BREAKS = [
         f"{COMMIT}::test_the_answer_brings_the_next_window",
     ),
     Break(
+        "the state of guards in a window",
+        f"{SCRIPTS}/_window.lua",
+        "gather(waiting, careful, guards or '')",
+        "gather(waiting, careful, '')",
+        "integration/drain/test_guarded_drain.py::test_rules_hold_for_every_task_that_is_accepted_after_them",
+    ),
+    Break(
         "stall counter",
         f"{SCRIPTS}/acquire_lease.lua",
         "lost = lost .. held .. ' '",
         "lost = lost",
-        "integration/test_acquire.py::test_a_task_that_never_comes_to_an_end_is_given_up",
+        "integration/partition/test_acquire.py::test_a_task_that_never_comes_to_an_end_is_given_up",
     ),
     Break(
         "one owner",
         f"{SCRIPTS}/acquire_lease.lua",
         "if token and not repeated then",
         "if false then",
-        "integration/test_acquire.py::test_there_is_one_owner",
+        "integration/partition/test_acquire.py::test_there_is_one_owner",
     ),
     Break(
         "run-id check",

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME
 from rich.text import Text
 
-from deploy.ports import LOOPBACK, free_port
-from deploy.services import Name
-from deploy.stack import Stack
+from deploy.stack.ports import LOOPBACK, free_port
+from deploy.stack.services import Name
+from deploy.stack.stack import Stack
 from shared.settings import Settings
-from shared.store import connect
+from shared.store.client import connect
 from tests.acceptance.customer import Customer
 from tests.acceptance.site import environment
 from tests.screenshots.camera import FOLDER, SCALE, Camera, save
@@ -100,7 +100,7 @@ def take_flower(browser: Browser, stack: Stack) -> None:
 def take_top(browser: Browser, stack: Stack) -> None:
     """Take what `sluice top` writes into a terminal."""
     environ = {**os.environ, **stack.environ, "FORCE_COLOR": "1", "COLUMNS": "104", "LINES": "20"}
-    command = [sys.executable, "-c", "from api.cli import main; main()", "top", "--once"]
+    command = [sys.executable, "-c", "from api.cli.main import main; main()", "top", "--once"]
     written = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, timeout=60).stdout
     terminal = Console(record=True, width=104, file=io.StringIO())
     terminal.print(Text.from_ansi(written))

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.support.browser import PHONE, open_page
 
-#: Where README shows them from.
+#: Where README and docs show them from.
 FOLDER = Path(__file__).parents[2] / "deploy" / "screenshots"
 
 WIDE = {"width": 1240, "height": 860}

@@ -84,7 +84,7 @@ class Scenery:
         self._send(SHOP, PRICES, "PATCH", [self._price(number) for number in range(800)], drain=False)
         self._send(SHOP, STOCK, "DELETE", [{"id": f"sku-{number}"} for number in range(90, 96)], drain=False)
         grant = self.rig.acquire(SHOP, holder="ingest-1:4127")
-        self.rig.take(grant, self.rig.plan(grant, SHOP)[:6], catalog_key=SHOP)
+        self.rig.take(grant, self.rig.plan(grant, SHOP)[:6])
         self._send("velo-werk", PRICES, "PATCH", [self._price(number) for number in range(400)], drain=False)
         self.rig.acquire("velo-werk", holder="ingest-2:4131")
 

@@ -1,1 +1,1 @@
-"""What the tests are built with."""
+"""Support for the tests."""

@@ -14,8 +14,8 @@ from typing import Any
 import redis
 from redis.crc import key_slot
 
-from deploy.embedded_store import server_binary
-from deploy.ports import LOOPBACK, free_port
+from deploy.stack.embedded_store import server_binary
+from deploy.stack.ports import LOOPBACK, free_port
 from shared import keys
 from shared.keys import CatalogKeys
 from shared.waiting import WaitedInVain, wait_until

@@ -1,6 +1,6 @@
 """A store, ingresses and workers as processes of their own, which come back when they are killed.
 
-Unlike `deploy.stack` it has several of each, and lets every single process be killed, stopped and slowed down.
+Unlike `deploy.stack.stack` it has several of each, and lets every single process be killed, stopped and slowed down.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Any
 
 import redis
 
-from deploy import embedded_store
-from deploy.ports import LOOPBACK, base_url, free_port
-from deploy.services import answers_ok
+from deploy.stack import embedded_store
+from deploy.stack.ports import LOOPBACK, base_url, free_port
+from deploy.stack.services import answers_ok
 from shared.clock import now_ms
 from shared.errors import StoreUnavailable
-from shared.heartbeats import Heartbeats
-from shared.store import connect
+from shared.partition.heartbeats import Heartbeats
+from shared.store.client import connect
 from shared.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -44,8 +44,8 @@ class Ingress:
         self.rig = rig
         settings: Settings = replace(rig.settings, redis_url=store_url, credentials=CREDENTIALS)
         self.app = create_app(settings, clock=rig.clock)
-        self.bell = ReachableBell()
-        self.app.extensions[EXTENSION] = replace(self.app.extensions[EXTENSION], bell=self.bell)
+        self.doorbell = ReachableBell()
+        self.app.extensions[EXTENSION] = replace(self.app.extensions[EXTENSION], doorbell=self.doorbell)
 
     def send(
         self,
@@ -55,7 +55,7 @@ class Ingress:
         *,
         headers: Mapping[str, str] | None = None,
         token: str = TOKEN,
-        key: str = ACME,
+        key: str | list[str] = ACME,
         **query: Any,
     ) -> TestResponse:
         """Send a request; a body that is not bytes goes as JSON."""

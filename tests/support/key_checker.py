@@ -29,6 +29,8 @@ ARGUMENTS = {
     "nonce": r"[A-Za-z0-9-]+",
     "digest": r"[A-Za-z0-9-]+",
     "status": "|".join(Status),
+    "target": r"mail|wh_[0-9a-f]{12}",
+    "sink": r"[a-z][a-z0-9_]*",
     "kind": "|".join(Kind),
     "hour": r"[1-9][0-9]*",
     "generation": r"0|[1-9][0-9]*",
@@ -48,6 +50,10 @@ class Declared:
     """What shared/keys.py says of one name."""
 
     name: str
+    #: With a placeholder for the catalog key and for each argument.
+    spelled: str
+    #: Type, lifetime and what it holds, in the words of shared/keys.py.
+    said: str
     pattern: re.Pattern[str]
     type: str
     expires: bool
@@ -77,6 +83,7 @@ def check_keys(client: redis.Redis) -> None:
             raise Leak(f"{key!r} has the TTL {ttl_ms} ms, declared {'with' if declared[0].expires else 'without'} one")
         if tag := re.match(rf"sluice:\{{({CATALOG_KEY})\}}:", key):
             catalogs.add(tag[1])
+    _check_reserved(client, catalogs)
     for catalog_key in sorted(catalogs):
         _check_tasks(client, catalog_key)
         _check_entries(client, catalog_key)
@@ -92,7 +99,7 @@ def _declared(name: str, spelled: str, said: str) -> Declared:
     pattern = re.escape(spelled).replace(_CATALOG, CATALOG_KEY)
     for argument, allowed in ARGUMENTS.items():
         pattern = pattern.replace(_placeholder(argument), f"(?:{allowed})")
-    return Declared(name, re.compile(pattern), kind, "with TTL" in lifetime)
+    return Declared(name, spelled, said, re.compile(pattern), kind, "with TTL" in lifetime)
 
 
 def _placeholder(argument: str) -> str:
@@ -150,6 +157,17 @@ def _members(client: redis.Redis, key: str) -> set[int]:
     return {int(member) for member in client.zrange(key, 0, -1)}
 
 
+def _check_reserved(client: redis.Redis, catalog_keys: set[str]) -> None:
+    """One server has one sum for all catalogs; in a cluster each catalog has its own."""
+    reserved = {key: int(client.hget(CatalogKeys(key).waiting, "reserved") or 0) for key in catalog_keys}
+    own = {key: client.get(CatalogKeys(key).reserved) for key in catalog_keys}
+    for catalog_key, count in own.items():
+        if count is not None:
+            _expect(f"{catalog_key}: memory reserved", int(count), reserved[catalog_key])
+    if not any(own.values()) and catalog_keys:
+        _expect("memory reserved", int(client.get(keys.RESERVED) or 0), sum(reserved.values()))
+
+
 def _check_tasks(client: redis.Redis, catalog_key: str) -> None:
     """Records, indexes, payloads, the stream and the counters tell one story."""
     of = CatalogKeys(catalog_key)
@@ -169,7 +187,9 @@ def _check_tasks(client: redis.Redis, catalog_key: str) -> None:
     also_changed = _numbered(client, of.also_changed(""))
     _expect(f"{catalog_key}: changes without a payload", also_changed - kept - set(waiting), set())
     _expect(f"{catalog_key}: reports without a task", _numbered(client, of.report("")) - set(records), set())
-    told = {int(member.split(b":")[0]) for member in client.zrange(of.outbox, 0, -1)}
+    targets = client.zrange(of.targets, 0, -1)
+    queues = [of.outbox, *(of.target(target.decode()) for target in targets)]
+    told = {int(member.split(b":")[0]) for queue in queues for member in client.zrange(queue, 0, -1)}
     _expect(f"{catalog_key}: told of tasks that have not ended", told & set(waiting), set())
     exports = {task_id for task_id, record in records.items() if b"export" in record}
     _expect(f"{catalog_key}: exports", _members(client, of.exports), exports)
@@ -177,11 +197,14 @@ def _check_tasks(client: redis.Redis, catalog_key: str) -> None:
     _expect(f"{catalog_key}: exports without a note of their files", (exports & set(waiting)) - files, set())
     _expect(f"{catalog_key}: pieces of no export", _numbered(client, of.pieces("")) - files, set())
     sizes = {task_id: int(record[b"payload_bytes"]) for task_id, record in records.items()}
-    counters = {name.decode(): int(value) for name, value in client.hgetall(of.waiting).items()}
+    waiting_facts = client.hgetall(of.waiting)
+    counters = {name.decode(): int(value) for name, value in waiting_facts.items() if name != b"gaps"}
     _expect(f"{catalog_key}: waiting tasks", counters.get("tasks", 0), len(waiting))
     _expect(f"{catalog_key}: waiting bytes", counters.get("bytes", 0), sum(sizes[task_id] for task_id in waiting))
     entries = sum(int(records[task_id][b"entries"]) for task_id in waiting)
     _expect(f"{catalog_key}: waiting entries", counters.get("entries", 0), entries)
+    left = sum(int(records[task_id].get(b"growth", 0)) - int(records[task_id].get(b"made", 0)) for task_id in waiting)
+    _expect(f"{catalog_key}: memory reserved", counters.get("reserved", 0), left)
     history = client.lrange(of.history, 0, -1)
     # A line is kept in a list, which costs some bytes beside its text.
     _expect(f"{catalog_key}: history", counters.get("history_bytes", 0), sum(len(line) + 16 for line in history))

@@ -10,12 +10,12 @@ import re
 import signal
 from typing import Any
 
-from shared import store
+from shared.store import client
 
 # Tests do not wait for a store that answers late.
-store.LONGEST_CALL_S = 1.0
+client.LONGEST_CALL_S = 1.0
 
-from workers import applier  # noqa: E402  # the worker reads the limit above when it is imported
+from workers.apply import applier  # noqa: E402  # the worker reads the limit above when it is imported
 
 #: Takes longer than the universe is old, and never lets another thread run.
 _ENDLESS = re.compile(r"(a|a)*b")

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of the store that breaks connections at the worst moment."""
+"""A TCP proxy in front of the store, or the ingress, that breaks connections at the worst moment."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ ANSWER_S = 5.0
 
 
 class Proxy:
-    """Passes bytes between clients and the store, until it is told to break a connection."""
+    """Passes bytes between clients and a server, until it is told to break a connection."""
 
-    def __init__(self, upstream: Path) -> None:
+    def __init__(self, upstream: Path | tuple[str, int]) -> None:
         self._upstream = upstream
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"redis://{self.address}/0"
         self._lose_reply_to: bytes | None = None
         self._cut_before: bytes | None = None
         self._closed = False
@@ -50,8 +51,9 @@ class Proxy:
             threading.Thread(target=self._serve, args=(client,), name="proxied", daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, socket.socket(socket.AF_UNIX) as store, contextlib.suppress(OSError):
-            store.connect(str(self._upstream))
+        family = socket.AF_UNIX if isinstance(self._upstream, Path) else socket.AF_INET
+        with client, socket.socket(family) as store, contextlib.suppress(OSError):
+            store.connect(str(self._upstream) if isinstance(self._upstream, Path) else self._upstream)
             replies = threading.Thread(target=_pass_on, args=(store, client), name="replies", daemon=True)
             replies.start()
             while request := client.recv(1 << 20):
@@ -86,7 +88,7 @@ def _pass_on(store: socket.socket, client: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def proxied(upstream: Path) -> Iterator[Proxy]:
+def proxied(upstream: Path | tuple[str, int]) -> Iterator[Proxy]:
     """Run a proxy for a while."""
     proxy = Proxy(upstream)
     try:

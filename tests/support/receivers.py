@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import email
 import email.policy
-import hashlib
-import hmac
 import json
 import socketserver
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from standardwebhooks.webhooks import Webhook
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,9 @@ class Call:
         return self.headers["webhook-id"]
 
     def is_signed_with(self, secret: str) -> bool:
-        """Check the signature as the specification has it, with nothing of ours."""
-        key = base64.b64decode(secret.split("_", 1)[1])
-        content = b".".join([self.id.encode(), self.headers["webhook-timestamp"].encode(), self.body])
-        should = "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
-        return self.headers["webhook-signature"] == should
+        """Check the signature with the specification's own library; the time may be a test's."""
+        at = datetime.fromtimestamp(int(self.headers["webhook-timestamp"]), UTC)
+        return Webhook(secret).sign(self.id, at, self.body.decode()) in self.headers["webhook-signature"].split()
 
 
 @dataclass
@@ -50,6 +48,8 @@ class Endpoint:
     calls: list[Call] = field(default_factory=list)
     #: The statuses of the next answers; 204 when none is left.
     answers: list[int] = field(default_factory=list)
+    #: Sent with each answer.
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -62,6 +62,8 @@ def http_endpoint() -> Iterator[Endpoint]:
             endpoint.calls.append(Call(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
             self.send_response(endpoint.answers.pop(0) if endpoint.answers else 204)
             self.send_header("Location", f"{endpoint.url}/elsewhere")
+            for name, value in endpoint.headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -73,6 +75,22 @@ def http_endpoint() -> Iterator[Endpoint]:
     endpoint = Endpoint(f"http://127.0.0.1:{server.server_port}/hook")
     with _serving(server):
         yield endpoint
+
+
+@contextlib.contextmanager
+def silent_endpoint() -> Iterator[Endpoint]:
+    """Take webhooks for a while and never answer one; nor are they read."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            over.wait()
+
+    over = threading.Event()
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    with _serving(server):
+        yield Endpoint(f"http://127.0.0.1:{server.server_address[1]}/hook")
+        over.set()
 
 
 @dataclass

@@ -11,37 +11,50 @@ from typing import Any, cast
 
 import redis
 
-from shared.backlog import Backlog
-from shared.catalogs import Catalog
-from shared.codec import digest_ids
-from shared.export_files import ExportFiles
-from shared.exports import Exports
-from shared.heartbeats import Heartbeats
-from shared.keys import CatalogKeys
-from shared.leases import Grant, Progress
+from shared.catalog.reader import Catalog
+from shared.codec import decode_chunk, digest_ids
+from shared.doorbell import Doorbell
+from shared.exports.export_records import Exports
+from shared.exports.files import ExportFiles
+from shared.idempotency import IdempotencyKey
+from shared.keys import CREDENTIALS_USED, STORE_RUNS, CatalogKeys
 from shared.model import NO_SECTION, Batch, Kind, OnMissing, Operation
-from shared.partitions import Partition, new_nonce
+from shared.nonces import new_nonce
+from shared.partition.backlog import Backlog
+from shared.partition.claim import Claim
+from shared.partition.grants import Grant
+from shared.partition.growth import TASK_BYTES, growth_of
+from shared.partition.heartbeats import Heartbeats
+from shared.partition.retention import Retention
+from shared.partition.state import PartitionState, read_state
+from shared.partition.step_results import StepsTaken
+from shared.partition.steps import Step
+from shared.partition.submissions import Submission, Submitted, TaskChange
+from shared.partition.tail import Tail
 from shared.settings import Settings
-from shared.steps import Step
-from shared.submissions import Change, IdempotencyKey, Submission, Submitted
-from shared.tasks import Task, Tasks
-from shared.wakeups import Bell
+from shared.tasks.records import Task, Tasks
 from tests.support.batches import Entry, entry_bytes, make_batch
 from tests.support.by_hand import HandClock, SilentBell
 from tests.support.laws import Accepted, check_laws
 from tests.support.store_reader import StoreReader
-from workers.drain import Drained, Drainer
-from workers.exports import Exporter
-from workers.plan import Planner
-from workers.pull import Puller
-from workers.sweep import Sweep
-from workers.trimming import Trimmer
+from workers.count.field_counter import FieldCounter
+from workers.drain.drainer import Drained, Drainer
+from workers.drain.planner import Planner
+from workers.drain.puller import Puller
+from workers.drain.sweep import Sweep
+from workers.drain.trimming import Trimmer
+from workers.export.exporter import Exporter
 
 #: The catalog of tests that need only one.
 ACME = "acme"
 
 #: Room for every test; a slice so long that only a test that wants to sees its end.
 TEST_SETTINGS = replace(Settings(), slice_s=60.0, exports_url="memory://exports")
+
+
+def growth(batch: Batch, frames: Sequence[bytes]) -> int:
+    """The memory that a batch takes once it is applied, as the ingress estimates it."""
+    return TASK_BYTES + sum(growth_of(batch, decode_chunk(frame)) for frame in frames)
 
 
 @dataclass
@@ -65,8 +78,17 @@ class Rig:
         rig._ticks = self._ticks
         return rig
 
-    def partition(self, catalog_key: str = ACME) -> Partition:
-        return Partition(self.client, self.settings, catalog_key)
+    def claim(self, catalog_key: str = ACME, *, holder: str = "one", nonce: str | None = None) -> Claim:
+        return Claim(self.client, self.settings, holder, catalog_key, nonce=nonce)
+
+    def retention(self, catalog_key: str = ACME) -> Retention:
+        return Retention(self.client, self.settings, catalog_key)
+
+    def state(self, catalog_key: str = ACME) -> PartitionState:
+        return read_state(self.client, catalog_key)
+
+    def tail(self, catalog_key: str = ACME) -> Tail:
+        return Tail(self.client, self.settings, catalog_key)
 
     def catalog(self, catalog_key: str = ACME) -> Catalog:
         return Catalog(self.client, catalog_key)
@@ -84,16 +106,17 @@ class Rig:
 
     def submit_batch(
         self, made: tuple[Batch, list[bytes]], *, catalog_key: str = ACME, nonce: str = "",
-        idempotency: IdempotencyKey | None = None, marked: bool = True, partition: Partition | None = None,
+        idempotency: IdempotencyKey | None = None, marked: bool = True, tail: Tail | None = None,
         touched: bytes = b"",
     ) -> Submitted:  # fmt: skip
         """Submit a batch as the ingress does; ``marked`` False leaves it out of the backlog."""
         batch, frames = made
-        return (partition or self.partition(catalog_key)).submit(
+        return (tail or self.tail(catalog_key)).submit(
             batch,
             frames,
             now_ms=self.clock(),
             nonce=nonce or new_nonce(),
+            growth=growth(batch, frames),
             touched=touched,
             idempotency=idempotency,
             before=self.backlog.before_submit(catalog_key, self.clock()) if marked else (),
@@ -136,13 +159,13 @@ class Rig:
 
     def cancel(self, task_id: int, *, catalog_key: str = ACME) -> None:
         """Cancel a task that must still be waiting."""
-        self._change(catalog_key, task_id, Change.CANCEL)
+        self._change(catalog_key, task_id, TaskChange.CANCEL)
         self.journal(task_id, catalog_key).canceled = True
 
     def rerun(self, task_id: int, *, catalog_key: str = ACME) -> int:
         """Re-run a task that must have ended; returns the new id."""
         sent = self._tick()
-        new_id = self._change(catalog_key, task_id, Change.RERUN)
+        new_id = self._change(catalog_key, task_id, TaskChange.RERUN)
         again = replace(
             self.journal(task_id, catalog_key), task_id=new_id, retry_of=task_id, canceled=False,
             sent=sent, answered=self._tick(),
@@ -154,16 +177,16 @@ class Rig:
         """The journal's line of one task."""
         return next(batch for batch in self.accepted[catalog_key] if batch.task_id == task_id)
 
-    def _change(self, catalog_key: str, task_id: int, change: Change) -> int:
-        ids, _ = self.partition(catalog_key).change_tasks(
+    def _change(self, catalog_key: str, task_id: int, change: TaskChange) -> int:
+        changed = self.tail(catalog_key).change_tasks(
             [(task_id, change)],
             who="tester",
             now_ms=self.clock(),
             nonce=new_nonce(),
-            before=self.backlog.before_submit(catalog_key, self.clock()) if change is Change.RERUN else (),
-            after=self.backlog.after_submit(catalog_key, self.clock()) if change is Change.RERUN else (),
+            before=self.backlog.before_submit(catalog_key, self.clock()) if change is TaskChange.RERUN else (),
+            after=self.backlog.after_submit(catalog_key, self.clock()) if change is TaskChange.RERUN else (),
         )
-        return ids[0]
+        return changed.ids[0]
 
     def _tick(self) -> float:
         self._ticks += 1
@@ -171,45 +194,45 @@ class Rig:
 
     # -- at the head ---------------------------------------------------------------------------------------------
 
-    def acquire(self, catalog_key: str = ACME, *, holder: str = "one", nonce: str = "") -> Grant:
+    def acquire(self, catalog_key: str = ACME, *, holder: str = "one", nonce: str | None = None) -> Grant:
         """Become the owner, which must be possible."""
-        grant = self.partition(catalog_key).acquire(holder, nonce=nonce or new_nonce())
+        grant = self.claim(catalog_key, holder=holder, nonce=nonce).acquire()
         assert isinstance(grant, Grant), grant
         return grant
 
     def planner(self, catalog_key: str = ACME) -> Planner:
-        return Planner(self.partition(catalog_key), self.catalog(catalog_key), self.settings, self.exporter())
+        return Planner(self.catalog(catalog_key), self.settings, self.exporter())
 
     def plan(self, grant: Grant, catalog_key: str = ACME) -> list[Step]:
         """Decide what the owner does next, to the end."""
-        return list(self.planner(catalog_key).plan(grant, now_ms=self.clock()))
+        return self.planner(catalog_key).plan(grant, now_ms=self.clock())
 
     def take(
-        self, grant: Grant, steps: Sequence[Step], *, base: str | None = None, wants_more: bool = False,
-        catalog_key: str = ACME,
-    ) -> Progress:  # fmt: skip
-        """Take steps under a grant."""
-        return self.partition(catalog_key).take(
-            grant.token, grant.applied if base is None else base, steps, now_ms=self.clock(), wants_more=wants_more
-        )
+        self, grant: Grant, steps: Sequence[Step], *, base: str | None = None, wants_more: bool = False
+    ) -> StepsTaken:
+        """Take steps under a grant, over the client of this rig."""
+        lease = self.claim(grant.lease.catalog_key).lease(grant.lease.token)
+        base = grant.applied if base is None else base
+        return lease.take(base, steps, now_ms=self.clock(), wants_more=wants_more)
 
     def drainer(
         self,
         *,
         holder: str = "one",
-        open_partition: Callable[[str], Partition] | None = None,
+        open_claim: Callable[[str], Claim] | None = None,
         stopping: Callable[[], bool] = lambda: False,
+        swept: bool = False,
     ) -> Drainer:
         return Drainer(
-            open_partition or self.partition,
+            open_claim or functools.partial(self.claim, holder=holder),
             self.catalog,
             self.exporter(),
             self.backlog,
             self.bell,
             self.settings,
-            holder=holder,
             clock=self.clock,
             stopping=stopping,
+            swept=swept,
         )
 
     def drain(self, catalog_key: str = ACME) -> Drained:
@@ -221,19 +244,22 @@ class Rig:
 
     def sweep(self, drainer: Drainer | None = None) -> Sweep:
         """A sweep to be run by hand."""
-        open_partition = functools.partial(Partition, self.client, self.settings)
         return Sweep(
-            Puller(drainer or self.drainer(holder="sweep"), self.backlog, cast(Bell, self.bell), linger_s=0.0),
+            Puller(drainer or self.drainer(holder="sweep"), self.backlog, cast(Doorbell, self.bell), linger_s=0.0),
             self.backlog,
             Heartbeats(self.client),
-            open_partition,
+            self.retention,
             self.exporter(),
-            Trimmer(self.client, self.backlog, open_partition),
+            Trimmer(self.client, self.backlog, self.retention),
             self.settings,
             holder="sweep",
             clock=self.clock,
             stop=threading.Event(),
         )
+
+    def count_fields(self) -> None:
+        """Count the fields of the items of all catalogs that have changed, as a worker does in the background."""
+        FieldCounter(self.client, holder="counter", clock=self.clock, stop=threading.Event(), share=1.0).once()
 
     def expire_lease(self, catalog_key: str = ACME) -> None:
         """Let the lease run out, as if its owner had been silent for too long."""
@@ -273,5 +299,14 @@ class Rig:
         )
 
     def dump(self) -> dict[bytes, bytes]:
-        """Every key with its serialized value, without its TTL."""
-        return {key: self.client.dump(key) for key in self.client.scan_iter(count=1000)}
+        """Every key with its serialized value, without its TTL; not the signs of life of the store and of tokens.
+
+        Nor what was noted of refused writes.
+        """
+        signs = (STORE_RUNS.encode(), CREDENTIALS_USED.encode())
+        keys = (
+            key
+            for key in self.client.scan_iter(count=1000)
+            if key not in signs and not key.endswith(b":refused_writes")
+        )
+        return {key: self.client.dump(key) for key in keys}

@@ -1,4 +1,4 @@
-"""What the laws are checked on, read directly from Redis."""
+"""Read the facts for the laws directly from Redis."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import redis
 
-from shared.catalogs import Catalog
+from shared.catalog.reader import Catalog
 from shared.model import NO_SECTION, Kind
-from shared.tasks import TaskFilter, Tasks
+from shared.tasks.records import TaskFilter, Tasks
 from tests.support.laws import SeenTask
 
 #: Tasks or entries in one look: less than the tests write, so that pages are turned.
@@ -32,7 +32,7 @@ class StoreReader:
 
     def entries(self, kind: str, section: str) -> Sequence[tuple[str, bytes]]:
         section = NO_SECTION if kind == Kind.ITEM_GROUPS else section
-        entries = _all(lambda offset: self._catalog.page(Kind(kind), section, offset=offset, size=PAGE)[0])
+        entries = _all(lambda offset: self._catalog.page(Kind(kind), section, offset=offset, size=PAGE).entries)
         return [(entry.id, entry.body) for entry in entries]
 
 

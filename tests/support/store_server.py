@@ -11,8 +11,8 @@ from pathlib import Path
 
 import redis
 
-from deploy import embedded_store
-from shared.store import connect
+from deploy.stack import embedded_store
+from shared.store.client import connect
 from shared.waiting import wait_until
 
 #: Enough for any test, and little enough that a leak shows.
@@ -27,7 +27,7 @@ class StoreServer:
         self.url = embedded_store.store_url(self.socket_path)
         config = embedded_store.write_config(folder, self.socket_path, durability=durability, maxmemory=MAXMEMORY_BYTES)
         self._command = (binary, config)
-        self._folder = folder
+        self.folder = folder
         self._output = (folder / "output.log").open("wb")
         self.start()
 
@@ -37,12 +37,17 @@ class StoreServer:
             self._command, env=embedded_store.environ(), stdout=self._output, stderr=subprocess.STDOUT
         )
         self.pid = self._process.pid
-        wait_until(lambda: embedded_store.answers(self.socket_path), "the store answers", timeout_s=10, every_s=0.01)
+        wait_until(lambda: embedded_store.answers(self.socket_path), "the store answers", timeout_s=60, every_s=0.01)
 
     @property
     def log(self) -> Path:
         """The incremental append-only file, to which it writes now."""
-        return max((self._folder / "appendonlydir").glob("*.incr.aof"), key=lambda file: file.stat().st_mtime)
+        return max((self.folder / "appendonlydir").glob("*.incr.aof"), key=lambda file: file.stat().st_mtime)
+
+    def shut_down(self) -> None:
+        """End the server as an operator does: everything is written out."""
+        self._process.terminate()
+        self._process.wait()
 
     def kill(self) -> None:
         """Kill the server, as a crash does; what it wrote to its log is there."""

@@ -47,6 +47,21 @@ function adaptAttributes(now, next) {
   for (const { name, value } of next.attributes) if (now.getAttribute(name) !== value && !kept(name)) now.setAttribute(name, value);
 }
 
+// Say each moment in the reader's own time too.  Those that a page writes out have it beside them, others when pointed at.
+const here = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+function localize(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const text = here.format(new Date(time.dateTime));
+    if (time.title) time.title += ` · ${text} where you are`;
+    else {
+      const beside = document.createElement("span");
+      beside.className = "muted local";
+      beside.textContent = `${text} where you are`;
+      time.after(beside);
+    }
+  }
+}
+
 async function look() {
   let changed = false;
   try {
@@ -54,6 +69,7 @@ async function look() {
     if (answer.redirected && new URL(answer.url).pathname !== location.pathname) return location.reload();
     if (!answer.ok) throw new Error(String(answer.status));
     const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+    localize(next);
     for (const part of document.querySelectorAll("[data-live-part]")) {
       const wanted = next.getElementById(part.id);
       if (wanted) changed = adapt(part, wanted) || changed;
@@ -101,6 +117,7 @@ document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll("details.confirm[open]")) if (!open.contains(event.target)) open.open = false;
 });
 
+localize(document);
 if (page.dataset.live) {
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look()));
   next();

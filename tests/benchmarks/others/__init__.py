@@ -1,1 +1,1 @@
-"""What one would otherwise build or pick: the same API, as a competent team would write it in a week."""
+"""The alternatives to Sluice: the same API, as a competent team would write it in a week."""

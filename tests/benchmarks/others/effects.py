@@ -1,4 +1,4 @@
-"""What the workers of the other systems do with a batch: one transaction that writes the entries and the status."""
+"""Apply a batch in the workers of the other systems: one transaction for the entries and the status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the processes of the other systems are told, by environment."""
+"""The environment variables of the other systems' processes."""
 
 from __future__ import annotations
 

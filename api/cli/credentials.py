@@ -1,0 +1,121 @@
+"""``sluice credentials``: create, list and revoke tokens."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+import click
+from flask.cli import AppGroup
+
+from api.cli.context import table
+from api.services import Services, current_services
+from shared.clock import iso
+from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of
+
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+", re.ASCII)
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
+
+_NAME = re.compile(r"\S.{0,99}")
+
+
+@click.group(cls=AppGroup)
+def credentials() -> None:
+    """Manage the tokens that may read and write catalogs."""
+
+
+@credentials.command("create")
+@click.argument("name")
+@click.argument("catalog_keys", metavar="KEY...", nargs=-1, required=True)
+@click.option("--read-only", is_flag=True, help="Allow reading only.")
+@click.option("--days", type=click.FloatRange(0, min_open=True), help="Refuse the token after so many days.")
+@click.option(
+    "--notify",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Send an e-mail to ADDRESS if a file sent over FTPS fails; repeatable.",
+)
+def create_credential(
+    name: str, catalog_keys: tuple[str, ...], read_only: bool, days: float | None, notify: tuple[str, ...]
+) -> None:
+    """Create a token for one or more catalogs and print it."""
+    if not _NAME.fullmatch(name):
+        raise click.BadParameter("a name has 1 to 100 characters and begins with a visible one")
+    for catalog_key in catalog_keys:
+        if not CATALOG_KEY.fullmatch(catalog_key):
+            raise click.BadParameter(f"{catalog_key!r}: a key has 1 to 100 characters of A-Z a-z 0-9 _ . -")
+    for address in notify:
+        if not _ADDRESS.fullmatch(address):
+            raise click.BadParameter(f"{address!r} is not an e-mail address")
+    services, token = current_services(), _new_token()
+    scope, now_ms = Scope.READ if read_only else Scope.READ_WRITE, services.clock()
+    expires_ms = None if days is None else now_ms + int(days * DAY_MS)
+    services.credentials.store(
+        Credential(name, digest_of(token), dict.fromkeys(catalog_keys, scope), notify, now_ms, expires_ms)
+    )
+    _show(token)
+
+
+@credentials.command("list")
+def list_credentials() -> None:
+    """List the credentials, those of the settings too, without their tokens."""
+    services = current_services()
+    used = services.credentials.last_used()
+    rows = [
+        (each.id, each.name, catalog_key, scope, _date(each.created_ms), _date(used.get(each.id)), _end(each, services))
+        for each in (*services.credentials.all(), *services.credentials.fixed())
+        for catalog_key, scope in sorted(each.scopes.items())
+    ]
+    table(("ID", "NAME", "KEY", "SCOPE", "CREATED", "LAST USED", "EXPIRES"), rows)
+
+
+@credentials.command("rotate")
+@click.argument("wanted", metavar="ID|NAME")
+@click.option(
+    "--overlap",
+    default=24.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Hours the old token stays good.",
+)
+def rotate_credential(wanted: str, overlap: float) -> None:
+    """Create a new token in the place of another and print it; the old one is refused after some time."""
+    services = current_services()
+    found = services.credentials.find_stored(wanted)
+    if not found:
+        raise click.ClickException(f"there is no stored credential with the ID or name {wanted!r}")
+    if len(found) > 1:
+        ids = ", ".join(each.id for each in found)
+        raise click.ClickException(f"{len(found)} credentials are named {wanted!r}; name one by its ID: {ids}")
+    token, now_ms = _new_token(), services.clock()
+    services.credentials.rotate(found[0], digest_of(token), now_ms=now_ms, overlap_ms=int(overlap * HOUR_MS))
+    _show(token)
+
+
+@credentials.command("revoke")
+@click.argument("wanted", metavar="ID|NAME")
+def revoke_credential(wanted: str) -> None:
+    """Revoke the token with this ID, or all with this name; running processes refuse them within a second."""
+    revoked = current_services().credentials.revoke(wanted)
+    if not revoked:
+        raise click.ClickException(f"there is no stored credential with the ID or name {wanted!r}")
+    click.echo(f"revoked {revoked}")
+
+
+def _new_token() -> str:
+    return "tok-" + secrets.token_urlsafe(24)
+
+
+def _show(token: str) -> None:
+    click.echo(token)
+    click.echo("Only the token's hash is stored: it cannot be shown again.", err=True)
+
+
+def _date(ms: int | None) -> str:
+    return iso(ms) if ms else "-"
+
+
+def _end(credential: Credential, services: Services) -> str:
+    ended = credential.expires_ms is not None and credential.expires_ms <= services.clock()
+    return _date(credential.expires_ms) + (" (expired)" if ended else "")

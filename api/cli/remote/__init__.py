@@ -1,0 +1,1 @@
+"""Commands that call a running ingress over HTTP, from any machine."""

@@ -1,0 +1,191 @@
+"""``sluice sinks``: deliver catalogs to databases and search engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup
+
+from api.cli.context import check_known, key_argument, table
+from api.services import current_services
+from shared.clock import iso
+from shared.codec import encode_json
+from shared.model import NO_SECTION
+from shared.sinks.destination import check_url, connect
+from shared.sinks.mapping import DEFAULT, Mapping, Unmappable, document
+from shared.sinks.mapping_file import read_mapping
+from shared.sinks.sink_lease import SinkState, read_dead_letters, read_state
+from shared.sinks.sinks import Sink, SinkName, Sinks
+from shared.sinks.verify import Verification
+
+#: Ids of each kind of difference that are named.
+SHOWN_IDS = 20
+#: Entries of each kind on which a mapping is tried.
+TRIED_ENTRIES = 10
+#: Longest a destination may take for one call, seconds.
+CALL_S = 60.0
+
+name_argument = click.argument("name", metavar="NAME")
+mapping_option = click.option(
+    "--mapping", "mapping_path", type=click.Path(dir_okay=False, path_type=Path), help="Mapping file, YAML or JSON."
+)
+
+
+@click.group(cls=AppGroup)
+def sinks() -> None:
+    """Manage sinks: the databases and search engines that a catalog is delivered to."""
+
+
+@sinks.command("add")
+@key_argument
+@click.argument("url")
+@click.option("--section", default="Products", show_default=True, help="Section to deliver.")
+@click.option("--name", default="products", show_default=True, help="Name of the sink and of its table.")
+@mapping_option
+@click.option("--take-over", is_flag=True, help="Replace a table of that name that is there already.")
+@click.option("--dry-run", is_flag=True, help="Only try the mapping on stored entries.")
+def add_sink(
+    catalog_key: str, url: str, section: str, name: str, mapping_path: Path | None, take_over: bool, dry_run: bool
+) -> None:
+    """Deliver a section to the database of a URL from now on; the whole section is copied first."""
+    check_known(catalog_key)
+    if section == NO_SECTION:
+        raise click.BadParameter("a section has a name", param_hint="--section")
+    check_url(url)
+    mapping = DEFAULT if mapping_path is None else read_mapping(mapping_path)
+    if dry_run:
+        _try(catalog_key, section, mapping)
+        return
+    services = current_services()
+    sink = _sinks(catalog_key).add(
+        name, url, section=section, mapping=mapping, now_ms=services.clock(), take_over=take_over
+    )
+    click.echo(f"{sink.name} added: {section} of {catalog_key} to {sink.shown_url}")
+
+
+@sinks.command("list")
+@key_argument
+def list_sinks(catalog_key: str) -> None:
+    """List the sinks of a catalog with how far they are, without passwords."""
+    check_known(catalog_key)
+    client = current_services().client
+    states = [(sink, read_state(client, SinkName(catalog_key, sink.name))) for sink in _sinks(catalog_key).all()]
+    rows = [
+        (sink.name, sink.section, sink.shown_url, _phase(sink, state), str(state.task_id), str(state.entries),
+         str(state.dead), state.error)
+        for sink, state in states
+    ]  # fmt: skip
+    table(("NAME", "SECTION", "URL", "STATE", "TASK", "DELIVERED", "DEAD", "ERROR"), rows)
+
+
+@sinks.command("pause")
+@key_argument
+@name_argument
+def pause_sink(catalog_key: str, name: str) -> None:
+    """Stop delivering to a sink; what changes meanwhile is delivered when it is resumed."""
+    _sinks(catalog_key).pause(name)
+    click.echo(f"{name} paused")
+
+
+@sinks.command("resume")
+@key_argument
+@name_argument
+def resume_sink(catalog_key: str, name: str) -> None:
+    """Deliver to a sink again: one that was paused, or at once to one that rests after a failure."""
+    _sinks(catalog_key).resume(name)
+    click.echo(f"{name} resumed")
+
+
+@sinks.command("resync")
+@key_argument
+@name_argument
+@mapping_option
+def resync_sink(catalog_key: str, name: str, mapping_path: Path | None) -> None:
+    """Copy the whole section anew, beside the table that is there, and then put it in its place.
+
+    With a mapping file, that is the sink's mapping from now on.
+    """
+    if mapping_path is not None:
+        _sinks(catalog_key).remap(name, read_mapping(mapping_path))
+    else:
+        _sinks(catalog_key).resync(name)
+    click.echo(f"{name} is copied anew")
+
+
+@sinks.command("verify")
+@key_argument
+@name_argument
+@click.option("--repair", is_flag=True, help="Mend what is wrong.")
+def verify_sink(catalog_key: str, name: str, repair: bool) -> None:
+    """Compare every entry with its row: those missing, those too many, those that differ.
+
+    Ends with status 1 if something is wrong and was not mended.  May run beside writes and deliveries.
+    """
+    client, sink = current_services().client, _sinks(catalog_key).get(name)
+    dead = [(letter.kind, letter.id) for letter in read_dead_letters(client, SinkName(catalog_key, name))]
+    destination = connect(sink, catalog_key, timeout_s=CALL_S)
+    try:
+        wrong = 0
+        for found in Verification(client, catalog_key, sink, destination, dead=dead).run(repair=repair):
+            wrong += found.wrong
+            click.echo(
+                f"{found.kind}: {found.compared} compared as of task {found.task_id}, {len(found.missing)} missing,"
+                f" {len(found.extra)} too many, {len(found.stale)} differ"
+            )
+            for what, ids in (("missing", found.missing), ("too many", found.extra), ("differs", found.stale)):
+                for entry_id in ids[:SHOWN_IDS]:
+                    click.echo(f"  {what}: {entry_id}")
+    finally:
+        destination.close()
+    if wrong:
+        click.echo("mended" if repair else "mend it with --repair")
+    if wrong and not repair:
+        raise click.exceptions.Exit(1)
+
+
+@sinks.command("remove")
+@key_argument
+@name_argument
+def remove_sink(catalog_key: str, name: str) -> None:
+    """Remove a sink; its tables stay as they are."""
+    _sinks(catalog_key).remove(name)
+    click.echo(f"{name} removed")
+
+
+@sinks.group("dead-letters", cls=AppGroup)
+def dead_letters() -> None:
+    """Entries that a sink's destination cannot hold."""
+
+
+@dead_letters.command("list")
+@key_argument
+@name_argument
+def list_dead_letters(catalog_key: str, name: str) -> None:
+    """List them, with the reasons.  One goes when a later version of its entry is delivered."""
+    _sinks(catalog_key).get(name)
+    letters = read_dead_letters(current_services().client, SinkName(catalog_key, name))
+    rows = [(letter.kind, letter.id, str(letter.task_id), iso(letter.at_ms), letter.reason) for letter in letters]
+    table(("KIND", "ID", "TASK", "AT", "REASON"), rows)
+
+
+def _try(catalog_key: str, section: str, mapping: Mapping) -> None:
+    """Map the first stored entries of each kind, and show what comes of them."""
+    catalog = current_services().catalog(catalog_key)
+    for kind in mapping.kinds:
+        for entry in catalog.page_from(kind, section, b"", size=TRIED_ENTRIES).entries:
+            try:
+                columns = encode_json(document(mapping, kind, entry).columns).decode()
+            except Unmappable as problem:
+                columns = f"dead letter: {problem}"
+            click.echo(f"{kind} {entry.id}: {columns}")
+
+
+def _sinks(catalog_key: str) -> Sinks:
+    return Sinks(current_services().client, catalog_key)
+
+
+def _phase(sink: Sink, state: SinkState) -> str:
+    if sink.paused:
+        return "paused"
+    return state.phase or "waiting"

@@ -1,0 +1,1 @@
+"""Parse the body of a write, check its entries, cut it into chunks."""

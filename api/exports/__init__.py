@@ -1,0 +1,1 @@
+"""Exports: request one, and fetch its file by a signed URL."""

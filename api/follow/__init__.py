@@ -1,0 +1,1 @@
+"""Follow a catalog: the change feed, and webhooks."""

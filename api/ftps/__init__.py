@@ -1,0 +1,1 @@
+"""Receive catalogue files over FTPS."""

@@ -1,0 +1,1 @@
+"""The history of entries: which tasks touched one, and what each changed."""

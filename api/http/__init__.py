@@ -1,0 +1,1 @@
+"""HTTP for every route: tokens, bodies, path converters, request ids."""

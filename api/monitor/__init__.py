@@ -1,0 +1,1 @@
+"""The operator's overview, for the Integration page and the command line."""

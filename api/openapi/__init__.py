@@ -1,0 +1,1 @@
+"""The OpenAPI document, generated from the schemas, and the page that shows it."""

@@ -1,0 +1,1 @@
+"""The rules for queries and entries, declared once with marshmallow."""

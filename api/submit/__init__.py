@@ -1,0 +1,1 @@
+"""Submit a checked batch to its partition."""

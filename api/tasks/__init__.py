@@ -1,0 +1,1 @@
+"""The Tasks API: follow, audit, cancel and re-run tasks."""

@@ -1,0 +1,1 @@
+"""The synchronous Items API and the nested item groups of V1."""

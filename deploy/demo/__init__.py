@@ -1,0 +1,1 @@
+"""The demo: start everything, send a catalogue, compare it with a model."""

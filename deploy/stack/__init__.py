@@ -1,0 +1,1 @@
+"""The stack under one command: its processes, store, ports and data folder."""

@@ -1,0 +1,1 @@
+"""Operators' actions on a catalog: settle a stuck partition, copy, delete."""

@@ -1,0 +1,297 @@
+"""Read the items, variations and item groups of a catalog.  Only commits write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain, compress, zip_longest
+from typing import Any, TypeVar
+
+from shared.catalog import places, view_replies
+from shared.catalog.effects import LIST_LENGTH, PATCHED_BESIDE, View, Wants
+from shared.catalog.generations import Generations
+from shared.catalog.pages import EntryPage, PageOf, StoredEntry
+from shared.catalog.reading import Reading, read
+from shared.catalog.successor import Successor
+from shared.codec import STAMP_DIGITS
+from shared.keys import CatalogKeys, link_prefix, split_link
+from shared.model import NO_SECTION, Kind
+from shared.store import scripts
+from shared.store.client import Store
+from shared.store.positions import position_in
+
+T = TypeVar("T")
+
+#: Most items whose variations one call looks up: 5 µs each, so that no call blocks the server.
+LINKED_ITEMS = 400
+#: Entries that are looked at to estimate the memory of all.
+SAMPLES = 200
+#: Most ids that one call looks up: no script takes many thousands.
+MOST_IDS = 1000
+
+
+class Catalog:
+    """The entries of one catalog.  Every call is one to three round trips; raises StoreUnavailable."""
+
+    def __init__(self, client: Store, catalog_key: str) -> None:
+        self._client = client
+        self._catalog_key = catalog_key
+        self._keys = CatalogKeys(catalog_key)
+
+    def view(self, kind: Kind, section: str, generations: Generations, wanted: Wants) -> View:
+        """Read what the applier wants, as `reading` does."""
+        return read(self.reading(kind, section, generations, wanted), self.ask)
+
+    def ask(self, commands: Sequence[scripts.Command]) -> list[Any]:
+        """Send commands of a reading."""
+        return scripts.run(self._client, *commands)
+
+    def reading(self, kind: Kind, section: str, generations: Generations, wanted: Wants) -> Reading[View]:
+        """Read what the applier wants, in one round trip, or two if some entries have patches; in none for nothing."""
+        view = View()
+        reads = list(self._reads(kind, section, generations, wanted, view))
+        if not reads:
+            return view
+        patches = list(self._reads_of_patches(kind, section, generations, wanted, view))
+        replies = yield [*(command for command, _ in reads), *(("EXISTS", key) for (_, key, *_), _ in patches)]
+        for (_, take), reply in zip(reads, replies, strict=False):
+            take(reply)
+        # Nobody else writes meanwhile, so values and patches belong together.
+        if some := list(compress(patches, replies[len(reads) :])):
+            found = yield [command for command, _ in some]
+            for (_, take), reply in zip(some, found, strict=True):
+                take(reply)
+        return view
+
+    def _reads(
+        self, kind: Kind, section: str, generations: Generations, wanted: Wants, view: View
+    ) -> Iterator[tuple[scripts.Command, Callable[[Any], None]]]:
+        keys = self._keys
+        live, written, of_items = generations
+        entries, index = keys.entries(kind, section, written), keys.index(kind, section, written)
+        items = keys.index(Kind.ITEMS, section, of_items)
+        if wanted.values:
+            yield ("HMGET", entries, *wanted.values), partial(view_replies.take_values, view, wanted.values)
+        if wanted.items:
+            yield ("ZMSCORE", items, *wanted.items), partial(view_replies.take_items, view, wanted.items)
+        if wanted.size:
+            yield ("ZCARD", keys.index(kind, section, live)), partial(setattr, view, "size")
+        if wanted.all_ids:
+            yield ("ZRANGE", index, 0, -1), partial(view_replies.take_all_ids, view)
+        if wanted.present:
+            yield ("ZMSCORE", index, *wanted.present), partial(view_replies.take_present, view, wanted.present)
+        if wanted.seen_values:
+            seen = keys.entries(kind, section, live)
+            yield ("HMGET", seen, *wanted.seen_values), partial(view_replies.take_seen_values, view, wanted.seen_values)
+        yield from self._reads_of_links(section, written, wanted, view)
+
+    def _reads_of_patches(
+        self, kind: Kind, section: str, generations: Generations, wanted: Wants, view: View
+    ) -> Iterator[tuple[scripts.Command, Callable[[Any], None]]]:
+        for generation, ids, take in (
+            (generations.written, wanted.values, view_replies.take_patches),
+            (generations.live, wanted.seen_values, view_replies.patch_seen),
+        ):
+            if ids and kind in PATCHED_BESIDE:
+                yield ("HMGET", self._keys.patches(kind, section, generation), *ids), partial(take, view, ids)
+
+    def view_of_patches(self, kind: Kind, section: str, generations: Generations, ids: Sequence[str]) -> View:
+        """Read the patches of entries, and the values of entries without patches only."""
+        view, patches = View(), self._keys.patches(kind, section, generations.written)
+        [some] = scripts.run(self._client, ("EXISTS", patches))
+        if some:
+            [found] = scripts.run(self._client, ("HMGET", patches, *ids))
+            view_replies.take_patches(view, ids, found)
+        others = [id_ for id_ in ids if id_ not in view.patches]
+        if others:
+            self.look_closer(view, kind, section, generations, others)
+        return view
+
+    def look_closer(self, view: View, kind: Kind, section: str, generations: Generations, ids: Sequence[str]) -> None:
+        """Add the values of entries to a view that has their patches."""
+        entries = self._keys.entries(kind, section, generations.written)
+        [values] = scripts.run(self._client, ("HMGET", entries, *ids))
+        view_replies.take_more_values(view, ids, values)
+
+    def _reads_of_links(
+        self, section: str, generation: int, wanted: Wants, view: View
+    ) -> Iterator[tuple[scripts.Command, Callable[[Any], None]]]:
+        keys = self._keys
+        if wanted.links:
+            # Some of those found may be ones that stay: so there is always something to delete if that is not all.
+            limit = LIST_LENGTH + len(wanted.variations)
+            prefixes = list(map(link_prefix, dict.fromkeys(wanted.links)))
+            for first in range(0, len(prefixes), LINKED_ITEMS):
+                command = scripts.READ_LINKS.command(
+                    links=keys.links(section, generation), limit=limit, prefixes=prefixes[first : first + LINKED_ITEMS]
+                )
+                yield command, partial(view_replies.take_links, view, limit)
+        if wanted.variations:
+            variations = keys.entries(Kind.VARIATIONS, section, generation)
+            yield (
+                ("HMGET", variations, *wanted.variations),
+                partial(view_replies.take_variations, view, wanted.variations),
+            )
+
+    def size(self, kind: Kind, section: str, generation: int) -> int:
+        """Count the entries of a generation."""
+        [size] = scripts.run(self._client, ("ZCARD", self._keys.index(kind, section, generation)))
+        return int(size)
+
+    def memory(self, kind: Kind, section: str) -> int:
+        """Estimate the bytes of memory that the entries of a kind take that readers see, with index and links."""
+        [found] = scripts.run(self._client, ("HGET", self._keys.sections, section))
+        generation, keys = int(found or 0), self._keys
+        names = [spell(kind, section, generation) for spell in (keys.entries, keys.index, keys.patches)]
+        if kind is Kind.VARIATIONS:
+            names.append(keys.links(section, generation))
+        looks = (("MEMORY", "USAGE", name, "SAMPLES", SAMPLES) for name in names)
+        return sum(int(bytes_ or 0) for bytes_ in scripts.run(self._client, *looks))
+
+    def successor(self, kind: Kind, section: str, generations: Generations) -> Successor:
+        """Return the generation of a kind that is to take the place of the one that readers see."""
+        return Successor(self._client, self._keys, kind, section, generations)
+
+    # -- for readers: from one generation, whole -------------------------------------------------------------------
+
+    def get(self, kind: Kind, section: str, ids: Sequence[str]) -> list[StoredEntry]:
+        """Read entries by id, in the order of the ids; unknown ids are left out."""
+        return self._settled(section, lambda generation: self._entries(kind, section, generation, ids))
+
+    def page(self, kind: Kind, section: str, *, offset: int, size: int, with_position: bool = False) -> EntryPage:
+        """Read a page of all entries, ordered by the bytes of their ids, as of one moment.
+
+        ``with_position``: with the position in the change feed at that moment.
+        """
+        which = PageOf(b"", b"", offset, size, with_position)
+        return self._settled(section, lambda generation: self._page(kind, section, generation, which))
+
+    def page_from(self, kind: Kind, section: str, place: bytes, *, size: int, prefix: str = "") -> EntryPage:
+        """Read a page from a place on, in the same order; with a prefix, only entries whose ids begin with it."""
+        start = max(place, prefix.encode())
+        stop = b"(%s\xff" % prefix.encode() if prefix else b"+"
+        which = PageOf(b"[" + start if start else b"-", stop, 0, size, with_position=False)
+        return self._settled(section, lambda generation: self._page(kind, section, generation, which))
+
+    def _page(self, kind: Kind, section: str, generation: int, which: PageOf) -> EntryPage:
+        names = (self._keys.entries, self._keys.index, self._keys.patches)
+        entries, index, patches = (name(kind, section, generation) for name in names)
+        command = scripts.READ_PAGE.command(
+            self._keys.partition,
+            entries=entries,
+            index=index,
+            patches=patches,
+            generation=generation,
+            section=_section_of(kind, section),
+            start=which.start,
+            stop=which.stop,
+            offset=which.offset,
+            size=which.size,
+            with_position=int(which.with_position),
+        )
+        ids, values, changes, following, total, ended = self._replied(generation, command)
+        position = position_in(self._client, self._catalog_key, *ended) if ended else None
+        next_place = None if following is None else places.between(ids[-1], following)
+        return EntryPage(list(found_entries(_texts(ids), values, changes)), total, next_place, position)
+
+    def sections(self) -> list[str]:
+        """List the sections that have, or had, entries."""
+        [names] = scripts.run(self._client, ("HKEYS", self._keys.sections))
+        return sorted(name.decode() for name in names if name.decode() != NO_SECTION)
+
+    def item_groups(self) -> dict[str, bytes]:
+        """Read the JSON of all item groups as of one moment, by id, unordered."""
+
+        def read(generation: int) -> Any:
+            groups = self._keys.entries(Kind.ITEM_GROUPS, NO_SECTION, generation)
+            return self._run(NO_SECTION, generation, ("HGETALL", groups))[0]
+
+        reply = self._settled(NO_SECTION, read)
+        values = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+        return {id_.decode(): value[STAMP_DIGITS:] for id_, value in values.items()}
+
+    def variation_ids(self, section: str, *item_ids: str) -> list[str]:
+        """List the variations of items, by id."""
+        prefixes = list(map(link_prefix, item_ids))
+
+        def read(generation: int) -> list[list[bytes]]:
+            links = self._keys.links(section, generation)
+            ranges = ((f"[{prefix}", b"(%s\xff" % prefix.encode()) for prefix in prefixes)
+            return self._run(section, generation, *(("ZRANGE", links, *each, "BYLEX") for each in ranges))
+
+        found = chain.from_iterable(self._settled(section, read))
+        return sorted((split_link(link.decode())[1] for link in found), key=str.encode)
+
+    def _entries(self, kind: Kind, section: str, generation: int, ids: Sequence[str]) -> list[StoredEntry]:
+        entries, patches = (name(kind, section, generation) for name in (self._keys.entries, self._keys.patches))
+        found: list[StoredEntry] = []
+        for first in range(0, len(ids), MOST_IDS):
+            some = ids[first : first + MOST_IDS]
+            together = scripts.READ_ENTRIES.command(
+                sections=self._keys.sections,
+                entries=entries,
+                patches=patches,
+                generation=generation,
+                section=_section_of(kind, section),
+                ids=some,
+            )
+            found += found_entries(some, *self._replied(generation, together))
+        return found
+
+    def _settled(self, section: str, read: Callable[[int], T]) -> T:
+        """Read from the current generation, and again if another replaced it meanwhile.
+
+        Most sections only ever have the first: the reply names the current one, so no extra round trip is needed.
+        """
+        generation = 0
+        while True:
+            try:
+                return read(generation)
+            except _Replaced as replaced:
+                generation = replaced.by
+
+    def _replied(self, generation: int, command: scripts.Command) -> list[Any]:
+        """Run a reading script, whose reply names the current generation first; raises _Replaced if it is another."""
+        [[now, *reply]] = scripts.run(self._client, command)
+        if now != generation:
+            raise _Replaced(now)
+        return reply  # type: ignore[no-any-return]
+
+    def _run(self, section: str, generation: int, *commands: scripts.Command) -> list[Any]:
+        """Read from a generation in one round trip; raises _Replaced if it is not current any more by the end."""
+        *replies, now = scripts.run(self._client, *commands, ("HGET", self._keys.sections, section))
+        if int(now or 0) != generation:
+            raise _Replaced(int(now or 0))
+        return replies
+
+
+def ask_together(catalogs: Sequence[Catalog], asked: Sequence[Sequence[scripts.Command]]) -> list[list[Any]]:
+    """Send commands of several catalogs' readings in one round trip (in a cluster: one to each server)."""
+    replies = iter(scripts.run_apart(catalogs[0]._client, *chain.from_iterable(asked)))
+    return [[next(replies) for _ in commands] for commands in asked]
+
+
+class _Replaced(Exception):
+    """The generation that was read is not the current one."""
+
+    def __init__(self, by: int) -> None:
+        self.by = by
+
+
+def _texts(ids: Sequence[bytes]) -> list[str]:
+    return [id_.decode() for id_ in ids]
+
+
+def _section_of(kind: Kind, section: str) -> str:
+    """Return the section under which the generation of a kind is recorded."""
+    return NO_SECTION if kind is Kind.ITEM_GROUPS else section
+
+
+def found_entries(
+    ids: Sequence[str], values: Sequence[bytes | None], patches: Sequence[bytes | None]
+) -> Iterator[StoredEntry]:
+    """Combine values and patches into the existing entries; the list of patches may be empty."""
+    for id_, value, patch in zip_longest(ids, values, patches):
+        if value is not None:
+            whole = view_replies.patched(value, patch)
+            yield StoredEntry(id_, int(whole[:STAMP_DIGITS]), whole[STAMP_DIGITS:])

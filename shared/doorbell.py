@@ -1,0 +1,192 @@
+"""The doorbell: send wake-ups to workers through Celery.  A wake-up is a hint: it may be lost or duplicated."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+import structlog
+from celery import Celery
+from kombu import Connection, Producer
+from kombu.utils.uuid import uuid
+
+from shared.errors import Misconfigured
+from shared.store.client import needs_broker
+from shared.telemetry import metrics
+
+log = structlog.get_logger()
+
+#: Name of the job that drains a partition; its one argument is the catalog key.
+DRAIN_JOB = "ingest.drain_partition"
+#: The Celery queue of wake-ups.
+QUEUE = "ingest"
+
+#: Seconds a broker has to answer; a dead one would otherwise block for long.
+BROKER_TIMEOUT_S = 1
+#: Seconds without wake-ups after the broker failed, or has enough of them: the sweep finds the work meanwhile.
+BREAK_S = 2.0
+#: Untaken wake-ups beyond which more are useless: each one makes a worker check the whole backlog.  Each process counts
+#: them after this many of its own, so that workers do not return to a million of them after a night.
+ENOUGH_RINGS = 100
+#: Most wake-ups that wait for the broker; more are dropped, and the sweep finds the work.
+WAITING_RINGS = 10_000
+
+
+class Doorbell:
+    """Sends wake-ups for partitions on a thread of its own, so that it never delays or fails the caller."""
+
+    def __init__(self, app: Celery, broker_url: str, *, needless: Callable[[], bool] = lambda: False) -> None:
+        """``needless`` is called before each wake-up and returns whether the work will be found without it.
+
+        By then the wake-up may have waited for the broker, or behind others.
+        """
+        self._app = app
+        self._needless = needless
+        self._broker_url = broker_url
+        self._rings: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._guard = threading.Lock()
+        self._ringer_pid = 0
+        # Celery and kombu import modules at their first use, which takes a tenth of a second: do it now, before a
+        # batch waits for it.  If that fails, the first wake-up fails too and logs it.
+        with contextlib.suppress(Exception):
+            app.amqp.queues  # noqa: B018
+            Connection(broker_url).get_transport_cls()
+
+    def reachable(self) -> bool:
+        """Return whether the broker accepts wake-ups; takes little more than BROKER_TIMEOUT_S."""
+        try:
+            producer = self._connect()
+            # A reachable broker may deny us the queue.
+            producer.maybe_declare(self._app.amqp.queues[QUEUE])
+            self._count(producer)
+            if producer.connection:
+                producer.connection.release()
+            return True
+        # Any error of the broker's library means that it is not reachable.
+        except Exception:
+            return False
+
+    def ring(self, catalog_key: str) -> None:
+        """Send a wake-up for this catalog soon, unless the broker is unreachable."""
+        if self._ringer_pid != os.getpid():
+            self._start()
+        if self._rings.qsize() < WAITING_RINGS:
+            self._rings.put(catalog_key)
+
+    def _start(self) -> None:
+        """Start the thread, once in each process: threads do not survive a fork."""
+        with self._guard:
+            if self._ringer_pid != os.getpid():
+                self._rings = queue.SimpleQueue()
+                threading.Thread(target=self._run, name="bell", daemon=True).start()
+                self._ringer_pid = os.getpid()
+
+    def _run(self) -> None:
+        producer: Producer | None = None
+        silent_until, uncounted = 0.0, 0
+        while True:
+            catalog_key = self._rings.get()
+            if time.monotonic() < silent_until:
+                continue
+            behind = self._rings.qsize()
+            try:
+                if self._needless():
+                    # If this wake-up is needless, so are all that waited at the time of the call.
+                    for _ in range(behind):
+                        self._rings.get()
+                    continue
+                producer = producer or self._connect()
+                if uncounted >= ENOUGH_RINGS:
+                    if self._count(producer) >= ENOUGH_RINGS:
+                        silent_until = time.monotonic() + BREAK_S
+                        continue
+                    uncounted = 0
+                self._send(producer, catalog_key)
+                uncounted += 1
+            # After any error of the broker's or the store's library: pause for a while.
+            except Exception as error:
+                log.warning("wake-up not sent", action="wake_up", catalog_key=catalog_key, error=str(error))
+                metrics.WAKEUPS_FAILED.inc()
+                producer, silent_until = None, time.monotonic() + BREAK_S
+
+    def _count(self, producer: Producer) -> int:
+        """Count the wake-ups that no worker has taken yet."""
+        queue: Any = self._app.amqp.queues[QUEUE]
+        return int(queue.queue_declare(channel=producer.channel).message_count)
+
+    def _send(self, producer: Producer, catalog_key: str) -> None:
+        """Send the same message as Celery's `send_task` at half the cost: that repeats lookups of constants."""
+        amqp = self._app.amqp
+        job = amqp.as_task_v2(uuid(), DRAIN_JOB, args=(catalog_key,), ignore_result=True)
+        producer.publish(
+            job.body,
+            # Directly to the queue by its name, without an exchange.
+            routing_key=QUEUE,
+            declare=[amqp.queues[QUEUE]],
+            serializer="json",
+            headers=job.headers,
+            **job.properties,
+        )
+
+    def _connect(self) -> Producer:
+        """Open a connection; raises any error of the broker's library."""
+        options: dict[str, Any] = {}
+        if self._broker_url.startswith("redis"):
+            options = {"socket_connect_timeout": BROKER_TIMEOUT_S, "socket_timeout": BROKER_TIMEOUT_S}
+        connection = Connection(self._broker_url, connect_timeout=BROKER_TIMEOUT_S, transport_options=options)
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_TIMEOUT_S)
+        return Producer(connection.default_channel)
+
+
+def broker_url_for(redis_url: str) -> str:
+    """Return the URL of the broker beside the store: the same server, the next logical database.
+
+    Raises Misconfigured where there is none: Celery has no way to talk to a cluster.
+    """
+    if needs_broker(redis_url):
+        raise Misconfigured(
+            "SLUICE_BROKER_URL is not set: Celery has no transport for a Redis Cluster, and none for Sentinel that an"
+            " address alone describes; name a Redis of its own or RabbitMQ"
+        )
+    if redis_url.startswith("unix://"):
+        path, _, query = redis_url.removeprefix("unix://").partition("?")
+        options = dict(parse_qsl(query))
+        return f"redis+socket://{_login(options)}{path}?virtual_host={int(options.get('db', 0)) + 1}"
+    base, _, query = redis_url.partition("?")
+    scheme, _, rest = base.partition("://")
+    host, _, database = rest.partition("/")
+    # redis-py reads these from the query too, with priority; kombu does not, and would show the password.
+    options = dict(parse_qsl(query))
+    database = options.pop("db", database)
+    if login := _login(options):
+        host = login + host.rpartition("@")[2]
+    return f"{scheme}://{host}/{int(database or 0) + 1}" + (f"?{urlencode(options)}" if options else "")
+
+
+def _login(options: dict[str, str]) -> str:
+    """Move user and password from the options of a URL to the form before a host."""
+    user, password = options.pop("username", ""), options.pop("password", "")
+    return f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
+
+
+def doorbell_app(broker_url: str) -> Celery:
+    """Create a Celery app that only sends wake-ups."""
+    app = Celery("sluice", broker=broker_url)
+    app.conf.update(
+        task_serializer="json", accept_content=["json"], task_default_queue=QUEUE, **queue_settings(broker_url)
+    )
+    return app
+
+
+def queue_settings(broker_url: str) -> dict[str, Any]:
+    """Return the Celery settings that senders and receivers of wake-ups must share."""
+    if broker_url.startswith(("amqp", "pyamqp")):
+        # Any member of a RabbitMQ cluster may fail: a classic queue lives on one.
+        return {"task_default_queue_type": "quorum"}
+    return {}

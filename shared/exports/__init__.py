@@ -1,0 +1,1 @@
+"""Exports: their records, and the files they write."""

@@ -1,0 +1,34 @@
+-- A call that comes again gets the answer of the first.  Needs _partition.lua and the key IDEMPOTENCY.
+
+-- Note the answer to a call, for its repeat.  A repeat notes it again: who waits for replicas waits for what its own
+-- connection has written, and so for all that was written before.
+local function note_answer(nonce, answer, ttl_ms)
+  redis.call('SET', NONCE .. nonce, answer, 'PX', ttl_ms)
+end
+
+-- Keep the answer to a call for its repeats: the ids of tasks as text.  With an Idempotency-Key, whose request has this
+-- `digest`, its sender's repeats get it too.
+local function keep_answer(nonce, answer, nonce_ttl_ms, digest, idempotency_ttl_ms)
+  note_answer(nonce, answer, nonce_ttl_ms)
+  if digest ~= '' then
+    redis.call('SET', IDEMPOTENCY, digest .. ' ' .. answer, 'PX', idempotency_ttl_ms)
+  end
+end
+
+-- The answer that this call got before, or an earlier request under the same Idempotency-Key; nil if there is none.
+-- The second value tells that the key names another request.
+local function earlier_answer(nonce, nonce_ttl_ms, digest)
+  local answer = redis.call('GET', NONCE .. nonce)
+  local record = not answer and digest ~= '' and redis.call('GET', IDEMPOTENCY)
+  if record then
+    local seen, noted = string.match(record, '^(%S+) (.+)$')
+    if seen ~= digest then
+      return nil, true
+    end
+    answer = noted
+  end
+  if answer then
+    note_answer(nonce, answer, nonce_ttl_ms)
+  end
+  return answer or nil, false
+end

@@ -1,0 +1,1 @@
+"""Notifications about ended tasks: e-mails and webhooks."""

@@ -1,0 +1,1 @@
+"""The partition of one catalog: its stream, its lease, its steps."""

@@ -1,0 +1,36 @@
+"""Retention: delete ended tasks and their payloads when their time is up."""
+
+from __future__ import annotations
+
+from shared.keys import CatalogKeys
+from shared.settings import Settings
+from shared.store import scripts
+from shared.store.client import Store
+from shared.store.memory import reserved_key
+
+
+class Retention:
+    """The retention of one catalog's ended tasks."""
+
+    def __init__(self, client: Store, settings: Settings, catalog_key: str) -> None:
+        self._client = client
+        self._settings = settings
+        self._keys = CatalogKeys(catalog_key)
+
+    def retire(self, *, now_ms: int, limit: int, payloads_before_ms: int = 0) -> int:
+        """Delete at most ``limit`` tasks and payloads whose time is up; returns how many were deleted.
+
+        Payloads of tasks that ended before ``payloads_before_ms`` are deleted as well.  One round trip; raises
+        StoreUnavailable.
+        """
+        settings = self._settings
+        command = scripts.RETIRE_TASKS.command(
+            self._keys.partition,
+            history=self._keys.history,
+            exports=self._keys.exports,
+            reserved=reserved_key(self._client, self._keys),
+            tasks_before_ms=now_ms - settings.task_retention_s * 1000,
+            payloads_before_ms=max(payloads_before_ms, now_ms - settings.payload_retention_s * 1000),
+            limit=limit,
+        )
+        return int(scripts.run(self._client, command)[0])

@@ -1,0 +1,222 @@
+"""Turn the steps of a partition's owner into script calls."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from shared.codec import digest_ids, encode_changed, pack, stamp
+from shared.keys import CatalogKeys
+from shared.model import Batch, Kind, Outcome
+from shared.partition.steps import Commit, Failure, Piece, Step
+from shared.partition.work import Work
+from shared.settings import Settings
+from shared.store import scripts
+
+HOUR_MS = 3_600_000
+#: How long the files of an export are kept and its URL is valid.
+KEPT_MS = 3 * 24 * 3600 * 1000
+
+#: Counters in the record of a task that a commit adds to; fields of Effects have the same names.
+COUNTERS = (
+    "items_updated",
+    "items_deleted",
+    "variations_updated",
+    "variations_unchanged",
+    "variations_deleted",
+    "item_groups_updated",
+    "item_groups_deleted",
+)
+
+
+class StepCommands:
+    """Builds the script calls of one partition's owner, under one token."""
+
+    def __init__(self, keys: CatalogKeys, settings: Settings, token: str, *, reserved: str) -> None:
+        """``reserved`` is the key in which the growth of waiting tasks is counted."""
+        self._keys = keys
+        self._reserved = reserved
+        self._settings = settings
+        self._token = token
+        self._lease_ttl_ms = int(settings.lease_ttl_s * 1000)
+
+    def write(self, base: str, step: Step, *, now_ms: int, more: int) -> scripts.Command:
+        """Build the call for a step that takes effect only after ``base``."""
+        if isinstance(step, Failure):
+            return self._failure(base, step, now_ms, more)
+        if isinstance(step, Piece):
+            return self._piece(step, now_ms, more)
+        return self._commit(base, step, now_ms, more)
+
+    def _failure(self, base: str, step: Failure, now_ms: int, more: int) -> scripts.Command:
+        work = step.work
+        return scripts.FAIL_TASK.command(
+            self._keys.partition,
+            reserved=self._reserved,
+            built=built_keys(self._keys, work.batch, work.task_id),
+            token=self._token,
+            task_id=work.task_id,
+            base=base,
+            now_ms=now_ms,
+            lease_ttl_ms=self._lease_ttl_ms,
+            wants_more=more,
+            message=step.message,
+            kept_cap_bytes=self._settings.payload_bytes,
+            report=step.report,
+            planned=step.planned,
+        )
+
+    def _piece(self, piece: Piece, now_ms: int, more: int) -> scripts.Command:
+        task_id = piece.work.task_id
+        return scripts.KEEP_PIECE.command(
+            self._keys.partition,
+            pieces=self._keys.pieces(task_id),
+            export_files=self._keys.export_files,
+            reserved=self._reserved,
+            token=self._token,
+            task_id=task_id,
+            seen=piece.number,
+            name=piece.name,
+            entries=piece.entries,
+            bytes=piece.bytes,
+            cursor=piece.cursor,
+            sha256=piece.sha256,
+            expires_ms=now_ms + KEPT_MS if not piece.cursor else "",
+            now_ms=now_ms,
+            lease_ttl_ms=self._lease_ttl_ms,
+            wants_more=more,
+            kept_cap_bytes=self._settings.payload_bytes,
+        )
+
+    def _commit(self, base: str, step: Commit, now_ms: int, more: int) -> scripts.Command:
+        work, batch, effects = step.work, step.batch, step.effects
+        keys, section, settings = self._keys, batch.section, self._settings
+        live, written, _ = work.generations(batch.kind)
+        # Of items and variations, whose section and generation are the same, also where this commit is about groups.
+        both = work.batch.section if work.batch else section, work.generations(Kind.VARIATIONS).written
+        replaced, taken_over, flipped = self._flips(work) if effects.flips else ((), (), ())
+        return scripts.COMMIT_CHUNK.command(
+            keys.partition,
+            entries=keys.entries(batch.kind, section, written),
+            index=keys.index(batch.kind, section, written),
+            variations=keys.entries(Kind.VARIATIONS, *both),
+            variations_index=keys.index(Kind.VARIATIONS, *both),
+            links=keys.links(*both),
+            patches=keys.patches(batch.kind, section, written),
+            items=keys.entries(Kind.ITEMS, *both),
+            item_patches=keys.patches(Kind.ITEMS, *both),
+            minutes=keys.minutes(now_ms // HOUR_MS),
+            history=keys.history,
+            reserved=self._reserved,
+            flipped=(*replaced, *taken_over),
+            token=self._token,
+            task_id=work.task_id,
+            chunk=step.chunk,
+            generation=live,
+            base=base,
+            name=step.name,
+            now_ms=now_ms,
+            lease_ttl_ms=self._lease_ttl_ms,
+            wants_more=more,
+            chunk_ends=int(effects.chunk_ends),
+            outcomes=effects.outcomes,
+            warnings=effects.warnings,
+            kept_cap_bytes=settings.payload_bytes,
+            also_changed=self._for_change_feed(step),
+            also_touched=digest_ids(step.also_touched),
+            history_cap_bytes=settings.history_bytes,
+            section=section,
+            unseen=int(batch.operation.builds),
+            touched=digest_ids(step.touched) if batch.parts else b"",
+            first=step.first,
+            sections=pack(flipped) if flipped else "",
+            replaced=len(replaced),
+            **_written(step, stamp(now_ms)),
+        )
+
+    def _flips(self, work: Work) -> tuple[list[str], list[str], list[str]]:
+        """List the keys that a new generation replaces, the keys that it renames, and its sections.
+
+        A kind without a file stays as it is: its keys are renamed to the new generation, so that all kinds of a
+        section share one.
+        """
+        batch = work.batch
+        assert batch is not None, "a task without a record can only fail"
+        replaced: list[str] = []
+        taken_over: list[str] = []
+        for kind in (Kind.ITEMS, Kind.VARIATIONS) if batch.section else ():
+            live = _keys_of(self._keys, kind, batch.section, work.generations(kind).live)
+            if kind in batch.kinds:
+                replaced += live
+            else:
+                built = _keys_of(self._keys, kind, batch.section, work.task_id)
+                taken_over += [key for pair in zip(live, built, strict=True) for key in pair]
+        if Kind.ITEM_GROUPS in batch.kinds:
+            section = batch.section_of(Kind.ITEM_GROUPS)
+            replaced += _keys_of(self._keys, Kind.ITEM_GROUPS, section, work.generations(Kind.ITEM_GROUPS).live)
+        return replaced, taken_over, list(dict.fromkeys(map(batch.section_of, batch.kinds)))
+
+    def _for_change_feed(self, step: Commit) -> bytes | str:
+        also_changed = step.also_changed
+        if not also_changed:
+            return ""
+        return encode_changed(also_changed) if self._settings.changes == "on" else "-"
+
+
+class _Written(TypedDict):
+    """The arguments of a commit that say what it writes."""
+
+    counts: bytes
+    new_ids: bytes
+    put_ids: bytes
+    patched: int
+    lengths: bytes
+    text: bytes
+    others: bytes
+    planned: bytes
+
+
+def _written(step: Commit, now: bytes) -> _Written:
+    kind, effects = step.batch.kind, step.effects
+    puts, kept, patches = effects.puts, effects.kept, effects.patches
+    written, beside = now.join([b"", *puts.values]), now.join([b"", *patches.values])
+    lengths = [len(now) + len(value) for value in puts.values]
+    lengths += [len(value) for value in kept.values]
+    lengths += [len(now) + len(value) for value in patches.values]
+    counts = [part for name in COUNTERS if (count := getattr(effects, name)) for part in (name, count)]
+    if unchanged := effects.outcomes.count(Outcome.UNCHANGED):
+        counts += [f"{kind}_unchanged", unchanged]
+    variations = [(now + value).decode() for value in effects.variations.values()]
+    return {
+        "counts": pack(counts),
+        "new_ids": pack([*puts.new, *kept.new]),
+        "put_ids": pack([*puts.ids, *kept.ids, *patches.ids]),
+        "patched": len(patches.ids),
+        "lengths": pack(lengths),
+        "text": b"".join([written, *kept.values, beside]) if kept.ids or beside else written,
+        "others": pack(
+            (
+                effects.deletes,
+                effects.cascade,
+                effects.links_added,
+                effects.links_removed,
+                list(effects.variations),
+                variations,
+                effects.items_touched,
+            )
+        ),
+        "planned": step.planned,
+    }
+
+
+def built_keys(keys: CatalogKeys, batch: Batch | None, task_id: int) -> list[str]:
+    """List the keys of the generation that a task builds; none if it builds none."""
+    if batch is None or not batch.operation.builds:
+        return []
+    return [key for kind in batch.kinds for key in _keys_of(keys, kind, batch.section_of(kind), task_id)]
+
+
+def _keys_of(keys: CatalogKeys, kind: Kind, section: str, generation: int) -> list[str]:
+    """List the keys of one kind in a generation; links belong to the variations."""
+    links = [keys.links(section, generation)] if kind is Kind.VARIATIONS else []
+    names = (keys.entries, keys.index, keys.patches)
+    return [*(name(kind, section, generation) for name in names), *links]

@@ -1,0 +1,118 @@
+"""Guard the memory of the store: refuse batches before it is full, and allow small writes that free memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shared import keys
+from shared.errors import StoreFull
+from shared.keys import RESERVED, CatalogKeys
+from shared.store import scripts
+from shared.store.client import Store, servers
+from shared.store.cluster import ClusterClient
+
+#: Above this percentage of its memory, used or reserved for what waits, the store accepts no more batches.
+FULL_PERCENT = 80
+#: Above this share payloads of ended tasks are deleted early, oldest first over all catalogs.
+TRIM_ABOVE = 0.60
+
+#: Size of the random sample of catalogs of a cluster whose reserved memory is read to estimate that of all.
+ASKED = 256
+
+#: Seconds for which a measurement of the memory is used; a full store is measured more often.
+BELIEVED_S = 1.0
+FULL_BELIEVED_S = 0.1
+
+
+def reserved_key(store: Store, catalog: CatalogKeys) -> str:
+    """Return the key in which a catalog's scripts count the memory that waiting tasks will take.
+
+    One server has one for all catalogs, so submit knows just what is left.  In a cluster a script can write to its
+    catalog's slot only.
+    """
+    return catalog.reserved if isinstance(store, ClusterClient) else RESERVED
+
+
+class MemoryGuard:
+    """Decides, for one process, whether the store accepts more batches; thread-safe.
+
+    The scripts that accept them decide once more, just then.  A refusal here saves their senders and the store work;
+    in a cluster it also counts what other catalogs have reserved.
+    """
+
+    def __init__(self, client: Store, *, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock_s = clock_s
+        # No script of a cluster sees it all.
+        self._believed_s = FULL_BELIEVED_S if isinstance(client, ClusterClient) else BELIEVED_S
+        self._looking = threading.Lock()
+        self._look_at = 0.0
+        #: Bytes that may still be reserved, on the fullest server; None: there is no limit.
+        self._room: float | None = None
+        self._is_lean = False
+
+    @property
+    def is_lean(self) -> bool:
+        """Whether the servers, as far as known, store small texts as Valkey does from 8.1 on."""
+        return self._is_lean
+
+    def admit(self, growth: int = 0) -> None:
+        """Raise StoreFull if so many more bytes, with all that waiting tasks will take, would be too much."""
+        if self._clock_s() >= self._look_at and self._looking.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._looking.release()
+        if self._room is not None and growth > self._room:
+            raise StoreFull(f"{self._room:.0f} bytes of the store's memory are left, {growth} would be needed")
+
+    def _look(self) -> None:
+        memories = _memories(self._client)
+        reserved = reserved_bytes(self._client) / len(memories)
+        rooms = [
+            memory["maxmemory"] * FULL_PERCENT / 100 - memory["used_memory"] - reserved
+            for memory in memories
+            if memory["maxmemory"]
+        ]
+        self._room = min(rooms, default=None)
+        self._is_lean = all(map(_is_lean, memories))
+        is_full = self._room is not None and self._room <= 0
+        self._look_at = self._clock_s() + (FULL_BELIEVED_S if is_full else self._believed_s)
+
+
+def used_share(client: Store) -> float:
+    """Return the used share of the store's memory, in a cluster of the fullest server; 0 without a limit."""
+    return max(map(_share, _memories(client)))
+
+
+def even_if_full(name: str, key: str, *args: scripts.Argument) -> scripts.Command:
+    """Turn a small write into one that a full store accepts, because it helps to free memory."""
+    return scripts.EVEN_IF_FULL.command(key=key, command=name, arguments=args)
+
+
+def _memories(client: Store) -> list[Mapping[str, Any]]:
+    return [scripts.run(server, ("INFO", "memory", "server"))[0] for server in servers(client)]
+
+
+def _share(memory: Mapping[str, float]) -> float:
+    most = memory["maxmemory"]
+    return memory["used_memory"] / most if most else 0.0
+
+
+def _is_lean(info: Mapping[str, Any]) -> bool:
+    return tuple(map(int, str(info.get("valkey_version", "0.0")).split(".")[:2])) >= (8, 1)
+
+
+def reserved_bytes(client: Store) -> float:
+    """Return the memory that waiting tasks will take once they are applied, bytes; of a cluster an estimate."""
+    if not isinstance(client, ClusterClient):
+        return float(scripts.run(client, ("GET", RESERVED))[0] or 0)
+    drawn, catalogs = scripts.run(client, ("ZRANDMEMBER", keys.BACKLOG, ASKED), ("ZCARD", keys.BACKLOG))
+    if not drawn:
+        return 0.0
+    counts = scripts.run_apart(client, *(("GET", keys.keys_of(key.decode()).reserved) for key in drawn))
+    share_asked: float = len(drawn) / max(len(drawn), catalogs)
+    return sum(int(count or 0) for count in counts) / share_asked

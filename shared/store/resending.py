@@ -1,0 +1,57 @@
+"""The time limit for repeating a call.
+
+A script answers a repeat with the first result as long as it knows the nonce of the call.  So whatever was sent once
+is sent again only for less time than a nonce is kept: a process that was stopped in between, and wakes up much later,
+gives up instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+
+import redis
+
+#: Seconds after which a call is not sent again.
+AGAIN_WITHIN_S = 30.0
+
+
+class _Sending(threading.local):
+    """The call that this thread makes."""
+
+    #: When it was sent first; None: not yet, or there is none.
+    sent: tuple[float, float] | None = None
+    depth = 0
+
+
+_call = _Sending()
+
+
+@contextlib.contextmanager
+def one_call() -> Iterator[None]:
+    """Take whatever is sent within for one call and its repeats; within another, for a part of that one."""
+    _call.depth += 1
+    try:
+        yield
+    finally:
+        _call.depth -= 1
+        if _call.depth == 0:
+            _call.sent = None
+
+
+def about_to_send() -> None:
+    """Note the first sending; raise redis.TimeoutError if another would be too late."""
+    if _call.depth == 0:
+        return
+    now = _clocks()
+    if _call.sent is None:
+        _call.sent = now
+    elif max(here - there for here, there in zip(now, _call.sent, strict=True)) > AGAIN_WITHIN_S:
+        raise redis.TimeoutError("too late to send it again")
+
+
+def _clocks() -> tuple[float, float]:
+    """Read two clocks: the one does not go on while a machine sleeps, the other may be set back."""
+    return time.monotonic(), time.time()

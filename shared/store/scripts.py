@@ -1,0 +1,103 @@
+"""Send commands and call the Lua scripts, by hash; load scripts that a server does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError, ResponseError
+
+from shared.errors import OtherRun
+from shared.store import signatures
+from shared.store.client import Store, store_errors
+from shared.store.cluster import ClusterClient
+from shared.store.resending import one_call
+from shared.store.script import Script as Script
+from shared.store.wire import Argument as Argument
+from shared.store.wire import Command as Command
+from shared.store.wire import exchange
+
+#: The first word of the error that becomes OtherRun.
+OTHER_RUN = "OTHERRUN"
+
+ACQUIRE_LEASE = Script(signatures.acquire_lease)
+BEGIN = Script(signatures.begin)
+CHANGE_TASKS = Script(signatures.change_tasks)
+CLAIM_ENTRY = Script(signatures.claim_entry)
+COMMIT_CHUNK = Script(signatures.commit_chunk)
+EVEN_IF_FULL = Script(signatures.even_if_full)
+EXCUSE_OWNER = Script(signatures.excuse_owner)
+EXTEND_LEASE = Script(signatures.extend_lease)
+FAIL_TASK = Script(signatures.fail_task)
+KEEP_PIECE = Script(signatures.keep_piece)
+LEASE_SINK = Script(signatures.lease_sink)
+LIST_ENDED = Script(signatures.list_ended)
+LIST_TASKS = Script(signatures.list_tasks)
+NUMBER_RUN = Script(signatures.number_run)
+QUEUE_ENTRIES = Script(signatures.queue_entries)
+READ_CHANGED = Script(signatures.read_changed)
+READ_CURSORS = Script(signatures.read_cursors)
+READ_ENTRIES = Script(signatures.read_entries)
+READ_LINKS = Script(signatures.read_links)
+READ_PAGE = Script(signatures.read_page)
+READ_STATE = Script(signatures.read_state)
+RELEASE_LEASE = Script(signatures.release_lease)
+RETIRE_TASKS = Script(signatures.retire_tasks)
+SETTLE_SINK = Script(signatures.settle_sink)
+SETTLE_STUCK = Script(signatures.settle_stuck)
+STAGE_CHUNKS = Script(signatures.stage_chunks)
+SUBMIT_BATCH = Script(signatures.submit_batch)
+SUBMIT_EXPORT = Script(signatures.submit_export)
+TRY_RIGHTS = Script(signatures.try_rights)
+WRITE_FIELD_STATS = Script(signatures.write_field_stats)
+WRITE_GUARD = Script(signatures.write_guard)
+WRITE_MEMBER = Script(signatures.write_member)
+YIELD_LEASE = Script(signatures.yield_lease)
+
+ALL: list[Script[...]] = [value for value in globals().values() if isinstance(value, Script)]
+
+
+def load_all(client: redis.Redis) -> None:
+    """Load every script into the server."""
+    for script in ALL:
+        client.script_load(script.text)
+
+
+def run(store: Store, *commands: Command) -> list[Any]:
+    """Send commands in order, not as a transaction; return their replies.
+
+    They go out in one round trip, in a cluster in one for each slot.  If a server does not know a script yet, all are
+    loaded and *everything* is sent again, and so it is if a slot moves meanwhile: a caller may only send what does no
+    harm when it is repeated.  The first error reply is raised; StoreUnavailable and StoreFull as such,
+    and OtherRun by a script that gives out task ids: see shared/store/id_writes.py.
+    """
+    if not commands:
+        return []
+    with store_errors(), one_call():
+        return store.send(commands, _transmit) if isinstance(store, ClusterClient) else _transmit(store, commands)
+
+
+def run_apart(store: Store, *commands: Command) -> list[Any]:
+    """Send commands as `run` does; of a cluster, each server is asked once, and only those of one slot keep order."""
+    if not commands:
+        return []
+    with store_errors(), one_call():
+        return store.send_apart(commands, _transmit) if isinstance(store, ClusterClient) else _transmit(store, commands)
+
+
+def _transmit(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    try:
+        return _send(server, commands)
+    except NoScriptError:
+        load_all(server)
+        return _send(server, commands)
+
+
+def _send(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    replies = exchange(server, commands)
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            code, _, rest = str(reply).partition(" ")
+            raise OtherRun(rest.split()[0]) if code == OTHER_RUN else reply
+    return replies

@@ -1,0 +1,1 @@
+"""Tasks: records, payloads, reports, change feed."""

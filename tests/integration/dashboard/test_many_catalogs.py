@@ -1,0 +1,105 @@
+"""*Now*, `sluice top` and `/metrics` where there are more catalogs than one would list."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+import structlog
+from click.testing import CliRunner
+
+from api.cli.main import sluice
+from api.monitor import overview
+from shared import keys
+from shared.clock import now_ms
+from shared.telemetry import metrics
+from shared.telemetry.gauges import look
+from tests.support.batches import items
+from tests.support.ingress import Ingress
+from tests.support.pages import Pages
+from tests.support.rig import Rig
+from tests.support.store_server import StoreServer
+
+CATALOGS = 1500
+
+
+@pytest.fixture
+def many(rig: Rig) -> Rig:
+    """Catalogs of which the last three have failed, and the last waits."""
+    rig.clock.now_ms = now_ms()
+    rig.client.zadd(keys.CATALOGS, {f"shop-{number:04}": number for number in range(CATALOGS - 4)})
+    for name in ("y-1", "y-2", "y-3"):
+        rig.patch(*items("missing"), catalog_key=name)
+        rig.put(*items("a", "b"), catalog_key=name)
+        rig.drain(name)
+    rig.put(*items("a"), catalog_key="z")
+    return rig
+
+
+@pytest.fixture
+def pages(rig: Rig, store_server: StoreServer) -> Pages:
+    """The operator's."""
+    settings = replace(rig.settings, operator_password="operator-password", secret_key="s" * 32)
+    pages = Pages(Ingress(replace(rig, settings=settings), store_server.url))
+    pages.sign_in("operator-password")
+    return pages
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """Take the best of three: the machine may be busy."""
+
+    def once() -> float:
+        start = time.perf_counter()
+        act()
+        return time.perf_counter() - start
+
+    return min(once() for _ in range(3))
+
+
+@contextmanager
+def few_round_trips(rig: Rig) -> Iterator[None]:
+    """Hold that the store is asked far fewer times than there are catalogs, if for much at a time."""
+    before = rig.client.info("stats")["total_reads_processed"]
+    yield
+    sent = rig.client.info("stats")["total_reads_processed"] - before
+    assert sent < CATALOGS / 5, f"{sent} reads"
+
+
+def test_now_counts_them_all_in_few_round_trips(many: Rig, pages: Pages, measured: Callable[[str], None]) -> None:
+    text = pages.text("/now")
+    assert "3 failed in a day" in text
+    assert "1 batch waits, 1 entries" in text
+    assert "in none of these numbers" not in text
+    with few_round_trips(many):
+        pages.client.get("/integration/now")
+    took_s = seconds(lambda: pages.client.get("/integration/now"))
+    measured(f"the Now page over {CATALOGS} catalogs: {took_s * 1000:.0f} ms")
+
+
+def test_metrics_take_few_round_trips(many: Rig, measured: Callable[[str], None]) -> None:
+    with few_round_trips(many):
+        metrics.exposition(lambda: look(many.client, many.clock()))
+    took_s = seconds(lambda: metrics.exposition(lambda: look(many.client, many.clock())))
+    measured(f"/metrics over {CATALOGS} catalogs: {took_s * 1000:.0f} ms")
+
+
+@pytest.mark.usefixtures("many")
+def test_top_counts_them_all(store_server: StoreServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says how many it leaves out, should there be still more."""
+
+    def shown() -> str:
+        try:
+            return CliRunner().invoke(sluice, ["top", "--once"], env={"SLUICE_REDIS_URL": store_server.url}).output
+        finally:
+            structlog.reset_defaults()
+
+    text = shown()
+    assert "failed in a day 3" in text
+    assert "1 batch waits" in text
+    assert "none of these numbers" not in text
+    monkeypatch.setattr(overview, "MOST_CATALOGS", 1000)
+    monkeypatch.setattr("api.cli.top.MOST_CATALOGS", 1000)
+    assert "500 more catalogs are in none of these numbers" in shown()

@@ -1,0 +1,64 @@
+"""``sluice credentials``: the life of a token, from a shell and over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from click.testing import CliRunner
+
+from api.cli.main import sluice
+from shared.clock import now_ms
+from tests.support.ingress import Ingress
+from tests.support.rig import ACME
+from tests.support.store_server import StoreServer
+
+
+@pytest.fixture
+def shell(store_server: StoreServer, ingress: Ingress, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("SLUICE_REDIS_URL", store_server.url)
+    monkeypatch.setenv("SLUICE_CREDENTIALS", f"{ACME}:configured")
+    ingress.rig.clock.now_ms = now_ms()
+
+    def run(*args: str) -> Any:
+        return CliRunner().invoke(sluice, ["credentials", *args])
+
+    yield run
+    structlog.reset_defaults()
+
+
+def status(ingress: Ingress, token: str) -> int:
+    ingress.rig.clock.advance(2_000)
+    return ingress.send("GET", "/v2/items", token=token).status_code
+
+
+def test_a_token_is_made_used_rotated_and_revoked(shell: Any, ingress: Ingress) -> None:
+    old = shell("create", "feed", ACME).stdout.strip()
+    assert status(ingress, old) == 200
+    [credential_id, name, key, scope, created, used, expires] = shell("list").output.splitlines()[1].split()
+    assert (name, key, scope, expires) == ("feed", ACME, "rw", "-")
+    assert created <= used
+    new = shell("rotate", credential_id).stdout.strip()
+    assert (status(ingress, old), status(ingress, new)) == (200, 200)
+    ingress.rig.clock.advance(24 * 3600 * 1000)
+    assert (status(ingress, old), status(ingress, new)) == (401, 200)
+    assert "name one by its ID" in shell("rotate", "feed").output
+    assert shell("revoke", credential_id).output == "revoked 1\n"
+    assert status(ingress, new) == 200
+    assert shell("revoke", "feed").output == "revoked 1\n"
+    assert status(ingress, new) == 401
+
+
+def test_a_token_may_expire(shell: Any, ingress: Ingress) -> None:
+    token = shell("create", "trial", ACME, "--days", "1").stdout.strip()
+    assert status(ingress, token) == 200
+    ingress.rig.clock.advance(24 * 3600 * 1000)
+    assert status(ingress, token) == 401
+
+
+def test_configured_tokens_are_listed_too(shell: Any) -> None:
+    [line] = [line for line in shell("list").output.splitlines() if "settings-" in line]
+    assert ACME in line
+    assert "configured" not in line

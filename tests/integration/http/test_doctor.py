@@ -1,0 +1,91 @@
+"""``sluice doctor``: what is wrong with an installation, and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from api.cli.main import sluice
+from shared.clock import now_ms
+from shared.codec import encode_json
+from shared.outbox.outbox import Trouble
+from shared.partition.heartbeats import Heartbeats
+from tests.support.batches import items
+from tests.support.rig import ACME, Rig
+from tests.support.store_server import StoreServer
+
+Doctor = Callable[..., Result]
+
+
+@pytest.fixture
+def rig(rig: Rig) -> Rig:
+    """At the present: the command looks at the real clock; somebody works."""
+    rig.clock.now_ms = now_ms()
+    Heartbeats(rig.client).beat("somebody", rig.clock.now_ms)
+    return rig
+
+
+@pytest.fixture
+def doctor(store_server: StoreServer, tmp_path: Path) -> Doctor:
+    def run(*words: str, **settings: str) -> Result:
+        environ = {"SLUICE_REDIS_URL": store_server.url, "SLUICE_DATA_DIR": str(tmp_path)} | settings
+        try:
+            return CliRunner().invoke(sluice, ["doctor", *words], env=environ)
+        finally:
+            structlog.reset_defaults()
+
+    return run
+
+
+def found(ran: Result) -> dict[str, str]:
+    """Return the worst state by subject."""
+    order = ("ok", "warning", "broken")
+    worst: dict[str, str] = {}
+    for one in json.loads(ran.output):
+        worst[one["subject"]] = max(worst.get(one["subject"], "ok"), one["health"], key=order.index)
+    return worst
+
+
+def test_a_healthy_installation_is_all_right(rig: Rig, doctor: Doctor) -> None:
+    """But for the wake-ups' broker, which tests do not have; exit code 0."""
+    ran = doctor("--json")
+    assert ran.exit_code == 0
+    states = found(ran)
+    assert {states[name] for name in ("settings", "workers", "partitions", "deliveries", "disk")} == {"ok"}
+    assert "workers     1 alive" in doctor().output
+
+
+def test_what_is_broken_comes_with_what_to_do(rig: Rig, doctor: Doctor) -> None:
+    """Exit code 1."""
+    rig.put(*items("a"))
+    Heartbeats(rig.client).stop("somebody")
+    trouble = encode_json(Trouble(3, rig.clock(), "answered 500"))
+    rig.client.hset(rig.keys().troubles, "wh_1", trouble)
+    ran = doctor("--json", SLUICE_TREADS="8")
+    assert ran.exit_code == 1
+    states = found(ran)
+    assert (states["workers"], states["deliveries"], states["settings"]) == ("broken", "warning", "warning")
+    said = doctor(SLUICE_TREADS="8").output
+    assert "SLUICE_TREADS (did you mean SLUICE_THREADS?) is no setting" in said
+    assert f"{ACME}: wh_1 has failed 3 times in a row (answered 500)" in said
+    assert "→ start a worker" in said
+
+
+def test_a_stuck_partition_is_named_with_its_commands(rig: Rig, doctor: Doctor) -> None:
+    rig.put(*items("a"))
+    rig.client.hset(rig.keys().position, "stuck", 1)
+    said = doctor().output
+    assert f"{ACME} is stuck" in said
+    assert f"`sluice partitions retry {ACME}`" in said
+
+
+def test_a_store_that_is_away_is_one_finding_each(doctor: Doctor, tmp_path: Path) -> None:
+    """No traceback."""
+    ran = doctor("--json", SLUICE_REDIS_URL=f"unix://{tmp_path}/none.sock")
+    assert ran.exit_code == 1
+    assert found(ran)["store"] == "broken"

@@ -1,0 +1,547 @@
+"""A sink in PostgreSQL: its table is the catalogue, in order, exactly once, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from shared.keys import STORE_RUNS
+from shared.model import Kind
+from shared.sinks.destination import CALL_S, Copy, CopyChange, DestinationAway, Superseded, Which, connect
+from shared.sinks.mapping import DEFAULT, Column, ColumnType, Mapping, Variations
+from shared.sinks.sink_lease import SILENT_MS, SinkLease, read_dead_letters, troubled_sinks
+from shared.sinks.sinks import SinkName
+from shared.sinks.verify import KindVerified, NotSettled, Verification
+from shared.store.positions import position_in
+from shared.waiting import wait_until
+from tests.support.batches import items, variations
+from tests.support.postgres_server import PostgresServer
+from tests.support.rig import ACME
+from tests.support.sinks import NAME, SinkRig
+from workers.sinks import sink_turns
+from workers.sinks.sink_sweep import INEXACT_MS, SinkSweep
+from workers.sinks.sink_turns import LONGEST_REST_MS
+
+
+def test_a_new_sink_gets_the_whole_catalogue_and_then_its_changes(sink: SinkRig) -> None:
+    sink.rig.put(*items(*(f"i{number:02d}" for number in range(25))))
+    sink.rig.put(*variations("i01", "v1", "v2"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.check()
+    sink.rig.put({"id": "new", "name": "A new one"})
+    sink.rig.patch({"id": "i03", "name": "Another name"})
+    sink.rig.delete({"id": "i01"})
+    last = sink.rig.put(b'{"id": "more", "name": "More", "data": {"price": 19.90}}')
+    sink.rig.drain()
+    sink.settle()
+    sink.check()
+    assert sink.position() == (last, True)
+    assert sink.query("SELECT body->'data'->>'price' FROM products WHERE id = 'more'") == [("19.90",)]
+
+
+def test_an_idle_sink_writes_nothing(sink: SinkRig) -> None:
+    sink.rig.put(*items("a", "b", "c"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    before = sink.query("SELECT xmin::text, id FROM products ORDER BY id")
+    sink.settle()
+    assert sink.query("SELECT xmin::text, id FROM products ORDER BY id") == before
+
+
+@contextmanager
+def running(*works: Any) -> Iterator[None]:
+    """Repeat each in a thread of its own; what one raises is raised here."""
+    stop, failed = threading.Event(), list[BaseException]()
+
+    def run(work: Any) -> None:
+        try:
+            while not stop.wait(0.001):
+                work()
+        except BaseException as problem:
+            failed.append(problem)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failed, failed
+
+
+def test_every_position_that_a_reader_sees_is_a_state_of_the_catalogue(sink: SinkRig) -> None:
+    """While batches of one chunk and of several come in, two workers compete, and connections are cut."""
+    chance, states, seen = random.Random(7), {0: dict[str, Any]()}, list[tuple[int, dict[str, Any]]]()
+    sink.add()
+    sink.settle()
+    others = [sink.worker("one"), sink.worker("two")]
+    reader = psycopg.connect(sink.url)
+
+    def read() -> None:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        with reader.transaction():
+            row = reader.execute("SELECT task_id, exact FROM sluice_sinks WHERE copy = 'live'").fetchone()
+            rows = dict(reader.execute("SELECT id, body FROM products").fetchall())
+        if row and row[1]:
+            seen.append((row[0], rows))
+
+    def cut() -> None:
+        if chance.random() < 0.02:
+            sink.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sluice%%'")
+            sink.sinks.resume(NAME.name)
+
+    with running(read, cut, sink.rig.drain, *(lambda one=one: one.turn(NAME, budget_s=0.05) for one in others)):
+        state = dict[str, Any]()
+        for number in range(60):
+            ids = [f"i{chance.randrange(40):02d}" for _ in range(chance.choice([1, 3, 30]))]
+            if chance.random() < 0.25:
+                task_id = sink.rig.delete(*({"id": entry_id} for entry_id in set(ids)))
+                state = {entry_id: body for entry_id, body in state.items() if entry_id not in ids}
+            else:
+                sent = [{"id": entry_id, "name": f"Version {number}"} for entry_id in set(ids)]
+                task_id = sink.rig.put(*sent, chunk_entries=8)
+                state = state | {str(entry["id"]): entry for entry in sent}
+            states[task_id] = state
+            reads = len(seen) + 4
+            wait_until(lambda reads=reads: len(seen) >= reads, "it was read some times", timeout_s=20)
+    sink.rig.drain()
+    sink.sinks.resume(NAME.name)
+    sink.settle()
+    sink.check()
+    assert [position for position, rows in seen if rows != states[position]] == []
+    assert len({position for position, _ in seen}) > 5
+    reader.close()
+    for one in others:
+        one.close()
+
+
+def test_a_late_writer_changes_nothing(sink: SinkRig) -> None:
+    """It has read its position, then sleeps; another takes over and delivers; it wakes up."""
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    added = sink.add()
+    sink.settle()
+    late = connect(added, ACME, timeout_s=5)
+    live = late.take_over("late").live
+    assert live is not None
+    last = sink.rig.put({"id": "a", "name": "Newer"})
+    sink.rig.drain()
+    sink.settle()
+    before = sink.query("SELECT xmin::text, * FROM products"), sink.query("SELECT xmin::text, * FROM sluice_sinks")
+    for expected in (live, Copy(read_mark(sink), live.version)):
+        with pytest.raises(Superseded):
+            late.deliver(CopyChange(Which.LIVE, expected, expected, gone={Kind.ITEMS: ["a"]}))
+    after = sink.query("SELECT xmin::text, * FROM products"), sink.query("SELECT xmin::text, * FROM sluice_sinks")
+    assert after == before
+    assert sink.position() == (last, True)
+    late.close()
+
+
+def read_mark(sink: SinkRig) -> Any:
+    other = connect(sink.sinks.get(NAME.name), ACME, timeout_s=5)
+    live = other.look().live
+    other.close()
+    assert live is not None
+    return live.mark
+
+
+def test_only_one_worker_delivers_and_another_goes_on_when_its_lease_is_over(sink: SinkRig) -> None:
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    first = SinkLease(sink.rig.client, sink.rig.settings, "one", NAME)
+    assert first.hold() is not None
+    assert sink.turn() == "not owner"
+    sink.rig.client.delete(sink.rig.keys().sink_lease(NAME.name))
+    sink.settle()
+    sink.check()
+    assert first.settle(None, release=True) == -1, "it is another's now"
+
+
+def test_a_restored_database_is_brought_up_to_date_from_its_own_position(sink: SinkRig) -> None:
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    kept = {table: sink.query(f"SELECT * FROM {table}") for table in ("products", "products_variations")}
+    [(task_id, reach)] = sink.query("SELECT task_id, reach FROM sluice_sinks")
+    sink.rig.delete({"id": "a"})
+    sink.rig.put({"id": "c", "name": "C"})
+    sink.rig.drain()
+    sink.settle()
+    sink.database.execute("DELETE FROM products")
+    for row in kept["products"]:
+        sink.database.execute(
+            "INSERT INTO products VALUES (%s, %s, %s, %s)", (row[0], json.dumps(row[1]), row[2], row[3])
+        )
+    sink.database.execute("UPDATE sluice_sinks SET task_id = %s, reach = %s", (task_id, reach))
+    sink.settle()
+    sink.check()
+
+
+def test_a_sink_whose_changes_are_no_longer_kept_copies_everything_anew(sink: SinkRig) -> None:
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.sinks.pause(NAME.name)
+    sink.rig.delete({"id": "a"})
+    sink.rig.put({"id": "c", "name": "C"})
+    sink.rig.drain()
+    later = sink.rig.with_settings(payload_retention_s=0, task_retention_s=1)
+    sink.rig.clock.advance(10_000)
+    later.retention().retire(now_ms=sink.rig.clock(), limit=1000)
+    assert sink.turn() == "delivered"
+    assert "c" not in sink.rows(), "paused"
+    sink.sinks.resume(NAME.name)
+    assert sink.turn() == "delivered"
+    assert sink.state().phase == "behind"
+    sink.settle()
+    sink.check()
+
+
+def test_what_a_restarted_store_may_have_lost_is_copied_anew(sink: SinkRig) -> None:
+    """The table has a task that the store has forgotten, and cannot tell so itself."""
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    earlier_run = b"0" * 40
+    sink.rig.client.hset(STORE_RUNS, earlier_run.decode(), 1)
+    earlier = position_in(sink.rig.client, ACME, 1, earlier_run)
+    sink.database.execute("UPDATE sluice_sinks SET mark = %s", (earlier.mark,))
+    sink.database.execute("INSERT INTO products (id, body, updated_at) VALUES ('lost', '{}', now())")
+    sink.turn()
+    assert sink.state().phase == "behind"
+    sink.settle()
+    sink.check()
+
+
+def test_a_dead_database_makes_the_sink_rest_and_nothing_is_lost(sink: SinkRig, postgres: PostgresServer) -> None:
+    """All its processes are killed, then it takes nobody in, then a table is locked, then its processes hang."""
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.rig.put(*items("b"))
+    sink.rig.drain()
+    sink.database.close()
+    postgres.crash()
+    name = sink.url.partition("@/")[2].partition("?")[0]
+    with postgres.connect("postgres") as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        assert sink.turn() == "failed"
+        assert sink.state().failures == 1
+        assert troubled_sinks(sink.rig.client, sink.rig.clock()) == (1, 0)
+        assert sink.state().not_before_ms > sink.rig.clock()
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    sink.turns = sink.worker(connect=lambda *of, timeout_s: connect(*of, timeout_s=0.5))
+    sink.database = psycopg.connect(sink.url, autocommit=True)
+    with sink.database.transaction():
+        sink.database.execute("LOCK TABLE products IN EXCLUSIVE MODE")
+        assert sink.turn() == "rests"
+        sink.rig.clock.advance(LONGEST_REST_MS)
+        assert sink.turn() == "failed"
+    assert sink.state().failures == 2
+    sink.sinks.resume(NAME.name)
+    sink.settle()
+    assert sink.state().failures == 0
+    assert troubled_sinks(sink.rig.client, sink.rig.clock()) == (0, 0)
+    assert troubled_sinks(sink.rig.client, sink.rig.clock() + SILENT_MS + 1) == (1, 0), "nobody delivers"
+    sink.rig.put(*items("c"))
+    sink.rig.drain()
+    postgres.signal_backends(signal.SIGSTOP)
+    try:
+        assert sink.turn() == "delivered", "over another connection"
+    finally:
+        postgres.signal_backends(signal.SIGCONT)
+    sink.check()
+
+
+def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_version_can(sink: SinkRig) -> None:
+    """One does not fit the mapping, one has a character that jsonb cannot hold; the others go on."""
+    price = Mapping(items=(Column("price", ColumnType.NUMBER, ("data", "price")),))
+    sink.rig.put(*items("a", "b", "c"))
+    sink.rig.drain()
+    sink.add(price)
+    sink.settle()
+    sink.rig.put(
+        {"id": "a", "name": "A", "data": {"price": "cheap"}},
+        b'{"id": "b", "name": "B", "data": {"text": "\\u0000"}}',
+        {"id": "c", "name": "C", "data": {"price": "7.50"}},
+        b'{"id": "d", "name": "D", "data": {"price": 1e999}}',
+    )
+    sink.rig.drain()
+    sink.settle()
+    assert troubled_sinks(sink.rig.client, sink.rig.clock()) == (0, 3)
+    assert [found.wrong for found in verify(sink)] == [0, 0]
+    letters = {letter.id: letter.reason for letter in read_dead_letters(sink.rig.client, NAME)}
+    assert letters["a"] == "data.price cannot become the number column price: it is no number"
+    assert "unsupported Unicode escape sequence" in letters["b"]
+    assert sink.query("SELECT id, price::text FROM products") == [("c", "7.50")]
+    sink.rig.put({"id": "a", "name": "A", "data": {"price": 1}})
+    sink.rig.delete({"id": "b"}, {"id": "d"})
+    sink.rig.drain()
+    sink.settle()
+    assert [found.wrong for found in verify(sink)] == [0, 0]
+    assert read_dead_letters(sink.rig.client, NAME) == []
+    sink.check()
+
+
+def test_a_sink_with_too_many_dead_letters_stops_until_it_is_copied_anew(
+    sink: SinkRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sink_turns, "MOST_DEAD", 2)
+    sink.rig.put(*items("a", "b", "c"))
+    sink.rig.drain()
+    sink.add(Mapping(items=(Column("price", ColumnType.NUMBER, ("name",)),)))
+    assert sink.turn() == "failed"
+    before = sink.query("SELECT xmin::text, * FROM sluice_sinks")
+    sink.sinks.resume(NAME.name)
+    assert sink.turn() == "failed"
+    assert "3 entries cannot be delivered" in sink.state().error
+    assert sink.query("SELECT xmin::text, * FROM sluice_sinks") == before, "it did not go on"
+    sink.rig.delete({"id": "a"})
+    sink.rig.drain()
+    sink.sinks.remap(NAME.name, DEFAULT)
+    sink.settle()
+    assert read_dead_letters(sink.rig.client, NAME) == []
+    sink.check()
+
+
+def test_a_sink_that_is_not_exact_yet_is_looked_at_once_a_second(sink: SinkRig) -> None:
+    rung = list[SinkName]()
+    sweep = SinkSweep(sink.rig.client, rung.append, sink.turns.turn, clock=sink.rig.clock, stop=threading.Event())
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.rig.client.hset(sink.rig.keys().sink_state(NAME.name), "exact", 0)
+    sweep.once()
+    assert rung == []
+    sink.rig.clock.advance(INEXACT_MS)
+    sweep.once()
+    assert rung == [NAME]
+
+
+def test_the_lease_outlasts_a_call_of_the_destination(sink: SinkRig) -> None:
+    sink.add()
+    lease = SinkLease(sink.rig.client, sink.rig.settings, "one", NAME)
+    lease.hold()
+    assert sink.rig.client.pttl(sink.rig.keys().sink_lease(NAME.name)) > CALL_S * 1000
+
+
+def test_a_connection_is_kept_only_for_the_sink_as_it_is(sink: SinkRig) -> None:
+    opened = list[Any]()
+
+    def opens(*of: Any, **options: Any) -> Any:
+        opened.append(connect(*of, **options))
+        return opened[-1]
+
+    sink.turns = sink.worker(connect=opens)
+    sink.add()
+    sink.settle()
+    sink.settle()
+    assert len(opened) == 1
+    for _ in range(3):
+        sink.sinks.resync(NAME.name)
+        sink.settle()
+    assert len(opened) == 4
+    count = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sluice%%' AND datname = %s"
+    name = sink.database.info.dbname
+    wait_until(lambda: sink.query(count, name) == [(1,)], "the others are closed", timeout_s=5)
+
+
+def test_a_view_stops_the_switch_until_it_is_dropped_and_default_privileges_stay(sink: SinkRig) -> None:
+    """As the guide says."""
+    sink.database.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor")
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.database.execute("CREATE VIEW names AS SELECT name FROM products")
+    sink.sinks.resync(NAME.name)
+    assert sink.turn() == "failed"
+    assert "other objects depend on it" in sink.state().error
+    assert list(sink.rows()) == ["a"]
+    sink.database.execute("DROP VIEW names")
+    sink.sinks.resume(NAME.name)
+    sink.settle()
+    sink.check()
+    assert sink.query("SELECT has_table_privilege('pg_monitor', 'products', 'SELECT')") == [(True,)]
+
+
+def test_another_mapping_replaces_the_table_at_once_and_leaves_nothing_behind(sink: SinkRig) -> None:
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500)), data={"price": 3}))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.sinks.remap(NAME.name, Mapping(items=(Column("price", ColumnType.INTEGER, ("data", "price")),)))
+    assert sink.turn(budget_s=0) == "delivered"
+    assert sink.state().phase == "copying"
+    assert sink.query("SELECT count(name) FROM products") == [(2500,)], "the old table, as it was"
+    # The first worker is gone; what changes meanwhile is not missed.
+    sink.rig.delete({"id": "i0000"})
+    sink.rig.put({"id": "i2400", "name": "Changed"}, {"id": "new", "name": "New"})
+    sink.rig.drain()
+    sink.turns = sink.worker("two")
+    sink.settle()
+    sink.check()
+    assert sink.query("SELECT count(price) FROM products") == [(2498,)]
+    tables = sink.query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1")
+    assert tables == [("products",), ("products_variations",), ("sluice_sinks",)]
+
+
+def test_a_table_that_no_sink_made_is_left_alone(sink: SinkRig) -> None:
+    sink.database.execute("CREATE TABLE products (mine int)")
+    sink.add()
+    assert sink.turn() == "failed"
+    assert "no sink made" in sink.state().error
+    sink.sinks.remove(NAME.name)
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add(take_over=True)
+    sink.settle()
+    sink.check()
+
+
+@pytest.mark.parametrize("table", ["products", "products_variations", "products__next", "products_variations__next"])
+@pytest.mark.parametrize("mode", [Variations.TABLE, Variations.NONE])
+def test_no_table_of_other_people_is_dropped(sink: SinkRig, table: str, mode: Variations) -> None:
+    """Not by a new sink, nor by one whose earlier mapping did not need the name."""
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.database.execute(f"CREATE TABLE {table} (mine int)")
+    sink.add(Mapping(mode=mode))
+    assert sink.turn() == "failed"
+    assert f"a table {table} already, which no sink made" in sink.state().error
+    sink.database.execute(f"DROP TABLE {table}")
+    sink.sinks.resume(NAME.name)
+    sink.settle()
+    if mode is Variations.NONE and table != "products":
+        sink.database.execute(f"CREATE TABLE {table} (mine int)")
+        sink.sinks.remap(NAME.name, DEFAULT)
+        assert sink.turn() == "failed"
+        assert f"a table {table} already" in sink.state().error
+        assert sink.query(f"SELECT mine FROM {table}") == []
+
+
+def test_a_table_made_while_a_copy_is_switched_is_not_dropped(sink: SinkRig) -> None:
+    """The check at the beginning of a turn could not see it."""
+    added = sink.add(Mapping(mode=Variations.NONE))
+    sink.settle()
+    late = connect(replace(added, mapping=DEFAULT), ACME, timeout_s=5)
+    live = late.take_over("late").live
+    assert live is not None
+    late.start_next(replace(live, version="other", cursor=""))
+    sink.database.execute("CREATE TABLE products_variations (mine int)")
+    with pytest.raises(DestinationAway, match="products_variations"):
+        late.switch(replace(live, version="other", cursor=""))
+    assert sink.query("SELECT mine FROM products_variations") == []
+    late.close()
+
+
+def test_a_late_writer_does_not_drop_the_next_copy(sink: SinkRig) -> None:
+    late = connect(sink.add(), ACME, timeout_s=5)
+    sink.settle()
+    late.take_over("late")
+    sink.sinks.resync(NAME.name)
+    assert sink.turn(budget_s=0) == "delivered"
+    with pytest.raises(Superseded):
+        late.drop_next()
+    sink.settle()
+    sink.check()
+    late.close()
+
+
+@pytest.mark.parametrize("mode", [Variations.NESTED, Variations.FLAT])
+def test_variations_follow_their_items_and_items_their_variations(sink: SinkRig, mode: Variations) -> None:
+    sink.rig.put(*items("a", "b"))
+    sink.rig.put(*variations("a", "v1", "v2"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add(Mapping(mode=mode))
+    sink.settle()
+    sink.rig.put({"id": "v2", "item_id": "b"}, kind=Kind.VARIATIONS)
+    sink.rig.put({"id": "b", "name": "Other"})
+    sink.rig.put(*variations("a", "v3"), kind=Kind.VARIATIONS)
+    sink.rig.delete({"id": "v1"}, kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.settle()
+    sink.check()
+    if mode is Variations.NESTED:
+        found = sink.query("SELECT id, jsonb_path_query_array(variations, '$[*].id') FROM products ORDER BY id")
+        assert found == [("a", ["v3"]), ("b", ["v2"])]
+    else:
+        found = sink.query("SELECT id, item->>'name' FROM products_variations ORDER BY id")
+        assert found == [("v2", "Other"), ("v3", "Item a")]
+
+
+def test_a_verification_finds_and_mends_what_somebody_changed(sink: SinkRig) -> None:
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(1200))))
+    sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
+    sink.rig.put(b'{"id": "dead", "name": "\\u0000 A"}')
+    last = sink.rig.put(b'{"id": "i0002", "name": "B", "data": {"price": 1.50}}')
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    assert [found.wrong for found in verify(sink)] == [0, 0]
+    sink.database.execute("UPDATE products SET body = body || '{\"name\": \"Mine\"}' WHERE id = 'i0500'")
+    sink.database.execute("UPDATE products SET name = 'Mine' WHERE id = 'i1199'")
+    sink.database.execute("DELETE FROM products WHERE id = 'i0700'")
+    sink.database.execute("INSERT INTO products SELECT 'zzz', body, updated_at, name FROM products LIMIT 1")
+    sink.database.execute("DELETE FROM products_variations")
+    for repair in (False, True):
+        of_items, of_variations = verify(sink, repair=repair)
+        assert (of_items.stale, of_items.missing, of_items.extra) == (["i0500", "i1199"], ["i0700"], ["zzz"])
+        assert (of_items.compared, of_items.task_id) == (1201, last)
+        assert of_variations.missing == ["v1"]
+    assert [found.wrong for found in verify(sink)] == [0, 0]
+    assert set(sink.catalogue()) - set(sink.rows()) == {"dead"}
+
+
+def test_a_verification_leaves_what_was_a_dead_letter_a_moment_ago(sink: SinkRig) -> None:
+    sink.rig.put({"id": "a", "name": "A"})
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    assert [found.wrong for found in verify(sink, repair=True, dead=[(Kind.ITEMS, "a")])] == [0, 0]
+    sink.check()
+
+
+def test_a_verification_compares_nothing_with_another_mapping(sink: SinkRig) -> None:
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.sinks.remap(NAME.name, Mapping(items=(Column("price", ColumnType.INTEGER, ("data", "price")),)))
+    with pytest.raises(NotSettled, match="products is being copied anew"):
+        verify(sink, repair=True)
+    sink.check()
+
+
+def verify(
+    sink: SinkRig, *, repair: bool = False, dead: Sequence[tuple[Kind, str]] | None = None
+) -> list[KindVerified]:
+    added = sink.sinks.get(NAME.name)
+    if dead is None:
+        dead = [(letter.kind, letter.id) for letter in read_dead_letters(sink.rig.client, NAME)]
+    destination = connect(added, ACME, timeout_s=5)
+    try:
+        return list(Verification(sink.rig.client, ACME, added, destination, dead=dead, settled_s=2).run(repair=repair))
+    finally:
+        destination.close()

@@ -1,0 +1,69 @@
+"""Operators change the sinks of a catalog at the same time, and no change is lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared import keys
+from shared.codec import encode_json
+from shared.sinks import sinks as module
+from shared.sinks.mapping import DEFAULT
+from shared.sinks.sinks import BadSink, Sinks, all_sinks
+from tests.support.rig import ACME, Rig
+
+URL = "postgresql://db/shop"
+
+
+@pytest.fixture
+def sinks(rig: Rig) -> Sinks:
+    made = Sinks(rig.client, ACME)
+    made.add("products", URL, section="Products", mapping=DEFAULT, now_ms=0)
+    return made
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, what: Any, *, call: int) -> None:
+    """Do something just before one of the calls of the store."""
+    real, calls = module.run, list[int]()
+
+    def run(*of: Any) -> Any:
+        calls.append(1)
+        if len(calls) == call:
+            what()
+        return real(*of)
+
+    monkeypatch.setattr(module, "run", run)
+
+
+def test_two_changes_at_once_are_both_kept(sinks: Sinks, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sinks.get("products")
+    paused = encode_json(replace(before, paused=True))
+    meanwhile(monkeypatch, lambda: rig.client.hset(rig.keys().sinks, "products", paused), call=2)
+    sinks.resync("products")
+    assert sinks.get("products") == replace(before, paused=True, resyncs=1)
+
+
+def test_a_sink_removed_meanwhile_does_not_come_back(sinks: Sinks, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    meanwhile(monkeypatch, lambda: rig.client.hdel(rig.keys().sinks, "products"), call=2)
+    with pytest.raises(BadSink, match="no sink 'products'"):
+        sinks.pause("products")
+    assert sinks.all() == []
+
+
+def test_a_mapping_that_is_given_again_means_a_new_copy(sinks: Sinks) -> None:
+    before = sinks.get("products").version
+    sinks.remap("products", DEFAULT)
+    assert sinks.get("products").version != before
+
+
+def test_a_sink_that_is_added_while_the_last_other_is_removed_is_found(
+    sinks: Sinks, rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = encode_json(replace(sinks.get("products"), name="other"))
+    meanwhile(monkeypatch, lambda: rig.client.hset(rig.keys().sinks, "other", other), call=3)
+    sinks.remove("products")
+    assert [name.name for name, _ in all_sinks(rig.client)] == ["other"]
+    sinks.remove("other")
+    assert rig.client.zcard(keys.SINKS) == 0

@@ -1,0 +1,83 @@
+"""Sinks put together by hand: a rig's catalogue, a real database, and a comparison of the two."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+
+from shared.model import Kind
+from shared.sinks.mapping import DEFAULT, Mapping
+from shared.sinks.sink_lease import SinkState, read_state
+from shared.sinks.sinks import Sink, SinkName, Sinks
+from tests.support.rig import ACME, Rig
+from workers.sinks.sink_turns import SinkTurns
+
+NAME = SinkName(ACME, "products")
+
+
+class SinkRig:
+    """One sink of a rig's catalogue."""
+
+    def __init__(self, rig: Rig, url: str) -> None:
+        self.rig = rig
+        self.url = url
+        self.sinks = Sinks(rig.client, ACME)
+        self.turns = self.worker()
+        self.database = psycopg.connect(url, autocommit=True)
+
+    def worker(self, holder: str = "one", **options: Any) -> SinkTurns:
+        """A worker of its own, with connections of its own."""
+        return SinkTurns(self.rig.client, self.rig.settings, holder, clock=self.rig.clock, **options)
+
+    def add(self, mapping: Mapping = DEFAULT, **options: Any) -> Sink:
+        return self.sinks.add(
+            NAME.name, self.url, section="Products", mapping=mapping, now_ms=self.rig.clock(), **options
+        )
+
+    def turn(self, **options: Any) -> str:
+        return self.turns.turn(NAME, **options)
+
+    def settle(self) -> None:
+        """Take turns until the table is as the catalogue."""
+        for _ in range(10):
+            assert self.turn() == "delivered", self.state()
+            if self.state().phase == "live":
+                return
+        raise AssertionError(self.state())
+
+    def state(self) -> SinkState:
+        return read_state(self.rig.client, NAME)
+
+    def position(self) -> tuple[int, bool]:
+        """The task that the live table is at, and whether it is just that."""
+        row = self.query("SELECT task_id, exact FROM sluice_sinks WHERE name = 'products' AND copy = 'live'")
+        return row[0] if row else (0, True)
+
+    def query(self, statement: str, *values: Any) -> list[Any]:
+        return self.database.execute(statement, values or None).fetchall()  # type: ignore[arg-type]
+
+    def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
+        """The live table: bodies by id."""
+        table = "products" if kind is Kind.ITEMS else "products_variations"
+        return dict(self.query(f"SELECT id, body FROM {table} ORDER BY id"))
+
+    def catalogue(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
+        return {entry_id: json.loads(body) for entry_id, body in self.rig.bodies(kind).items()}
+
+    def check(self) -> None:
+        """The table is the catalogue, entry for entry."""
+        for kind in (Kind.ITEMS, Kind.VARIATIONS):
+            assert self.rows(kind) == self.catalogue(kind)
+        assert self.position()[1]
+
+    def close(self) -> None:
+        self.turns.close()
+        self.database.close()
+
+
+def fsync(rig: Rig) -> Rig:
+    """A rig whose store loses nothing, by its settings."""
+    return replace(rig, settings=replace(rig.settings, durability="fsync"))

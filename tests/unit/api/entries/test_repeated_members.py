@@ -1,0 +1,97 @@
+"""A member that an entry has twice is found, in whatever company and spelling, by either engine."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from api.entries.fast_decoder import FastPath
+from api.entries.repeated_members import REPEATED
+from api.entries.rules import rules_for
+from shared.model import Kind, OnMissing, Operation
+from tests.unit.api.entries.test_fast_decoder import FAST, ITEM_PUT
+
+RULES = rules_for(Kind.ITEMS, Operation.PUT, OnMissing.FAIL)
+
+_NAMES = ["price", "größe", "url", "id", "a b", "x:y", "active"]
+_VALUES = st.one_of(
+    st.integers(), st.text(max_size=5), st.sampled_from(["price", "id", "data", "größe"]),
+    st.dictionaries(st.sampled_from(_NAMES), st.integers(), max_size=3), st.none(),
+)  # fmt: skip
+
+
+def _value(name: str, drawn: Any) -> Any:
+    return {"url": "u", "active": True}.get(name, drawn)
+
+
+@st.composite
+def _written(draw: st.DrawFn) -> tuple[str, bool]:
+    """Draw an entry as text, and whether a member comes twice."""
+    separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : "), ("\n,", "\t:\r")]))
+    ascii_only = draw(st.booleans())
+
+    def string(text: str) -> str:
+        written = json.dumps(text, ensure_ascii=ascii_only)
+        if draw(st.integers(0, 9)) == 0 and text and ord(text[0]) < 0x10000:
+            written = f'"\\u{ord(text[0]):04x}' + json.dumps(text[1:], ensure_ascii=ascii_only)[1:]
+        return written
+
+    def written(pairs: list[tuple[str, str]]) -> str:
+        return "{" + separators[0].join(f"{string(name)}{separators[1]}{value}" for name, value in pairs) + "}"
+
+    names = draw(st.lists(st.sampled_from(_NAMES), max_size=6, unique=draw(st.integers(0, 3)) > 0))
+    inside = [(name, json.dumps(_value(name, draw(_VALUES)), separators=separators)) for name in names]
+    top = [("id", '"a"'), ("name", '"A"'), ("data", written(inside))]
+    if draw(st.booleans()):
+        top.append(("suggested_score", "1"))
+    if draw(st.integers(0, 5)) == 0:
+        top.append(draw(st.sampled_from(top)))
+    top = draw(st.permutations(top))
+    seen = [name for name, _ in top]
+    return written(top), len(set(names)) < len(names) or len(set(seen)) < len(seen)
+
+
+@given(st.lists(_written(), min_size=1, max_size=12), st.integers(1, 5))
+@settings(deadline=None, max_examples=400)
+def test_those_with_a_member_twice_are_refused_and_no_others(drawn: list[tuple[str, bool]], times: int) -> None:
+    """Whatever the entries beside them are like, and those that were read before."""
+    drawn = drawn * times
+    entries = [Raw(text.encode()) for text, _ in drawn]
+    checked = RULES.check(entries, "items")
+    assert [i in checked.problems for i in range(len(entries))] == [repeated for _, repeated in drawn]
+    assert all(REPEATED in problem.msg for found in checked.problems.values() for problem in found)
+    assert [FAST[ITEM_PUT].accept(raw) for raw in entries] == [not repeated for _, repeated in drawn]
+
+
+@pytest.mark.parametrize(
+    ("entry", "loc"),
+    [
+        ('{"id": "a", "name": "A", "id": "b"}', "items[0].id"),
+        ('{"id": "a", "name": "A", "data": {"t:add": [1]}, "data": {}}', "items[0].data"),
+        ('{"id": "a", "name": "A", "data": {"x": 1, "\\u0078": 2}}', "items[0].data.x"),
+        ('{"id": "a", "name": "A", "data": {"x": "' + "y" * 600_000 + '"}, "data": {}}', "items[0].data"),
+    ],
+)
+def test_it_is_said_which(entry: str, loc: str) -> None:
+    checked = RULES.check([Raw(entry.encode())], "items")
+    assert [problem.loc for problem in checked.problems[0]] == [loc]
+
+
+def test_usual_batches_need_no_closer_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some entries lack a member that others have."""
+    path = FAST[ITEM_PUT]
+    monkeypatch.setattr(FastPath, "_read_loosely", lambda *_: pytest.fail("they were read one by one"))
+    for separators in ((",", ":"), (", ", ": ")):
+        entries = []
+        for number in range(200):
+            data = {"url": "https://shop.example/ü", "price": 1.5, "facets": {"Größe": ["M"]}, "deep": {"x": [number]}}
+            for name in list(data)[: number % 3]:
+                del data[name]
+            entry = {"id": str(number), "name": "Schuh", "data": data}
+            entries.append(Raw(json.dumps(entry, separators=separators).encode()))
+        assert path.read(entries).doubtful == set()

@@ -1,0 +1,154 @@
+"""Ringing: a dead broker never delays or fails the caller."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from kombu import Connection
+
+from shared import doorbell
+from shared.doorbell import Doorbell, broker_url_for, doorbell_app
+from shared.waiting import wait_until
+
+#: Far less than any time-out of a broker.
+AT_ONCE_S = 0.5
+
+
+@pytest.fixture
+def mute_port() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def _bell(url: str) -> Doorbell:
+    return Doorbell(doorbell_app(url), url)
+
+
+def _ring_times(bell: Doorbell, rings: int) -> float:
+    before = time.monotonic()
+    for number in range(rings):
+        bell.ring(f"catalog-{number}")
+    return time.monotonic() - before
+
+
+@pytest.mark.parametrize("transport", ["redis", "amqp"])
+def test_a_mute_broker_does_not_delay_the_caller(mute_port: int, transport: str) -> None:
+    assert _ring_times(_bell(f"{transport}://127.0.0.1:{mute_port}//"), 1000) < AT_ONCE_S
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/1", "nonsense://nowhere"])
+def test_what_a_ring_needs_is_imported_before_there_is_one(url: str) -> None:
+    """The first one would be late by as long as that takes.  An address that is wrong shows when it rings."""
+    make = f"from shared.doorbell import Doorbell, doorbell_app; Doorbell(doorbell_app({url!r}), {url!r})"
+    code = f"{make}; import sys; print('celery.app.amqp' in sys.modules, 'kombu.transport.redis' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.split() == ["True", str(url.startswith("redis"))]
+
+
+def test_a_dead_broker_does_not_delay_the_caller() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert _ring_times(_bell(f"redis://127.0.0.1:{port}/1"), 1000) < AT_ONCE_S
+
+
+def test_after_a_failure_the_broker_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rings are dropped meanwhile, and the sweep finds the work; afterwards the broker is tried again."""
+    bell, tried = _bell("redis://127.0.0.1:1/1"), []
+
+    def fail() -> None:
+        tried.append(time.monotonic())
+        raise OSError("nobody there")
+
+    monkeypatch.setattr(bell, "_connect", fail)
+    monkeypatch.setattr(doorbell, "BREAK_S", 0.3)
+    for _ in range(100):
+        bell.ring("acme")
+    wait_until(lambda: tried and bell._rings.empty(), "all rings are taken", timeout_s=5, every_s=0.01)
+    assert len(tried) == 1
+    wait_until(lambda: bell.ring("acme") or len(tried) > 1, "another try", timeout_s=5, every_s=0.01)
+    assert tried[1] - tried[0] >= 0.3
+
+
+def test_nobody_is_rung_for_where_that_is_needless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker is awake: the broker is not even asked."""
+    url, asked, tried = "redis://127.0.0.1:1/1", [], []
+    bell = Doorbell(doorbell_app(url), url, needless=lambda: not asked.append(1))
+    monkeypatch.setattr(bell, "_connect", lambda: tried.append(1))
+    for _ in range(5):
+        bell.ring("acme")
+    wait_until(lambda: asked and bell._rings.empty(), "all rings are looked at", timeout_s=5, every_s=0.01)
+    assert tried == []
+
+
+def test_one_look_answers_for_all_rings_that_waited() -> None:
+    """A worker came back: what was to be rung for meanwhile is not worth a question each."""
+    asked, gate = [], threading.Event()
+
+    def needless() -> bool:
+        asked.append(1)
+        return gate.wait(5)
+
+    bell = Doorbell(doorbell_app("memory://"), "memory://", needless=needless)
+    bell.ring("acme")
+    wait_until(lambda: asked, "the first is asked for", timeout_s=5, every_s=0.01)
+    for _ in range(1000):
+        bell.ring("acme")
+    gate.set()
+    wait_until(bell._rings.empty, "all rings are taken", timeout_s=5, every_s=0.01)
+    # Those that came after the first had been asked for share the second.
+    assert len(asked) <= 2
+
+
+def test_rings_that_no_worker_takes_do_not_pile_up_in_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doorbell, "ENOUGH_RINGS", 10)
+    monkeypatch.setattr(doorbell, "BREAK_S", 0.3)
+    bell = _bell("memory://")
+    queue = bell._app.amqp.queues[doorbell.QUEUE].bind(Connection("memory://").default_channel)
+    queue.declare()
+    queue.purge()
+    for _ in range(1000):
+        bell.ring("acme")
+    wait_until(bell._rings.empty, "all rings are taken", timeout_s=5, every_s=0.01)
+    assert queue.queue_declare().message_count == 10
+    queue.purge()
+    wait_until(
+        lambda: bell.ring("acme") or queue.queue_declare().message_count, "it rings again", timeout_s=5, every_s=0.01
+    )
+
+
+def test_rings_that_nobody_takes_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doorbell, "WAITING_RINGS", 10)
+    bell = _bell("redis://127.0.0.1:1/1")
+    monkeypatch.setattr(bell, "_run", lambda: None)
+    for _ in range(100):
+        bell.ring("acme")
+    assert bell._rings.qsize() == 10
+
+
+def test_a_mute_broker_is_not_reachable_and_says_so_in_time(mute_port: int) -> None:
+    before = time.monotonic()
+    assert not _bell(f"redis://127.0.0.1:{mute_port}/1").reachable()
+    assert time.monotonic() - before < 4 * doorbell.BROKER_TIMEOUT_S
+
+
+@pytest.mark.parametrize(
+    ("store", "broker"),
+    [
+        ("redis://localhost", "redis://localhost/1"),
+        ("redis://localhost:6379/0", "redis://localhost:6379/1"),
+        ("redis://user:pass%2Fword@host:7000/3", "redis://user:pass%2Fword@host:7000/4"),
+        ("rediss://host/0?ssl_cert_reqs=none", "rediss://host/1?ssl_cert_reqs=none"),
+        ("unix:///run/s.sock", "redis+socket:///run/s.sock?virtual_host=1"),
+        ("unix:///run/s.sock?db=2", "redis+socket:///run/s.sock?virtual_host=3"),
+    ],
+)
+def test_the_broker_lies_beside_the_store(store: str, broker: str) -> None:
+    """The same server, another logical database."""
+    assert broker_url_for(store) == broker

@@ -1,0 +1,1 @@
+"""Compute what a batch changes; pure: no store, no clock."""

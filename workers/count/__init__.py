@@ -1,0 +1,1 @@
+"""Count the fields of the stored items, in the background."""

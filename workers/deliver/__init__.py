@@ -1,0 +1,1 @@
+"""Deliver the outbox: e-mails and webhooks."""

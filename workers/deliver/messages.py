@@ -1,0 +1,133 @@
+"""Write the messages about ended tasks: webhook bodies and e-mails.  Pure.
+
+Webhooks are signed according to https://www.standardwebhooks.com.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from typing import Any
+
+from shared.clock import iso
+from shared.codec import encode_json
+from shared.errors import BadSetting
+from shared.model import Status
+from shared.outbox.outbox import Trouble
+from shared.outbox.webhooks import SECRET_PREFIX, Webhook
+from shared.tasks.records import Task
+
+
+def message_id(catalog_key: str, task: Task) -> str:
+    """Return the message id of a task: the same for every delivery, and unique to the task."""
+    # With the time, since a store that was emptied assigns the same ids again.
+    said = f"{catalog_key} {task.id} {task.submitted_ms}"
+    return "msg_" + hashlib.sha256(said.encode()).hexdigest()[:32]
+
+
+def webhook_body(catalog_key: str, task: Task) -> bytes:
+    """Write the body of a webhook."""
+    batch = task.batch
+    data: dict[str, Any] = {
+        "key": catalog_key,
+        "task_id": task.id,
+        "status": task.status,
+        "task_status_path": f"/v1/tasks/{task.id}?key={catalog_key}",
+        "kind": batch.kind,
+        "operation": batch.operation,
+        "section": batch.section or None,
+        "entries_total": task.entries_total,
+        "entries_applied": task.entries_done,
+        **{name: count for name, count in task.counts.items() if count},
+    }
+    if task.status is Status.FAILED:
+        data["error"] = {"message": task.error}
+    return encode_json({"type": f"task.{task.status.lower()}", "timestamp": iso(task.updated_ms), "data": data})
+
+
+def ping_id(catalog_key: str, webhook_id: str, now_ms: int) -> str:
+    """Return the message id of a ping."""
+    return "msg_" + hashlib.sha256(f"{catalog_key} {webhook_id} ping {now_ms}".encode()).hexdigest()[:32]
+
+
+def ping_body(catalog_key: str, now_ms: int) -> bytes:
+    """Write the body of a ping."""
+    return encode_json({"type": "webhook.ping", "timestamp": iso(now_ms), "data": {"key": catalog_key}})
+
+
+def webhook_headers(name: str, body: bytes, *secrets: str, now_s: int) -> dict[str, str]:
+    """Build the headers of a webhook, with a signature for each secret."""
+    content = f"{name}.{now_s}.".encode() + body
+    keys = [base64.b64decode(secret.removeprefix(SECRET_PREFIX)) for secret in secrets]
+    signatures = [base64.b64encode(hmac.digest(key, content, "sha256")).decode() for key in keys]
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "Sluice",
+        "webhook-id": name,
+        "webhook-timestamp": str(now_s),
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+    }
+
+
+def parse_sender(text: str) -> Address:
+    """Read SLUICE_MAIL_FROM, ``noreply@shop.example`` or ``Shop <noreply@shop.example>``.  Raises BadSetting."""
+    name, address = parseaddr(text)
+    try:
+        return _address(address, name)
+    except (MessageError, ValueError) as problem:
+        raise BadSetting(f"SLUICE_MAIL_FROM={text!r}: not an address, nor a name with an <address>") from problem
+
+
+def _address(text: str, name: str = "") -> Address:
+    """Read an address; an internationalized domain is converted to ASCII."""
+    user, _, domain = text.rpartition("@")
+    return Address(name, addr_spec=f"{user}@{domain if domain.isascii() else domain.encode('idna').decode()}")
+
+
+def failure_mail(catalog_key: str, task: Task, *, sender: str, recipients: Sequence[str]) -> EmailMessage:
+    """Write the e-mail about a failed task.  Raises ValueError if an address is invalid."""
+    batch = task.batch
+    mail = _mail(sender, recipients, f"Task {task.id} of {catalog_key} failed", task.updated_ms)
+    mail["Message-ID"] = f"<{message_id(catalog_key, task)}@{parse_sender(sender).domain}>"
+    where = f" in section {batch.section}" if batch.section else ""
+    mail.set_content(
+        f"Task {task.id} of the catalogue {catalog_key} failed at {iso(task.updated_ms)}.\n\n"
+        f"{task.error}\n\n"
+        f"It was to {batch.operation} {batch.entries} {batch.noun}{where}, "
+        f"and was submitted at {iso(task.submitted_ms)}.\n"
+        f"Details: GET /v1/tasks/{task.id}?key={catalog_key}\n"
+    )
+    return mail
+
+
+def given_up_mail(catalog_key: str, webhook: Webhook, trouble: Trouble, *, sender: str, now_ms: int) -> EmailMessage:
+    """Write the e-mail about a webhook that is given up.  Raises ValueError if an address is invalid."""
+    mail = _mail(sender, webhook.notification_emails, f"A webhook of {catalog_key} is given up", now_ms)
+    mail.set_content(
+        f"The webhook {webhook.id} of the catalogue {catalog_key} is given up.\n"
+        f"Nothing more is sent to {webhook.url}\n\n"
+        f"It has only failed since {iso(trouble.since_ms)}, {trouble.failures} times.\n"
+        f"The last time: {trouble.reason}\n\n"
+        f'Begin again: PATCH /v1/webhooks/{webhook.id}?key={catalog_key} with {{"paused": false}}\n'
+        f"Send what was missed: POST /v1/webhooks/{webhook.id}/resend?key={catalog_key} "
+        f'with {{"since": "{iso(trouble.since_ms)}"}}\n'
+    )
+    return mail
+
+
+def _mail(sender: str, recipients: Sequence[str], subject: str, at_ms: int) -> EmailMessage:
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = parse_sender(sender)
+    mail["To"] = [_address(recipient) for recipient in recipients]
+    mail["Subject"] = subject
+    mail["Date"] = format_datetime(datetime.fromtimestamp(at_ms / 1000, UTC))
+    mail["Auto-Submitted"] = "auto-generated"
+    return mail

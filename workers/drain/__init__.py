@@ -1,0 +1,1 @@
+"""Drain partitions: take the lease, apply tasks from the head, commit, give the lease back."""

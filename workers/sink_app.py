@@ -1,0 +1,68 @@
+"""Create the Celery app of the sink workers: ``celery -A workers.sink_app:celery worker --pool threads``.
+
+A queue and processes of their own: a dead destination delays neither ingestion nor, as it holds one thread at most, the
+other sinks.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import Any
+
+from celery import Celery, bootsteps
+
+from shared.clock import now_ms
+from shared.doorbell import broker_url_for
+from shared.errors import Misconfigured
+from shared.settings import Settings
+from shared.sinks.sinks import SinkName
+from shared.store.client import connect
+from shared.telemetry.logs import configure_logs
+from workers.celery_settings import celery_settings
+from workers.sinks.sink_sweep import SinkSweep
+from workers.sinks.sink_turns import TURN_S, SinkTurns
+
+#: Name of the job; its arguments are the catalog key and the name of the sink.
+DELIVER_JOB = "sinks.deliver"
+#: The Celery queue of its jobs.
+QUEUE = "sinks"
+
+
+def create_celery(settings: Settings) -> Celery:
+    """Create a sink worker with its job, its sweep and their dependencies."""
+    if settings.redis_url is None:
+        raise Misconfigured("SLUICE_REDIS_URL is not set; `make up` starts a server of its own and sets it")
+    configure_logs(settings.log_level)
+    broker_url = settings.broker_url or broker_url_for(settings.redis_url)
+    celery = Celery("sluice-sinks", broker=broker_url)
+    celery.conf.update(celery_settings(broker_url, queue=QUEUE, job=DELIVER_JOB))
+    stop, client = threading.Event(), connect(settings.redis_url)
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    turns = SinkTurns(client, settings, holder, clock=now_ms, stopping=stop.is_set)
+
+    @celery.task(name=DELIVER_JOB, queue=QUEUE, ignore_result=True, acks_late=False)
+    def deliver(catalog_key: str, name: str) -> str:
+        """Deliver to one sink for a while."""
+        return turns.turn(SinkName(catalog_key, name))
+
+    def send(name: SinkName) -> None:
+        celery.send_task(DELIVER_JOB, args=tuple(name), queue=QUEUE, retry=False, ignore_result=True)
+
+    class SinkSweepStep(bootsteps.StartStopStep):
+        """Runs the sweep while the worker runs."""
+
+        def start(self, parent: Any) -> None:
+            self.sweep = SinkSweep(client, send, turns.turn, clock=now_ms, stop=stop)
+            self.sweep.start()
+
+        def stop(self, parent: Any) -> None:
+            self.sweep.stop(timeout_s=TURN_S)
+            turns.close()
+
+    celery.steps["worker"].add(SinkSweepStep)
+    return celery
+
+
+celery = create_celery(Settings.from_env(os.environ))

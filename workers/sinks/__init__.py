@@ -1,0 +1,1 @@
+"""Deliver catalogs to their sinks."""

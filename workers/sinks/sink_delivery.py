@@ -1,0 +1,180 @@
+"""Bring a sink's copy of a catalogue up to date: deliver changes, or copy everything anew beside it and switch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from shared.catalog import places
+from shared.catalog.pages import StoredEntry
+from shared.catalog.reader import Catalog
+from shared.codec import encode_json
+from shared.model import Kind
+from shared.sinks.destination import Copy, CopyChange, DeadLetter, Destination, Mark, Which
+from shared.sinks.mapping import Document, Unmappable, document
+from shared.sinks.sinks import Sink, SinkName
+from workers.sinks.gathering import MOST_BYTES, PART_ENTRIES, Gatherer, HistoryLost
+
+log = structlog.get_logger()
+
+#: Entries of one delivery while everything is copied.
+COPY_ENTRIES = 2_000
+
+
+class CopyCursor(msgspec.Struct, array_like=True, frozen=True):
+    """Where the reading of the whole catalogue goes on."""
+
+    #: Index of the kind.
+    kind: int = 0
+    #: The last id of that kind, None if none was read.
+    after: str | None = None
+
+
+_decode = msgspec.json.Decoder(CopyCursor).decode
+
+
+class Record(Protocol):
+    """Is told of each delivery that has taken effect; raises if another owns the sink now."""
+
+    def __call__(
+        self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter]
+    ) -> None: ...
+
+
+class SinkDelivery:
+    """One owner's work on one sink."""
+
+    def __init__(
+        self,
+        name: SinkName,
+        sink: Sink,
+        destination: Destination,
+        catalog: Catalog,
+        gatherer: Gatherer,
+        *,
+        hold: Callable[[], None],
+        record: Record,
+    ) -> None:
+        self._name = name
+        self._sink = sink
+        self._destination = destination
+        self._catalog = catalog
+        self._gatherer = gatherer
+        self._hold = hold
+        self._record = record
+
+    def run(self, owner: str, until: float) -> None:
+        """Deliver until nothing is left, or ``until`` (monotonic, seconds) has passed.
+
+        Raises what `Destination` and ``hold`` raise, and StoreUnavailable.
+        """
+        # To connect may have taken long.
+        self._hold()
+        live, made = self._destination.take_over(owner)
+        version = self._sink.version
+        try:
+            if made is not None and made.version == version:
+                self._copy(made, until)
+            elif live is not None and live.version == version:
+                if made is not None:
+                    self._destination.drop_next()
+                self._follow(live, until)
+            else:
+                self._copy(self._start(), until)
+        except HistoryLost as lost:
+            log.warning(
+                "copying anew", action="deliver", catalog_key=self._name.catalog_key, sink=self._name.name,
+                reason=str(lost),
+            )  # fmt: skip
+            self._record("behind", self._start(), (), ())
+
+    def _follow(self, live: Copy, until: float) -> None:
+        self._record("live", live, (), ())
+        for gathered in self._gatherer.gather(live.mark, self._hold):
+            live = self._deliver(Which.LIVE, live, live.at(gathered.mark), gathered.entries)
+            if time.monotonic() >= until:
+                return
+
+    def _start(self) -> Copy:
+        copy = Copy(self._gatherer.now(), self._sink.version, encode_json(CopyCursor()).decode())
+        self._destination.start_next(copy)
+        return copy
+
+    def _copy(self, copy: Copy, until: float) -> None:
+        """Go on with the next copy: first every entry, then what has changed meanwhile; then make it the live one."""
+        while copy.cursor:
+            copy = self._copy_part(copy)
+            if time.monotonic() >= until:
+                return
+        for gathered in self._gatherer.gather(copy.mark, self._hold):
+            copy = self._deliver(Which.NEXT, copy, copy.at(gathered.mark), gathered.entries)
+            # One that is not full has caught up, even if it cannot be exact while so much is written.
+            if copy.mark.exact or not gathered.full:
+                break
+            if time.monotonic() >= until:
+                return
+        else:
+            if not copy.mark.exact:
+                return
+        self._destination.switch(copy)
+        self._record("live", copy, (), ())
+
+    def _copy_part(self, copy: Copy) -> Copy:
+        kinds, at = self._sink.mapping.kinds, _decode(copy.cursor)
+        kind = kinds[at.kind]
+        entries, whole = self._read(kind, at.after)
+        reach = max(copy.mark.reach, self._gatherer.reach(copy.mark.position.mark))
+        cursor = CopyCursor(at.kind, entries[-1].id if entries else at.after)
+        if whole:
+            cursor = CopyCursor(at.kind + 1)
+        text = "" if cursor.kind == len(kinds) else encode_json(cursor).decode()
+        after = Copy(Mark(copy.mark.position, reach), copy.version, text)
+        return self._deliver(Which.NEXT, copy, after, {kind: {entry.id: entry for entry in entries}})
+
+    def _read(self, kind: Kind, after: str | None) -> tuple[list[StoredEntry], bool]:
+        """Read the next entries of a kind; whether these are the last comes beside them."""
+        entries, size = list[StoredEntry](), 0
+        place = b"" if after is None else places.behind(after)
+        while len(entries) < COPY_ENTRIES and size < MOST_BYTES:
+            self._hold()
+            page = self._catalog.page_from(kind, self._sink.section, place, size=PART_ENTRIES)
+            entries += page.entries
+            size += sum(len(entry.body) for entry in page.entries)
+            if page.next_place is None:
+                return entries, True
+            place = page.next_place
+        return entries, False
+
+    def _deliver(
+        self, which: Which, before: Copy, after: Copy, entries: dict[Kind, dict[str, StoredEntry | None]]
+    ) -> Copy:
+        documents, gone, dead = mapped(self._sink, entries)
+        dead += self._destination.deliver(CopyChange(which, before, after, documents, gone))
+        self._record(
+            "live" if which is Which.LIVE else "copying", after,
+            [(kind, entry_id) for kind, some in entries.items() for entry_id in some], dead,
+        )  # fmt: skip
+        return after
+
+
+def mapped(
+    sink: Sink, entries: dict[Kind, dict[str, StoredEntry | None]]
+) -> tuple[dict[Kind, list[Document]], dict[Kind, list[str]], list[DeadLetter]]:
+    """Map entries to documents; returns these, the ids without one, and the entries that cannot be mapped."""
+    documents: dict[Kind, list[Document]] = {kind: [] for kind in entries}
+    gone: dict[Kind, list[str]] = {kind: [] for kind in entries}
+    dead = []
+    for kind, some in entries.items():
+        for entry_id, entry in some.items():
+            if entry is not None:
+                try:
+                    documents[kind].append(document(sink.mapping, kind, entry))
+                    continue
+                except Unmappable as problem:
+                    dead.append(DeadLetter(kind, entry_id, str(problem)))
+            gone[kind].append(entry_id)
+    return documents, gone, dead
