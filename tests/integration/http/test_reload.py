@@ -71,17 +71,13 @@ def ask(port: int) -> str | None:
 def test_nobody_waits_for_the_new_process_to_start(port: int, tmp_path: Path) -> None:
     """The old process answers, new connections too, until the new one does."""
     (tmp_path / "seconds").write_text(str(START_S))
-    old, slowest_s, answers = ask(port), 0.0, set[str | None]()
+    old, answers = ask(port), list[str | None]()
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGHUP)
 
     def replaced() -> bool:
-        nonlocal slowest_s
-        asked = time.monotonic()
-        answer = ask(port)
-        slowest_s = max(slowest_s, time.monotonic() - asked)
-        answers.add(answer)
-        return answer != old
+        answers.append(ask(port))
+        return answers[-1] != old
 
     wait_until(replaced, "the new process answers", timeout_s=30)
     assert None not in answers
-    assert slowest_s < START_S / 2
+    assert answers.count(old) > 5

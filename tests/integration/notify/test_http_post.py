@@ -64,7 +64,7 @@ def test_whoever_answers_badly_is_left(
     begun = time.monotonic()
     with raw_server(behave) as port, pytest.raises(NotDelivered):
         post(f"{scheme}://127.0.0.1:{port}/", {}, b"{}", private=True)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
 
 
 def test_the_host_is_named_as_it_stands_in_the_url() -> None:
