@@ -48,7 +48,7 @@ mend: $(VENV)/ready
 	@$(BIN)/python -m deploy.mend $(ARGS)
 
 test: $(VENV)/ready-dev
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-restart: $(VENV)/ready-dev
 	@RESTART_SECONDS=60 $(BIN)/python -m pytest tests/acceptance/test_rolling_restart.py $(ARGS)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from api.cli.context import check_known, key_argument
+from api.cli.catalog_key import key_argument
+from api.cli.context import check_known
 from api.services import current_services
 from shared.admin.copying import copy_catalog, delete_catalog
 from shared.store.client import check_server, connect

@@ -1,26 +1,15 @@
-"""Shared by the commands: the services, the catalog key argument, tables."""
+"""Shared by the commands on the store: a mistyped catalog key is no new catalog."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
 
 import click
 
 from api.services import current_services
-from shared.credentials import CATALOG_KEY
 
 #: Catalogs among which a mistyped key is looked for.
 NEAR = 10_000
-
-
-def _key(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not CATALOG_KEY.fullmatch(value):
-        raise click.BadParameter("a key has 1 to 100 characters of A-Z a-z 0-9 _ . -")
-    return value
-
-
-key_argument = click.argument("catalog_key", metavar="KEY", callback=_key)
 
 
 def check_known(catalog_key: str) -> None:
@@ -31,10 +20,3 @@ def check_known(catalog_key: str) -> None:
     near = difflib.get_close_matches(catalog_key, services.backlog.all_known(most=NEAR), n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise click.ClickException(f"there is no catalog {catalog_key!r}: nobody sent to it, and no token names it{hint}")
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under a header, in aligned columns."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -8,7 +8,7 @@ import secrets
 import click
 from flask.cli import AppGroup
 
-from api.cli.context import table
+from api.cli.output import table
 from api.services import Services, current_services
 from shared.clock import iso
 from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of

@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from api.cli.context import check_known, key_argument
+from api.cli.catalog_key import key_argument
+from api.cli.context import check_known
 from api.exports.links import export_filename
 from api.exports.request import make_export, request_export
 from api.services import Services, current_services

@@ -5,33 +5,58 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+from importlib import import_module
 from importlib.metadata import version
 
 import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from api.app import create_app
-from api.cli.catalogs import catalogs
-from api.cli.credentials import credentials
-from api.cli.doctor import doctor
-from api.cli.exports import export
-from api.cli.partitions import partitions
-from api.cli.remote.cursors import cursors
-from api.cli.remote.entries import delete, get, patch, put
-from api.cli.remote.guards import guards
-from api.cli.remote.items import items
-from api.cli.remote.tasks import tasks
-from api.cli.remote.upload import upload
-from api.cli.sinks import sinks
-from api.cli.store import store
-from api.cli.top import top
-from api.cli.webhooks import webhooks
 from shared.errors import SluiceError
-from shared.settings import STORE_URL_FILE, Settings, settings_table
+from shared.settings import STORE_URL_FILE, Settings
+
+#: Where each command is.
+COMMANDS = {
+    "catalogs": "api.cli.catalogs:catalogs",
+    "credentials": "api.cli.credentials:credentials",
+    "cursors": "api.cli.remote.cursors:cursors",
+    "delete": "api.cli.remote.entries:delete",
+    "doctor": "api.cli.doctor:doctor",
+    "export": "api.cli.exports:export",
+    "get": "api.cli.remote.entries:get",
+    "guards": "api.cli.remote.guards:guards",
+    "items": "api.cli.remote.items:items",
+    "partitions": "api.cli.partitions:partitions",
+    "patch": "api.cli.remote.entries:patch",
+    "put": "api.cli.remote.entries:put",
+    "settings": "api.cli.settings:show_settings",
+    "sinks": "api.cli.sinks:sinks",
+    "store": "api.cli.store:store",
+    "tasks": "api.cli.remote.tasks:tasks",
+    "top": "api.cli.top:top",
+    "upload": "api.cli.remote.upload:upload",
+    "webhooks": "api.cli.webhooks:webhooks",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is used: most need neither Flask nor the store's client, which take a second."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
 
 
 def _create_app() -> Flask:
+    from api.app import create_app
+
     settings = Settings.from_env(os.environ)
     embedded = settings.data_dir / STORE_URL_FILE
     if settings.redis_url is None and embedded.is_file():
@@ -39,26 +64,13 @@ def _create_app() -> Flask:
     return create_app(settings)
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 @click.version_option(version("sluice"), prog_name="sluice")
 @click.pass_context
 def sluice(context: click.Context) -> None:
     """Administer Sluice, on the store of SLUICE_REDIS_URL or the embedded one of the local data folder."""
     # Made by the commands that need the store, so that help needs none.
     context.obj = ScriptInfo(create_app=_create_app)
-
-
-# Created without an application, so that it needs no store.
-@click.command("settings")
-def show_settings() -> None:
-    """Print all settings of this version with their defaults and meanings."""
-    click.echo(f"Settings of Sluice {version('sluice')}\n\n{settings_table()}")
-
-
-LOCAL = (catalogs, credentials, doctor, export, partitions, show_settings, sinks, store, top, webhooks)
-REMOTE = (cursors, delete, get, guards, items, patch, put, tasks, upload)
-for command in (*LOCAL, *REMOTE):
-    sluice.add_command(command)
 
 
 def main() -> None:

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 import click
 from flask.cli import AppGroup
 
-from api.cli.context import check_known, key_argument, table
+from api.cli.catalog_key import key_argument
+from api.cli.context import check_known
+from api.cli.output import table
 from api.services import Services, current_services
 from shared.admin.stuck import Decision, settle_stuck
 from shared.partition.backlog import PAGE

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from api.cli.context import check_known, key_argument, table
+from api.cli.catalog_key import key_argument
+from api.cli.context import check_known
+from api.cli.output import table
 from api.services import current_services
 from shared.clock import iso
 from shared.model import TERMINAL

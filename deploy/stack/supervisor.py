@@ -169,7 +169,7 @@ class Supervisor:
         # supervisord was killed, so nobody else will.
         with contextlib.suppress(WaitedInVain):
             wait_until(
-                lambda: not self._signal_orphans(signal.SIGTERM), "the services end", timeout_s=timeout_s, every_s=0.5
+                lambda: not self._signal_orphans(signal.SIGTERM), "the services end", timeout_s=timeout_s, every_s=0.1
             )
         self._signal_orphans(signal.SIGKILL)
 

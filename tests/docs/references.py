@@ -61,12 +61,13 @@ def command_line() -> str:
 
 
 def _commands(command: click.Command, context: click.Context) -> Iterator[str]:
-    children = command.commands if isinstance(command, click.Group) else {}
+    names = command.list_commands(context) if isinstance(command, click.Group) else []
     # The outermost group also has Flask's own options, which are of no use here.
     if context.parent is not None:
         yield f"## {context.command_path}"
         yield f"```text\n{command.get_help(context)}\n```"
-    for name, child in sorted(children.items()):
+    for name in sorted(names):
+        child = command.get_command(context, name)
         yield from _commands(child, click.Context(child, parent=context, info_name=name))
 
 

@@ -8,8 +8,7 @@ from urllib.parse import quote
 import click
 import msgspec
 
-from api.cli.context import table
-from api.cli.output import as_json, json_option
+from api.cli.output import as_json, json_option, table
 from api.cli.remote.ingress import IngressClient, with_ingress
 from api.monitor.units import span
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from api.cli.context import table
-from api.cli.output import as_json, json_option
+from api.cli.output import as_json, json_option, table
 from api.cli.remote.ingress import IngressClient, with_ingress
 from shared.model import Kind
 

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 import click
 import msgspec
 
-from api.cli.context import key_argument
+from api.cli.catalog_key import key_argument
 from shared.errors import SluiceError
 
 #: An answer to a file comes after all its rows are read.

@@ -7,8 +7,7 @@ from urllib.parse import quote
 import click
 import msgspec
 
-from api.cli.context import table
-from api.cli.output import as_json, json_option
+from api.cli.output import as_json, json_option, table
 from api.cli.remote.entries import get, kind_option, section_option
 from api.cli.remote.ingress import IngressClient, with_ingress
 

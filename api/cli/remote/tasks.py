@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from api.cli.context import table
-from api.cli.output import as_json, json_option
+from api.cli.output import as_json, json_option, table
 from api.cli.remote.ingress import IngressClient, with_ingress
 from shared.codec import encode_json
 from shared.model import TERMINAL, Status

@@ -170,7 +170,7 @@ def is_storable(text: str) -> bool:
     return True
 
 
-@settings(max_examples=600, derandomize=True, deadline=None)
+@settings(max_examples=200, derandomize=True, deadline=None)
 @given(sent=entries_of_batches(), choose=st.randoms(use_true_random=False))
 def test_whatever_the_fast_path_takes_marshmallow_takes_with_the_same_id(sent: Any, choose: Any) -> None:
     entry, batch = sent
@@ -193,7 +193,7 @@ def test_whatever_the_fast_path_takes_marshmallow_takes_with_the_same_id(sent: A
             assert read.parents in (None, [loaded.get("item_id")])
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=80, derandomize=True, deadline=None)
 @given(sent=entries_of_batches(), choose=st.randoms(use_true_random=False))
 def test_a_batch_is_judged_as_marshmallow_alone_would(sent: Any, choose: Any) -> None:
     entry, batch = sent
@@ -213,7 +213,7 @@ def test_a_batch_is_judged_as_marshmallow_alone_would(sent: Any, choose: Any) ->
         assert checked.parents in (None, [loaded.get("item_id")])
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True, deadline=None)
 @given(moment=MOMENTS)
 def test_a_moment_that_the_fast_path_reads_marshmallow_reads(moment: str) -> None:
     text = json.dumps({"id": "a", "name": "b", "data": {"__cnstrc_release_time": moment}})

@@ -57,7 +57,7 @@ def _written(draw: st.DrawFn) -> tuple[str, bool]:
 
 
 @given(st.lists(_written(), min_size=1, max_size=12), st.integers(1, 5))
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=120)
 def test_those_with_a_member_twice_are_refused_and_no_others(drawn: list[tuple[str, bool]], times: int) -> None:
     """Whatever the entries beside them are like, and those that were read before."""
     drawn = drawn * times
