@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, compress, zip_longest
 from typing import Any, TypeVar
@@ -21,6 +21,10 @@ from shared.store.client import Store
 from shared.store.positions import position_in
 
 T = TypeVar("T")
+#: What is asked, and who takes the reply.
+Read = tuple[scripts.Command, Callable[[Any], None]]
+#: Asked of a key that may not be there.
+ReadsOf = tuple[str, Callable[[str], Iterable[Read]]]
 
 #: Most items whose variations one call looks up: 5 µs each, so that no call blocks the server.
 LINKED_ITEMS = 400
@@ -47,25 +51,26 @@ class Catalog:
         return scripts.run(self._client, *commands)
 
     def reading(self, kind: Kind, section: str, generations: Generations, wanted: Wants) -> Reading[View]:
-        """Read what the applier wants, in one round trip, or two if some entries have patches; in none for nothing."""
+        """Read what the applier wants, in one round trip, or two if there are patches or links; in none for nothing."""
         view = View()
         reads = list(self._reads(kind, section, generations, wanted, view))
-        if not reads:
+        perhaps = list(self._reads_of_patches(kind, section, generations, wanted, view))
+        if wanted.links:
+            perhaps.append((self._keys.links(section, generations.written), partial(_reads_of_links, wanted, view)))
+        if not reads and not perhaps:
             return view
-        patches = list(self._reads_of_patches(kind, section, generations, wanted, view))
-        replies = yield [*(command for command, _ in reads), *(("EXISTS", key) for (_, key, *_), _ in patches)]
+        replies = yield [*(command for command, _ in reads), *(("EXISTS", key) for key, _ in perhaps)]
         for (_, take), reply in zip(reads, replies, strict=False):
             take(reply)
-        # Nobody else writes meanwhile, so values and patches belong together.
-        if some := list(compress(patches, replies[len(reads) :])):
+        # Nobody else writes meanwhile, so what is read in two steps belongs together.
+        there = compress(perhaps, replies[len(reads) :])
+        if some := [read for key, reads_of in there for read in reads_of(key)]:
             found = yield [command for command, _ in some]
             for (_, take), reply in zip(some, found, strict=True):
                 take(reply)
         return view
 
-    def _reads(
-        self, kind: Kind, section: str, generations: Generations, wanted: Wants, view: View
-    ) -> Iterator[tuple[scripts.Command, Callable[[Any], None]]]:
+    def _reads(self, kind: Kind, section: str, generations: Generations, wanted: Wants, view: View) -> Iterator[Read]:
         keys = self._keys
         live, written, of_items = generations
         entries, index = keys.entries(kind, section, written), keys.index(kind, section, written)
@@ -83,17 +88,21 @@ class Catalog:
         if wanted.seen_values:
             seen = keys.entries(kind, section, live)
             yield ("HMGET", seen, *wanted.seen_values), partial(view_replies.take_seen_values, view, wanted.seen_values)
-        yield from self._reads_of_links(section, written, wanted, view)
+        if wanted.variations:
+            variations = keys.entries(Kind.VARIATIONS, section, written)
+            take = partial(view_replies.take_variations, view, wanted.variations)
+            yield ("HMGET", variations, *wanted.variations), take
 
     def _reads_of_patches(
         self, kind: Kind, section: str, generations: Generations, wanted: Wants, view: View
-    ) -> Iterator[tuple[scripts.Command, Callable[[Any], None]]]:
+    ) -> Iterator[ReadsOf]:
         for generation, ids, take in (
             (generations.written, wanted.values, view_replies.take_patches),
             (generations.live, wanted.seen_values, view_replies.patch_seen),
         ):
             if ids and kind in PATCHED_BESIDE:
-                yield ("HMGET", self._keys.patches(kind, section, generation), *ids), partial(take, view, ids)
+                taken = partial(take, view, ids)
+                yield self._keys.patches(kind, section, generation), partial(_read_of_patches, ids, taken)
 
     def view_of_patches(self, kind: Kind, section: str, generations: Generations, ids: Sequence[str]) -> View:
         """Read the patches of entries, and the values of entries without patches only."""
@@ -112,26 +121,6 @@ class Catalog:
         entries = self._keys.entries(kind, section, generations.written)
         [values] = scripts.run(self._client, ("HMGET", entries, *ids))
         view_replies.take_more_values(view, ids, values)
-
-    def _reads_of_links(
-        self, section: str, generation: int, wanted: Wants, view: View
-    ) -> Iterator[tuple[scripts.Command, Callable[[Any], None]]]:
-        keys = self._keys
-        if wanted.links:
-            # Some of those found may be ones that stay: so there is always something to delete if that is not all.
-            limit = LIST_LENGTH + len(wanted.variations)
-            prefixes = list(map(link_prefix, dict.fromkeys(wanted.links)))
-            for first in range(0, len(prefixes), LINKED_ITEMS):
-                command = scripts.READ_LINKS.command(
-                    links=keys.links(section, generation), limit=limit, prefixes=prefixes[first : first + LINKED_ITEMS]
-                )
-                yield command, partial(view_replies.take_links, view, limit)
-        if wanted.variations:
-            variations = keys.entries(Kind.VARIATIONS, section, generation)
-            yield (
-                ("HMGET", variations, *wanted.variations),
-                partial(view_replies.take_variations, view, wanted.variations),
-            )
 
     def size(self, kind: Kind, section: str, generation: int) -> int:
         """Count the entries of a generation."""
@@ -295,3 +284,17 @@ def found_entries(
         if value is not None:
             whole = view_replies.patched(value, patch)
             yield StoredEntry(id_, int(whole[:STAMP_DIGITS]), whole[STAMP_DIGITS:])
+
+
+def _read_of_patches(ids: Sequence[str], take: Callable[[Any], None], patches: str) -> Iterator[Read]:
+    yield ("HMGET", patches, *ids), take
+
+
+def _reads_of_links(wanted: Wants, view: View, links: str) -> Iterator[Read]:
+    # Some of those found may be ones that stay: so there is always something to delete if that is not all.
+    limit = LIST_LENGTH + len(wanted.variations)
+    prefixes = list(map(link_prefix, dict.fromkeys(wanted.links)))
+    for first in range(0, len(prefixes), LINKED_ITEMS):
+        some = prefixes[first : first + LINKED_ITEMS]
+        command = scripts.READ_LINKS.command(links=links, limit=limit, prefixes=some)
+        yield command, partial(view_replies.take_links, view, limit)
