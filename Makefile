@@ -25,6 +25,8 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,$(if $(filter ok,$(shell \
 	$(p) -c 'import sys; sys.version_info >= (3, 11) and print("ok")' 2>/dev/null)),$(p))))
 ARGS ?=
+# Compiled modules are kept: the tests start hundreds of processes, and each would compile all of Sluice anew.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet

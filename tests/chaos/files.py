@@ -1,4 +1,4 @@
-"""Catalogue files over HTTP, as a sync or as changes; some are cut off on their way."""
+"""Catalogue files over HTTP, as a sync, as changes, or as the ids to keep; some are cut off on their way."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ SPARE = 2
 
 
 def send_file(customer: Patient, draw: random.Random, kind: str, entries: Sequence[Entry]) -> None:
-    """Send the entries of one kind, which must be accepted in the end; that they are a sync is noted in the journal."""
-    method = draw.choice(["PUT", "PATCH"])
+    """Send the entries of one kind, which must be accepted in the end; what the file is goes into the journal."""
+    operation = draw.choice(["sync", "put", "put", "keep"])
+    method = "PATCH" if operation == "put" else "PUT"
     query = {"force": "true"} if draw.random() < 0.5 else {}
+    if operation == "keep":
+        query["mode"] = "ids"
+        entries = [{"id": entry["id"]} for entry in entries]
     texts = list(map(entry_bytes, entries))
     lines, body = b"\n".join(texts), b""
     if draw.random() < 0.5:
@@ -38,7 +42,7 @@ def send_file(customer: Patient, draw: random.Random, kind: str, entries: Sequen
     assert answer.status == 200, (answer.status, answer.body[:500])
     customer.accepted.append(
         Accepted(
-            answer.json()["task_id"], kind, "sync" if method == "PUT" else "put", texts, force=bool(query), sent=sent,
+            answer.json()["task_id"], kind, operation, texts, force="force" in query, sent=sent,
             answered=time.monotonic(),
         )
     )  # fmt: skip

@@ -228,16 +228,17 @@ class Model:
             match batch.operation:
                 case "put" | "sync":
                     self._put(batch, last, expected)
+                case "keep":
+                    self._keep(batch, last, expected)
                 case "patch":
                     self._write(batch, self._merged(batch, last, there, patched), expected)
                 case "add" | "upsert" | "replace":
                     self._apply_groups(batch, last, expected)
                 case "create" | "modify" | "amend":
                     self._apply_whole_items(batch, last, expected)
-                case "delete" if batch.kind == "items":
-                    self._delete_items(batch, last, expected)
                 case "delete":
-                    self._delete_others(batch, last, expected)
+                    delete = self._delete_items if batch.kind == "items" else self._delete_others
+                    delete(batch, last, expected)
         except Unapplicable:
             return Expected("FAILED")
         return expected
@@ -251,6 +252,24 @@ class Model:
             del there[entry_id]
         self._write(batch, {entry_id: _whole(value) for entry_id, value in last.items()}, expected)
         expected.counts[f"{batch.kind}_deleted"] = len(gone)
+
+    def _keep(self, batch: Accepted, ids: Mapping[str, Any], expected: Expected) -> None:
+        """Delete all but those that are named; variations go with their items, also those that never had one."""
+        there = self.there(batch.kind, batch.section)
+        left: dict[str, dict[str, Any]] = {batch.kind: {id_: value for id_, value in there.items() if id_ in ids}}
+        if batch.kind == "items":
+            variations = self.there("variations", batch.section)
+            kept = {id_: value for id_, value in variations.items() if value["item_id"] in left["items"]}
+            left["variations"] = kept
+        for kind, stay in left.items():
+            before = self.there(kind, batch.section)
+            self._guard(batch, len(before) - len(stay), len(before))
+        for kind, stay in left.items():
+            before = self.there(kind, batch.section)
+            expected.counts[f"{kind}_deleted"] = len(before) - len(stay)
+            self._entries[kind, batch.section] = stay
+        expected.counts[f"{batch.kind}_unchanged"] = len(left[batch.kind])
+        expected.must_warn.update(("NOT_FOUND", id_) for id_ in ids if id_ not in there)
 
     def _apply_groups(self, batch: Accepted, last: Mapping[str, Any], expected: Expected) -> None:
         """Apply what V1 does with item groups."""

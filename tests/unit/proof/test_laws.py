@@ -153,6 +153,24 @@ def test_a_sync_is_all_that_is_left() -> None:
         check_laws(history, Shown([synced, *before], stored | {"items": [("a", left[0][1]), *left]}))
 
 
+def test_a_list_of_ids_keeps_what_it_names() -> None:
+    """Other items go with their variations; an id that is not there is told."""
+    history = [
+        _accepted(1, "put", items("a", "b")),
+        _accepted(2, "put", [*variations("a", "v"), *variations("b", "w")], "variations"),
+        _accepted(3, "keep", named("b", "none")),
+    ]
+    counts = {"items_unchanged": 1, "items_deleted": 1, "variations_deleted": 1}
+    kept = SeenTask(3, "DONE", counts, [{"code": "NOT_FOUND", "data": {"id": "none"}}])
+    before = [SeenTask(2, "DONE", {"variations_updated": 2}, []), SeenTask(1, "DONE", {"items_updated": 2}, [])]
+    stored = {"items": [("b", entry_bytes(items("b")[0]))], "variations": [("w", entry_bytes(variations("b", "w")[0]))]}
+    check_laws(history, Shown([kept, *before], stored))
+    with pytest.raises(LawBroken, match="variations_deleted"):
+        check_laws(history, Shown([replace(kept, counts=counts | {"variations_deleted": 0}), *before], stored))
+    with pytest.raises(LawBroken, match="does not warn"):
+        check_laws(history, Shown([replace(kept, warnings=[]), *before], stored))
+
+
 def test_the_safeguard_is_part_of_the_laws() -> None:
     """Sixty of a hundred items are too many, unless they are forced."""
     ids = [f"i{number:03}" for number in range(100)]
