@@ -14,6 +14,9 @@
 #   make fuzz             many requests made up from the OpenAPI document          (FUZZ_EXAMPLES=1000: for each operation)
 #   make check            linter, types, import rules
 #   make audit            known weaknesses of what is installed, as far as its index knows them
+#   make lock             deploy/requirements written anew after a change of setup.cfg   (ARGS=--upgrade: the newest)
+#   make sbom             the list of all parts, as CycloneDX, in build/sbom.json
+#   make test-lowest      unit and integration tests with the lowest versions that setup.cfg allows
 #   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
 #   make bench            Sluice beside what one would use otherwise, in 15 minutes        (ARGS=--quick: in two)
 #   make capacity         what a batch and an entry cost on each part, and what a wanted load needs
@@ -30,12 +33,15 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
+LOCKS := deploy/requirements
+UV := $(BIN)/uv pip --quiet
+LOCK := $(UV) compile setup.cfg $(LOCKS)/build.in --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart mend test test-restart memory slow-clients test-cluster chaos model mutants fuzz check audit bench capacity docs screenshots clean
+.PHONY: help demo up restart mend lock sbom test test-lowest test-restart memory slow-clients test-cluster chaos model mutants fuzz check audit bench capacity docs screenshots clean
 
 help:
-	@sed -n '3,22s/^# *//p' Makefile
+	@sed -n '3,25s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -80,10 +86,28 @@ check: $(VENV)/ready-dev
 	@$(BIN)/lint-imports --no-logo
 
 # Strict: what the index knows nothing of fails too, instead of passing for sound.
-audit: $(VENV)/ready-dev
-	@$(PIP) --editable '.[audit]'
-	@$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/frozen.txt
-	@$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement $(VENV)/frozen.txt $(ARGS)
+audit: $(VENV)/ready-audit
+	@$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement $(LOCKS)/dev.txt $(ARGS)
+
+sbom: $(VENV)/ready-audit
+	@mkdir -p build
+	@$(BIN)/cyclonedx-py requirements $(LOCKS)/run.txt --pyproject pyproject.toml --output-file build/sbom.json
+	@echo 'written to build/sbom.json'
+
+# dev first: the others take from it what they share.
+lock: $(VENV)/ready-audit
+	@$(LOCK) --extra test --extra check --extra docs --output-file $(LOCKS)/dev.txt $(ARGS)
+	@$(LOCK) --constraint $(LOCKS)/dev.txt --output-file $(LOCKS)/run.txt $(ARGS)
+	@$(LOCK) --constraint $(LOCKS)/dev.txt --extra bench --output-file $(LOCKS)/bench.txt $(ARGS)
+	@$(LOCK) --constraint $(LOCKS)/dev.txt --extra audit --output-file $(LOCKS)/audit.txt $(ARGS)
+
+test-lowest: $(VENV)/ready-audit
+	@mkdir -p build
+	@$(UV) compile setup.cfg $(LOCKS)/build.in --extra test --resolution lowest-direct --output-file build/lowest.txt
+	@$(PYTHON) -m venv --clear build/lowest
+	@$(UV) install --python build/lowest/bin/python --requirement build/lowest.txt
+	@$(UV) install --python build/lowest/bin/python --no-deps --no-build-isolation --editable .
+	@build/lowest/bin/python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/integration $(ARGS)
 
 chaos: $(VENV)/ready-dev
 	@$(BIN)/python -m tests.chaos --keep-report $(ARGS)
@@ -104,21 +128,29 @@ clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find api deploy shared workers tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Stamps: made after the installation succeeded, older than setup.cfg means install again.
-$(VENV)/ready: setup.cfg pyproject.toml | $(BIN)/python
+# What is installed is what these files pin, each archive by its hash; setup.cfg has the ranges.
+LOCKED = $(PIP) --require-hashes --requirement $(LOCKS)/$(1).txt && $(PIP) --no-deps --no-build-isolation --editable .
+
+# Stamps: made after the installation succeeded, older than what they are made from means install again.
+$(VENV)/ready: setup.cfg pyproject.toml $(LOCKS)/run.txt | $(BIN)/python
 	@echo 'Installing what Sluice needs into $(VENV) ...'
-	@$(PIP) --editable .
+	@$(call LOCKED,run)
 	@touch $@
 
-$(VENV)/ready-dev: setup.cfg pyproject.toml | $(BIN)/python
+$(VENV)/ready-dev: setup.cfg pyproject.toml $(LOCKS)/dev.txt | $(BIN)/python
 	@echo 'Installing what Sluice and its tests need into $(VENV) ...'
-	@$(PIP) --editable '.[test,check,docs]'
+	@$(call LOCKED,dev)
 	@touch $(VENV)/ready $@
 
-$(VENV)/ready-bench: setup.cfg pyproject.toml | $(BIN)/python
+$(VENV)/ready-bench: setup.cfg pyproject.toml $(LOCKS)/bench.txt | $(BIN)/python
 	@echo 'Installing what Sluice and its benchmark need into $(VENV) ...'
-	@$(PIP) --editable '.[bench]'
+	@$(call LOCKED,bench)
 	@touch $(VENV)/ready $@
+
+$(VENV)/ready-audit: setup.cfg pyproject.toml $(LOCKS)/audit.txt | $(BIN)/python
+	@$(call LOCKED,audit)
+	@touch $(VENV)/ready $@
+
 
 $(BIN)/python:
 	@[ -n '$(PYTHON)' ] || { echo 'Sluice needs Python 3.11 or newer, and none was found: install one, or name it: make PYTHON=/path/to/python' >&2; exit 1; }
