@@ -22,16 +22,18 @@ from api.entries.rules import sent_id
 from api.errors import Invalid, Problem, Refused
 from api.files.catalog_file import CatalogFile, blocks_of, make_chunk
 from api.files.findings import MAX_BAD_ROWS, MAX_PROBLEMS, MAX_WARNINGS, UploadFindings
+from api.files.flip_growth import growth_of_flip
 from api.files.queries import Delimiter
 from api.files.rows.lines import BrokenFile, Row
 from api.services import Services
 from api.submit.submit import Accepted, submit_batch
+from shared.catalog.footprint import Footprint
 from shared.codec import decode_chunk, encode_chunk
 from shared.errors import StoreUnavailable
 from shared.file_format import FileFormat
 from shared.guards.rules import Rules, safeguard
 from shared.idempotency import IdempotencyKey
-from shared.model import NO_SECTION, Batch, Chunk, Form, Kind, OnInvalid, Operation, Part, Skipped
+from shared.model import NO_SECTION, Batch, Chunk, Form, Kind, OnInvalid, Part, Skipped
 from shared.nonces import new_nonce
 from shared.partition.growth import growth_of
 from shared.partition.uploads import Upload
@@ -179,10 +181,9 @@ class FileUpload:
             raise Invalid(Problem("", NO_FILE))
         self._warn_of_groups()
         batch, growth = self._finished(), self._growth
-        if batch.operation is Operation.KEEP:
-            # Its rows are ids: at most it copies all that is there.
-            catalog = self._services.catalog(self._catalog_key)
-            growth += sum(catalog.memory(kind, batch.section_of(kind)) for kind in batch.kinds)
+        if batch.operation.builds:
+            there, lean = Footprint(self._services.client, self._catalog_key), self._services.memory.is_lean
+            growth += growth_of_flip(there, batch, lean=lean)
         return submit_batch(
             self._services, self._catalog_key, batch, self._upload, growth=growth, idempotency=idempotency
         )
@@ -271,7 +272,7 @@ class FileUpload:
             frame = encode_chunk(replace(chunk, first=self._entries))
             batch = replace(self._batch, kind=file.kind)
             self._growth += growth_of(batch, chunk, lean=self._services.memory.is_lean)
-            self._services.admit(self._growth)
+            self._services.admit(self._catalog_key, self._growth, is_early=True)
             self._upload.append(frame)
         self._entries += len(rows)
         findings.rows += len(rows)
