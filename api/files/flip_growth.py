@@ -6,6 +6,7 @@ add to what is there; what they have reserved tells how much.
 
 from __future__ import annotations
 
+from api.entries.chunks import CHUNK_ENTRIES
 from shared.catalog.footprint import Footprint
 from shared.model import Batch, Kind, Operation
 from shared.partition.growth import LEAN_RECORD_BYTES, RECORD_BYTES
@@ -14,6 +15,16 @@ from shared.partition.growth import LEAN_RECORD_BYTES, RECORD_BYTES
 _TOLD_NUMERATOR, _TOLD_DENOMINATOR = 3, 4
 #: Of what a waiting task has reserved, ids and records of touched items are a quarter at most.
 _WAITING_SHARE = 4
+
+#: A commit copies so many bytes of what is kept, about: they are on their way in the store beside all that is there.
+_COPIED_BYTES = 4 * 1024 * 1024
+
+
+def kept_at_once(there: Footprint, batch: Batch, kind: Kind) -> int:
+    """Return how many entries one commit may keep, as long as they are now."""
+    section = batch.section_of(kind)
+    entries, memory = there.ids(kind, section)[0], there.memory(kind, section)
+    return max(1, min(CHUNK_ENTRIES, _COPIED_BYTES * entries // max(1, memory))) if entries else CHUNK_ENTRIES
 
 
 def growth_of_flip(there: Footprint, batch: Batch, *, lean: bool = False) -> int:

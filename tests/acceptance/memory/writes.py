@@ -93,6 +93,12 @@ def kept_ids(_: random.Random, __: int) -> Request:
     return _file("PUT", "items", rows, mode="ids", force=True)
 
 
+def kept_giants(_: random.Random, __: int) -> Request:
+    """So few rows, and so much to copy."""
+    rows = [{"id": f"g{number * 10_000}"} for number in range(MAXMEMORY >> 20)]
+    return _file("PUT", "items", rows, mode="ids", force=True)
+
+
 def batches_and_kept_ids(draw: random.Random, first: int) -> Request:
     """What is to be copied only waits as yet."""
     if first % 40_000 == 0:
@@ -177,6 +183,7 @@ WRITES = {
     "a sync that leaves out long ids": Write(sync_of_one, [LONG_IDS], 0.7),
     "a sync that touches all items": Write(sync_of_one_variation, [ONE_EACH, TINY], 0.7),
     "kept ids": Write(kept_ids, [BOILERPLATE], 0.3, filled=0),
+    "kept giants": Write(kept_giants, [texts.TEXTS["giant"]], 0.3, filled=0),
     "kept ids of what waits": Write(batches_and_kept_ids, filled=0),
     # Fields that are there are replaced.
     "patches beside": Write(patches_beside, [BOILERPLATE], 0.3, filled=0.5),

@@ -238,3 +238,17 @@ def test_what_is_kept_may_still_wait(rig: Rig, ingress: Ingress) -> None:
     grant.lease.take(grant.applied, steps, now_ms=rig.clock(), wants_more=False)
     rig.expire_lease()
     assert ENTRIES * 2000 < flipped_at_its_last_step(rig) <= growth
+
+
+def test_long_entries_are_kept_a_few_at_a_time(rig: Rig, ingress: Ingress) -> None:
+    """What a commit copies is on its way beside all that is there."""
+    put(rig, entries=items(*map(str, range(100)), data={"text": "x" * 150_000}))
+    rig.drain()
+    upload(ingress, [{"id": str(number)} for number in range(100)], mode="ids")
+    steps = rig.plan(rig.acquire())
+    copied = [len(step.effects.kept.ids) for step in steps if isinstance(step, Commit)]
+    assert copied
+    assert max(copied) * 150_000 < 5_000_000
+    rig.expire_lease()
+    rig.drain()
+    assert len(rig.bodies()) == 100
