@@ -7,7 +7,7 @@
 #   make test             all tests                                                (ARGS="-k order -x": passed to pytest)
 #   make test-restart     the same under a minute of load, and the laws checked
 #   make slow-clients     2,000 slow, silent and vanished clients for two minutes, and everybody else
-#   make memory           a store of 256 MB filled with misleading texts, and all of it applied   (TRIAL_MB=64)
+#   make memory           stores and clusters of 256 MB filled in misleading ways, and all of it applied   (TRIAL_MB=64 TRIAL_SERVER=/usr/bin/redis-server)
 #   make test-cluster     a real Redis Cluster whose servers die, hang and change    (CLUSTER_SEED=7)
 #   make model            the protocol's model in every order of events: two workers, three batches, two faults
 #   make mutants          each protection taken away in a copy of the source: its test has to fail
@@ -62,7 +62,7 @@ test-restart: $(VENV)/ready-dev
 	@RESTART_SECONDS=60 $(BIN)/python -m pytest tests/acceptance/test_rolling_restart.py $(ARGS)
 
 memory: $(VENV)/ready-dev
-	@TRIAL_MB=$${TRIAL_MB:-256} $(BIN)/python -m pytest tests/acceptance/test_memory_trials.py $(ARGS)
+	@TRIAL_MB=$${TRIAL_MB:-256} $(BIN)/python -m pytest --timeout 1800 tests/acceptance/memory tests/acceptance/memory/cluster.py $(ARGS)
 
 slow-clients: $(VENV)/ready-dev
 	@SLOW_CLIENTS=2000 SLOW_SECONDS=120 $(BIN)/python -m pytest tests/acceptance/test_slow_clients.py -k mixture $(ARGS)

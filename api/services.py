@@ -55,10 +55,13 @@ class Services:
     clock: Clock
     waiters: Waiters
 
-    def admit(self, growth: int = 0) -> None:
-        """Raise StoreFull or StoreUnavailable if the store cannot accept more, or not as durably as promised."""
+    def admit(self, catalog_key: str, growth: int = 0, *, is_early: bool = False) -> None:
+        """Raise StoreFull or StoreUnavailable if the store cannot accept more, or not as durably as promised.
+
+        ``growth`` and ``is_early`` as in `MemoryGuard.admit`.
+        """
         self.durability.check()
-        self.memory.admit(growth)
+        self.memory.admit(catalog_key, growth, is_early=is_early)
 
     def partition_state(self, catalog_key: str) -> PartitionState:
         return read_state(self.client, catalog_key)

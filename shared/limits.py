@@ -8,6 +8,8 @@ from shared.model import Kind
 DATA_MAX_BYTES = 200_000
 #: The same, of an item group.
 GROUP_DATA_MAX_BYTES = 5_000
+#: Most warnings of one chunk of a batch; the report has an outcome for every entry anyway.
+WARNINGS_PER_CHUNK = 100
 
 
 def max_data_bytes(kind: Kind) -> int:

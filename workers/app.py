@@ -12,6 +12,7 @@ from typing import Any
 
 from celery import Celery, bootsteps
 
+from shared.catalog.read_sizes import ReadSizes
 from shared.catalog.reader import Catalog
 from shared.clock import now_ms
 from shared.doorbell import DRAIN_JOB, QUEUE, Doorbell, broker_url_for, doorbell_app
@@ -101,7 +102,7 @@ def _build_puller(
     bell = Doorbell(doorbell_app(broker_url), broker_url, needless=backlog.is_watched)
     drainer = Drainer(
         functools.partial(Claim, client, settings, holder),
-        functools.partial(Catalog, client),
+        functools.partial(Catalog, client, sizes=ReadSizes()),
         _build_exporter(settings, client),
         backlog,
         bell,

@@ -68,7 +68,7 @@ def request_export(
 
     Raises TooManyTasks, KeyUsed or StoreFull.  The request is kept as the task's payload.
     """
-    services.admit()
+    services.admit(catalog_key)
     frame = encode_chunk(Chunk(request, [], array("I")))
     submit = partial(services.exports(catalog_key).submit, batch, frame, idempotency=idempotency)
     submitted = append(services, catalog_key, submit)

@@ -100,13 +100,13 @@ def _has_unknown(checked: Checked) -> bool:
     return any(msg == EXTRA for wrong in checked.problems.values() for _, msg in wrong)
 
 
-def blocks_of(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Group rows into blocks within the limits of a chunk."""
+def blocks_of(rows: Iterable[Row], most: int = CHUNK_ENTRIES) -> Iterator[list[Row]]:
+    """Group rows into blocks of so many entries at most, within the limits of a chunk."""
     block: list[Row] = []
     size = 0
     for row in rows:
         length = len(row[1])
-        if block and (len(block) == CHUNK_ENTRIES or size + length > CHUNK_BYTES):
+        if block and (len(block) == most or size + length > CHUNK_BYTES):
             yield block
             block, size = [], 0
         block.append(row)

@@ -17,15 +17,18 @@ from typing import Any, Self
 import msgspec
 
 from api.entries.checked_batch import SKIPPED_MESSAGE_LENGTH
+from api.entries.chunks import CHUNK_ENTRIES
 from api.entries.comparison import Comparison, refused_deletions
 from api.entries.rules import sent_id
 from api.errors import Invalid, Problem, Refused
 from api.files.catalog_file import CatalogFile, blocks_of, make_chunk
 from api.files.findings import MAX_BAD_ROWS, MAX_PROBLEMS, MAX_WARNINGS, UploadFindings
+from api.files.flip_growth import growth_of_flip, kept_at_once
 from api.files.queries import Delimiter
 from api.files.rows.lines import BrokenFile, Row
 from api.services import Services
 from api.submit.submit import Accepted, submit_batch
+from shared.catalog.footprint import Footprint
 from shared.codec import decode_chunk, encode_chunk
 from shared.errors import StoreUnavailable
 from shared.file_format import FileFormat
@@ -65,6 +68,7 @@ class FileUpload:
         self._delimiter = delimiter
         self._dry_run = dry_run
         self._upload = Upload(services.client, catalog_key, new_nonce())
+        self._footprint = Footprint(services.client, catalog_key)
         self._parts: list[Part] = []
         self._comparisons: dict[Kind, Comparison] = {}
         #: Name of a file: the item groups that its entries name.
@@ -100,7 +104,7 @@ class FileUpload:
             kind, form, name.rpartition("/")[2] or kind, batch.operation, batch.on_missing, self._delimiter
         )
         try:
-            for block in blocks_of(file.rows(counted)):
+            for block in blocks_of(file.rows(counted), self._rows_at_once(kind)):
                 if self._stage(file, block, self._entries - first):
                     break
             if self._entries == first:
@@ -121,6 +125,10 @@ class FileUpload:
                 self._comparisons[kind].supersede(chunk, places)
             else:
                 self._supersede(chunks + chunk, places)
+
+    def _rows_at_once(self, kind: Kind) -> int:
+        keeps = self._batch.operation is Operation.KEEP
+        return kept_at_once(self._footprint, self._batch, kind) if keeps else CHUNK_ENTRIES
 
     def _warn_of_parents(self, file: CatalogFile) -> None:
         """Warn of parents that will not exist: the file of a sync has all groups."""
@@ -179,10 +187,8 @@ class FileUpload:
             raise Invalid(Problem("", NO_FILE))
         self._warn_of_groups()
         batch, growth = self._finished(), self._growth
-        if batch.operation is Operation.KEEP:
-            # Its rows are ids: at most it copies all that is there.
-            catalog = self._services.catalog(self._catalog_key)
-            growth += sum(catalog.memory(kind, batch.section_of(kind)) for kind in batch.kinds)
+        if batch.operation.builds:
+            growth += growth_of_flip(self._footprint, batch, lean=self._services.memory.is_lean)
         return submit_batch(
             self._services, self._catalog_key, batch, self._upload, growth=growth, idempotency=idempotency
         )
@@ -271,7 +277,7 @@ class FileUpload:
             frame = encode_chunk(replace(chunk, first=self._entries))
             batch = replace(self._batch, kind=file.kind)
             self._growth += growth_of(batch, chunk, lean=self._services.memory.is_lean)
-            self._services.admit(self._growth)
+            self._services.admit(self._catalog_key, self._growth, is_early=True)
             self._upload.append(frame)
         self._entries += len(rows)
         findings.rows += len(rows)

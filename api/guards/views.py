@@ -57,7 +57,7 @@ def _add_routes(kind: Kind) -> None:
         section, rules = _section(kind), parse_json(read_json_body())
         load_body(RulesSchema, rules)
         services, who = current_services(), caller().credential.name
-        services.admit(RULES_BYTES)
+        services.admit(caller().catalog_key, RULES_BYTES)
         try:
             guard, repeated = _guards().set_once(
                 kind,

@@ -65,7 +65,7 @@ def submit_batch(
     used for another request, StoreFull if there is little room; nothing is stored then.
     """
     growth += TASK_BYTES
-    services.admit(growth)
+    services.admit(catalog_key, growth)
     submit = partial(
         services.tail(catalog_key).submit, batch, frames, growth=growth, touched=touched, idempotency=idempotency
     )

@@ -42,7 +42,7 @@ def change_tasks(
     }
     change = partial(services.tail(catalog_key).change_tasks, changes, who=who, idempotency=idempotency, forced=batches)
     if any(change is TaskChange.RERUN for _, change in changes):
-        services.admit()
+        services.admit(catalog_key)
         changed = append(services, catalog_key, change, may_mail=True)
     else:
         changed = change(now_ms=services.clock(), nonce=new_nonce())

@@ -39,3 +39,5 @@ class PageOf(NamedTuple):
     offset: int
     size: int
     with_position: bool
+    #: About how many bytes at most, but always one entry; 0: no limit.
+    bytes: int = 0

@@ -11,6 +11,7 @@ from shared.catalog import places, view_replies
 from shared.catalog.effects import LIST_LENGTH, PATCHED_BESIDE, View, Wants
 from shared.catalog.generations import Generations
 from shared.catalog.pages import EntryPage, PageOf, StoredEntry
+from shared.catalog.read_sizes import LongRead, ReadSizes
 from shared.catalog.reading import Reading, read
 from shared.catalog.successor import Successor
 from shared.codec import STAMP_DIGITS
@@ -21,15 +22,13 @@ from shared.store.client import Store
 from shared.store.positions import position_in
 
 T = TypeVar("T")
-#: What is asked, and who takes the reply.
-Read = tuple[scripts.Command, Callable[[Any], None]]
-#: Asked of a key that may not be there.
-ReadsOf = tuple[str, Callable[[str], Iterable[Read]]]
+#: A command, and what takes its reply.
+_Read = tuple[scripts.Command, Callable[[Any], None]]
+#: A key that may not be there, and what is read of it then.
+_Perhaps = tuple[str, Callable[[str], Iterable[_Read]]]
 
 #: Most items whose variations one call looks up: 5 µs each, so that no call blocks the server.
 LINKED_ITEMS = 400
-#: Entries that are looked at to estimate the memory of all.
-SAMPLES = 200
 #: Most ids that one call looks up: no script takes many thousands.
 MOST_IDS = 1000
 
@@ -37,9 +36,10 @@ MOST_IDS = 1000
 class Catalog:
     """The entries of one catalog.  Every call is one to three round trips; raises StoreUnavailable."""
 
-    def __init__(self, client: Store, catalog_key: str) -> None:
+    def __init__(self, client: Store, catalog_key: str, sizes: ReadSizes | None = None) -> None:
         self._client = client
         self._catalog_key = catalog_key
+        self._sizes = ReadSizes() if sizes is None else sizes
         self._keys = CatalogKeys(catalog_key)
 
     def view(self, kind: Kind, section: str, generations: Generations, wanted: Wants) -> View:
@@ -51,18 +51,25 @@ class Catalog:
         return scripts.run(self._client, *commands)
 
     def reading(self, kind: Kind, section: str, generations: Generations, wanted: Wants) -> Reading[View]:
-        """Read what the applier wants, in one round trip, or two if there are patches or links; in none for nothing."""
+        """Read what the applier wants, in few round trips: one more for patches and links, some more for many long entries."""
         view = View()
-        reads = list(self._reads(kind, section, generations, wanted, view))
+        wanted.values = list(dict.fromkeys(wanted.values))
+        values = self._long_reads(kind, section, generations, wanted, view)
+        reads: list[_Read] = [(each.next(self._sizes), partial(each.take, self._sizes)) for each in values]
+        reads += self._reads(kind, section, generations, wanted, view)
         perhaps = list(self._reads_of_patches(kind, section, generations, wanted, view))
         if wanted.links:
             perhaps.append((self._keys.links(section, generations.written), partial(_reads_of_links, wanted, view)))
         if not reads and not perhaps:
             return view
         replies = yield [*(command for command, _ in reads), *(("EXISTS", key) for key, _ in perhaps)]
-        for (_, take), reply in zip(reads, replies, strict=False):
-            take(reply)
-        # Nobody else writes meanwhile, so what is read in two steps belongs together.
+        for (_, note), reply in zip(reads, replies, strict=False):
+            note(reply)
+        for each in values:
+            while each.ids:
+                [found] = yield [each.next(self._sizes)]
+                each.take(self._sizes, found)
+        # Nobody else writes meanwhile, so what is read in several steps belongs together.
         there = compress(perhaps, replies[len(reads) :])
         if some := [read for key, reads_of in there for read in reads_of(key)]:
             found = yield [command for command, _ in some]
@@ -70,13 +77,22 @@ class Catalog:
                 take(reply)
         return view
 
-    def _reads(self, kind: Kind, section: str, generations: Generations, wanted: Wants, view: View) -> Iterator[Read]:
+    def _long_reads(
+        self, kind: Kind, section: str, generations: Generations, wanted: Wants, view: View
+    ) -> list[LongRead]:
+        live, written, _ = generations
+        wants = (
+            (kind, written, wanted.values, view_replies.take_values),
+            (kind, live, wanted.seen_values, view_replies.take_seen_values),
+            (Kind.VARIATIONS, written, wanted.variations, view_replies.take_variations),
+        )
+        name = self._keys.entries
+        return [LongRead(name(of, section, at), ids, partial(take, view)) for of, at, ids, take in wants if ids]
+
+    def _reads(self, kind: Kind, section: str, generations: Generations, wanted: Wants, view: View) -> Iterator[_Read]:
         keys = self._keys
         live, written, of_items = generations
-        entries, index = keys.entries(kind, section, written), keys.index(kind, section, written)
-        items = keys.index(Kind.ITEMS, section, of_items)
-        if wanted.values:
-            yield ("HMGET", entries, *wanted.values), partial(view_replies.take_values, view, wanted.values)
+        index, items = keys.index(kind, section, written), keys.index(Kind.ITEMS, section, of_items)
         if wanted.items:
             yield ("ZMSCORE", items, *wanted.items), partial(view_replies.take_items, view, wanted.items)
         if wanted.size:
@@ -85,24 +101,17 @@ class Catalog:
             yield ("ZRANGE", index, 0, -1), partial(view_replies.take_all_ids, view)
         if wanted.present:
             yield ("ZMSCORE", index, *wanted.present), partial(view_replies.take_present, view, wanted.present)
-        if wanted.seen_values:
-            seen = keys.entries(kind, section, live)
-            yield ("HMGET", seen, *wanted.seen_values), partial(view_replies.take_seen_values, view, wanted.seen_values)
-        if wanted.variations:
-            variations = keys.entries(Kind.VARIATIONS, section, written)
-            take = partial(view_replies.take_variations, view, wanted.variations)
-            yield ("HMGET", variations, *wanted.variations), take
 
     def _reads_of_patches(
         self, kind: Kind, section: str, generations: Generations, wanted: Wants, view: View
-    ) -> Iterator[ReadsOf]:
+    ) -> Iterator[_Perhaps]:
         for generation, ids, take in (
             (generations.written, wanted.values, view_replies.take_patches),
             (generations.live, wanted.seen_values, view_replies.patch_seen),
         ):
             if ids and kind in PATCHED_BESIDE:
-                taken = partial(take, view, ids)
-                yield self._keys.patches(kind, section, generation), partial(_read_of_patches, ids, taken)
+                reads_of = partial(_reads_of_patches, ids, partial(take, view, ids))
+                yield self._keys.patches(kind, section, generation), reads_of
 
     def view_of_patches(self, kind: Kind, section: str, generations: Generations, ids: Sequence[str]) -> View:
         """Read the patches of entries, and the values of entries without patches only."""
@@ -111,7 +120,7 @@ class Catalog:
         if some:
             [found] = scripts.run(self._client, ("HMGET", patches, *ids))
             view_replies.take_patches(view, ids, found)
-        others = [id_ for id_ in ids if id_ not in view.patches]
+        others = [id_ for id_ in dict.fromkeys(ids) if id_ not in view.patches]
         if others:
             self.look_closer(view, kind, section, generations, others)
         return view
@@ -119,23 +128,15 @@ class Catalog:
     def look_closer(self, view: View, kind: Kind, section: str, generations: Generations, ids: Sequence[str]) -> None:
         """Add the values of entries to a view that has their patches."""
         entries = self._keys.entries(kind, section, generations.written)
-        [values] = scripts.run(self._client, ("HMGET", entries, *ids))
-        view_replies.take_more_values(view, ids, values)
+        values = LongRead(entries, ids, partial(view_replies.take_more_values, view))
+        while values.ids:
+            [found] = scripts.run(self._client, values.next(self._sizes))
+            values.take(self._sizes, found)
 
     def size(self, kind: Kind, section: str, generation: int) -> int:
         """Count the entries of a generation."""
         [size] = scripts.run(self._client, ("ZCARD", self._keys.index(kind, section, generation)))
         return int(size)
-
-    def memory(self, kind: Kind, section: str) -> int:
-        """Estimate the bytes of memory that the entries of a kind take that readers see, with index and links."""
-        [found] = scripts.run(self._client, ("HGET", self._keys.sections, section))
-        generation, keys = int(found or 0), self._keys
-        names = [spell(kind, section, generation) for spell in (keys.entries, keys.index, keys.patches)]
-        if kind is Kind.VARIATIONS:
-            names.append(keys.links(section, generation))
-        looks = (("MEMORY", "USAGE", name, "SAMPLES", SAMPLES) for name in names)
-        return sum(int(bytes_ or 0) for bytes_ in scripts.run(self._client, *looks))
 
     def successor(self, kind: Kind, section: str, generations: Generations) -> Successor:
         """Return the generation of a kind that is to take the place of the one that readers see."""
@@ -155,11 +156,16 @@ class Catalog:
         which = PageOf(b"", b"", offset, size, with_position)
         return self._settled(section, lambda generation: self._page(kind, section, generation, which))
 
-    def page_from(self, kind: Kind, section: str, place: bytes, *, size: int, prefix: str = "") -> EntryPage:
-        """Read a page from a place on, in the same order; with a prefix, only entries whose ids begin with it."""
+    def page_from(
+        self, kind: Kind, section: str, place: bytes, *, size: int, prefix: str = "", max_bytes: int = 0
+    ) -> EntryPage:
+        """Read a page from a place on, in the same order; with a prefix, only entries whose ids begin with it.
+
+        ``max_bytes``: it ends before there are more bytes of entries than that, but has one entry at least.
+        """
         start = max(place, prefix.encode())
         stop = b"(%s\xff" % prefix.encode() if prefix else b"+"
-        which = PageOf(b"[" + start if start else b"-", stop, 0, size, with_position=False)
+        which = PageOf(b"[" + start if start else b"-", stop, 0, size, with_position=False, bytes=max_bytes)
         return self._settled(section, lambda generation: self._page(kind, section, generation, which))
 
     def _page(self, kind: Kind, section: str, generation: int, which: PageOf) -> EntryPage:
@@ -176,6 +182,7 @@ class Catalog:
             stop=which.stop,
             offset=which.offset,
             size=which.size,
+            bytes=which.bytes,
             with_position=int(which.with_position),
         )
         ids, values, changes, following, total, ended = self._replied(generation, command)
@@ -286,11 +293,11 @@ def found_entries(
             yield StoredEntry(id_, int(whole[:STAMP_DIGITS]), whole[STAMP_DIGITS:])
 
 
-def _read_of_patches(ids: Sequence[str], take: Callable[[Any], None], patches: str) -> Iterator[Read]:
+def _reads_of_patches(ids: Sequence[str], take: Callable[[Any], None], patches: str) -> Iterator[_Read]:
     yield ("HMGET", patches, *ids), take
 
 
-def _reads_of_links(wanted: Wants, view: View, links: str) -> Iterator[Read]:
+def _reads_of_links(wanted: Wants, view: View, links: str) -> Iterator[_Read]:
     # Some of those found may be ones that stay: so there is always something to delete if that is not all.
     limit = LIST_LENGTH + len(wanted.variations)
     prefixes = list(map(link_prefix, dict.fromkeys(wanted.links)))

@@ -13,7 +13,7 @@ from shared.keys import split_link
 
 def take_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
     """Add entries."""
-    view.values = _unstamped(ids, values)
+    view.values |= _unstamped(ids, values)
 
 
 def take_patches(view: View, ids: Sequence[str], patches: Sequence[bytes | None]) -> None:
@@ -43,7 +43,7 @@ def patch_seen(view: View, ids: Sequence[str], patches: Sequence[bytes | None]) 
 
 def take_variations(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
     """Add variations of items."""
-    view.variations = _unstamped(ids, values)
+    view.variations |= _unstamped(ids, values)
 
 
 def _unstamped(ids: Sequence[str], values: Sequence[bytes | None]) -> dict[str, bytes]:
@@ -67,7 +67,7 @@ def take_present(view: View, ids: Sequence[str], scores: Sequence[float | None])
 
 def take_seen_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:
     """Add entries as readers see them."""
-    view.seen_values = {id_: value for id_, value in zip(ids, values, strict=True) if value is not None}
+    view.seen_values |= {id_: value for id_, value in zip(ids, values, strict=True) if value is not None}
 
 
 def take_links(view: View, limit: int, reply: Sequence[Any]) -> None:

@@ -1,4 +1,14 @@
--- End a task.  Needs _partition.lua, _kept.lua and _reserved.lua.
+-- Warn of what a task does, and end it.  Needs _partition.lua, _kept.lua and _reserved.lua.
+
+-- Bytes of warnings after which a task gets no more: each commit would read and write all of them, and so would readers.
+local LONGEST_WARNINGS = 1000000
+
+local function add_warnings(task_id, warnings)
+  local before = redis.call('HGET', TASK .. task_id, 'warnings')
+  if not before or #before < LONGEST_WARNINGS then
+    redis.call('HSET', TASK .. task_id, 'warnings', before and (before .. ',' .. warnings) or warnings)
+  end
+end
 
 -- How many old payloads one end of a task lets go of: more than one, so that the bytes kept always shrink to the cap.
 local TRIM_PAYLOADS = 4

@@ -127,8 +127,7 @@ for i = 1, #raised, 2 do
   redis.call('HINCRBY', record, raised[i], raised[i + 1])
 end
 if warnings ~= '' then
-  local before = redis.call('HGET', record, 'warnings')
-  redis.call('HSET', record, 'warnings', before and (before .. ',' .. warnings) or warnings)
+  add_warnings(task_id, warnings)
 end
 redis.call('HSET', POSITION, 'applied', name)
 redis.call('HDEL', POSITION, 'lost')

@@ -11,6 +11,7 @@
 -- ARGV  stop        where ids end, likewise
 -- ARGV  offset      how many to pass over, if they are counted
 -- ARGV  size        how many at most
+-- ARGV  bytes       about how many bytes of entries at most, but always one entry; 0 for no limit
 -- ARGV  with_position  1 to reply with the position in the change feed too
 --
 -- Returns {generation that readers see}, and no more if that is another;
@@ -35,6 +36,15 @@ else
   ids = redis.call('ZRANGE', INDEX, start, stop, 'BYLEX', 'LIMIT', 0, size + 1)
 end
 local following = #ids > size and table.remove(ids) or false
+bytes = tonumber(bytes)
+for i = 1, bytes > 0 and #ids or 0 do
+  bytes = bytes - redis.call('HSTRLEN', ENTRIES, ids[i])
+  if bytes < 0 and i > 1 then
+    following = ids[i]
+    ids = {unpack(ids, 1, i - 1)}
+    break
+  end
+end
 local values, patches = {}, {}
 if #ids > 0 then
   values = redis.call('HMGET', ENTRIES, unpack(ids))

@@ -13,17 +13,24 @@ from operator import sub
 import msgspec
 
 from shared.codec import STAMP_DIGITS
+from shared.limits import WARNINGS_PER_CHUNK
 from shared.model import Batch, Chunk, Kind, OnMissing, Operation
 
 #: What any task leaves behind: its end in the indexes, its report, what is to be told outside.
-TASK_BYTES = 1_000
+TASK_BYTES = 900
 #: What a member of a hash or a sorted set takes beside its texts, in Redis, and in Valkey from 8.1 on.
 RECORD_BYTES = 95
 LEAN_RECORD_BYTES = 55
 #: An id takes its bytes, and a seventh for what allocations are rounded up by.
 _ID_NUMERATOR, _ID_DENOMINATOR = 8, 7
+#: What an entry leaves in the report and in the history of its task, of files the latter too.
+_OUTCOME_BYTES = 5
+#: What a warning has beside ids and message.
+_WARNING_BYTES = 150
 #: What a stored value has beside the entry's JSON.
 _VALUE_BYTES = STAMP_DIGITS + 7
+#: The same of a variation within an item, with what allocations are rounded up by.
+_NESTED_BYTES = _VALUE_BYTES + 16
 
 _ITEM_AND_VARIATIONS = (Operation.CREATE, Operation.MODIFY, Operation.AMEND)
 
@@ -45,15 +52,17 @@ def growth_of(batch: Batch, chunk: Chunk, *, lean: bool = False) -> int:
     ``lean``: the store is known to be Valkey from 8.1 on.
     """
     if batch.operation is Operation.DELETE:
-        return 0
-    records, id_bytes = _records(batch, chunk)
+        return len(chunk) * _OUTCOME_BYTES + _warnings(chunk)
+    records, id_bytes, nested = _records(batch, chunk)
     record_bytes = LEAN_RECORD_BYTES if lean else RECORD_BYTES
-    return _values(chunk) + records * record_bytes + id_bytes * _ID_NUMERATOR // _ID_DENOMINATOR
+    return (
+        _values(chunk) + nested * _NESTED_BYTES + records * record_bytes + id_bytes * _ID_NUMERATOR // _ID_DENOMINATOR
+    )
 
 
-def _records(batch: Batch, chunk: Chunk) -> tuple[int, int]:
-    """Count the members of hashes and sorted sets that a chunk may add, and the bytes of their ids."""
-    entries, ids = len(chunk), _length(chunk.ids)
+def _records(batch: Batch, chunk: Chunk) -> tuple[int, int, int]:
+    """Count the members of hashes and sorted sets that may be added, the bytes of their ids, and nested variations."""
+    entries, ids, nested = len(chunk), _length(chunk.ids), 0
     if batch.operation is Operation.PATCH and batch.on_missing is not OnMissing.CREATE:
         # At most it is kept beside the entry.
         records, id_bytes = entries, ids
@@ -68,9 +77,18 @@ def _records(batch: Batch, chunk: Chunk) -> tuple[int, int]:
     elif batch.operation in _ITEM_AND_VARIATIONS and batch.kind is Kind.ITEMS:
         for item_id, entry in zip(chunk.ids, chunk.entries(), strict=True):
             variations = _decode_item(entry).variations or ()
-            records += 4 * len(variations)
-            id_bytes += 3 * _length(one.id for one in variations) + 2 * len(variations) * _length([item_id])
-    return records, id_bytes
+            nested += len(variations)
+            # Each has its record, its place in the index and its link; the item is touched.
+            records += 3 * len(variations) + bool(variations)
+            id_bytes += 3 * _length(one.id for one in variations) + (len(variations) + 1) * _length([item_id])
+    return records, id_bytes, nested
+
+
+def _warnings(chunk: Chunk) -> int:
+    """Sum up what is told of entries that are left out; each has its id twice."""
+    superseded = (chunk.ids[i] for i in chunk.superseded[:WARNINGS_PER_CHUNK])
+    skipped = ((one.id or "") + one.message for one in chunk.skipped[:WARNINGS_PER_CHUNK])
+    return sum(_WARNING_BYTES + 2 * len(ascii(text)) for text in (*superseded, *skipped))
 
 
 def _length(ids: Iterable[str]) -> int:

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from shared.codec import digest_ids, encode_changed, pack, stamp
 from shared.keys import CatalogKeys
-from shared.model import Batch, Kind, Outcome
+from shared.model import NO_SECTION, Batch, Kind, Outcome
 from shared.partition.steps import Commit, Failure, Piece, Step
 from shared.partition.work import Work
 from shared.settings import Settings
@@ -91,8 +91,7 @@ class StepCommands:
         work, batch, effects = step.work, step.batch, step.effects
         keys, section, settings = self._keys, batch.section, self._settings
         live, written, _ = work.generations(batch.kind)
-        # Of items and variations, whose section and generation are the same, also where this commit is about groups.
-        both = work.batch.section if work.batch else section, work.generations(Kind.VARIATIONS).written
+        both, items = _with_items(work)
         replaced, taken_over, flipped = self._flips(work) if effects.flips else ((), (), ())
         return scripts.COMMIT_CHUNK.command(
             keys.partition,
@@ -102,8 +101,8 @@ class StepCommands:
             variations_index=keys.index(Kind.VARIATIONS, *both),
             links=keys.links(*both),
             patches=keys.patches(batch.kind, section, written),
-            items=keys.entries(Kind.ITEMS, *both),
-            item_patches=keys.patches(Kind.ITEMS, *both),
+            items=keys.entries(Kind.ITEMS, *items),
+            item_patches=keys.patches(Kind.ITEMS, *items),
             minutes=keys.minutes(now_ms // HOUR_MS),
             history=keys.history,
             reserved=self._reserved,
@@ -160,6 +159,17 @@ class StepCommands:
         if not also_changed:
             return ""
         return encode_changed(also_changed) if self._settings.changes == "on" else "-"
+
+
+def _with_items(work: Work) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Return section and generation of the variations that a task writes, and of their items.
+
+    They are the same, also where a commit is about groups, unless only variations are synced: then those items are
+    touched that readers see.
+    """
+    _, written, of_items = work.generations(Kind.VARIATIONS)
+    section = work.batch.section if work.batch else NO_SECTION
+    return (section, written), (section, of_items)
 
 
 class _Written(TypedDict):

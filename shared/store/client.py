@@ -14,6 +14,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from shared.errors import BadSetting, Misconfigured, StoreFull, StoreUnavailable
+from shared.keys import keys_of
 from shared.store.cluster import ClusterClient, host_and_port
 
 #: The oldest supported server: it has scripts with flags, COPY, ZMSCORE.
@@ -84,6 +85,11 @@ def needs_broker(url: str) -> bool:
 def servers(store: Store) -> list[redis.Redis]:
     """List a client for each server with a part of the data."""
     return store.servers() if isinstance(store, ClusterClient) else [store]
+
+
+def server_of(store: Store, catalog_key: str) -> redis.Redis:
+    """Return a client for the server that currently has a catalog."""
+    return store.server_of(keys_of(catalog_key).seq) if isinstance(store, ClusterClient) else store
 
 
 def _through_sentinels(scheme: str, rest: str, options: dict[str, Any]) -> redis.Redis:

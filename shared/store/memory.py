@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import redis
 
 from shared import keys
 from shared.errors import StoreFull
 from shared.keys import RESERVED, CatalogKeys
 from shared.store import scripts
-from shared.store.client import Store, servers
+from shared.store.client import Store, server_of, servers
 from shared.store.cluster import ClusterClient
 
 #: Above this percentage of its memory, used or reserved for what waits, the store accepts no more batches.
@@ -40,7 +43,7 @@ class MemoryGuard:
     """Decides, for one process, whether the store accepts more batches; thread-safe.
 
     The scripts that accept them decide once more, just then.  A refusal here saves their senders and the store work;
-    in a cluster it also counts what other catalogs have reserved.
+    in a cluster it also counts what other catalogs on the same server have reserved, and what was admitted since.
     """
 
     def __init__(self, client: Store, *, clock_s: Callable[[], float] = time.monotonic) -> None:
@@ -50,8 +53,9 @@ class MemoryGuard:
         self._believed_s = FULL_BELIEVED_S if isinstance(client, ClusterClient) else BELIEVED_S
         self._looking = threading.Lock()
         self._look_at = 0.0
-        #: Bytes that may still be reserved, on the fullest server; None: there is no limit.
-        self._room: float | None = None
+        self._changing = threading.Lock()
+        #: Bytes that may still be reserved on each server, None where there is no limit.
+        self._rooms: dict[redis.Redis, float | None] = {}
         self._is_lean = False
 
     @property
@@ -59,33 +63,46 @@ class MemoryGuard:
         """Whether the servers, as far as known, store small texts as Valkey does from 8.1 on."""
         return self._is_lean
 
-    def admit(self, growth: int = 0) -> None:
-        """Raise StoreFull if so many more bytes, with all that waiting tasks will take, would be too much."""
+    def admit(self, catalog_key: str, growth: int = 0, *, is_early: bool = False) -> None:
+        """Raise StoreFull if so many more bytes, with all that waiting tasks will take, would be too much.
+
+        ``is_early``: this is asked again, with all bytes, before they are reserved.
+        """
         if self._clock_s() >= self._look_at and self._looking.acquire(blocking=False):
             try:
                 self._look()
             finally:
                 self._looking.release()
-        if self._room is not None and growth > self._room:
-            raise StoreFull(f"{self._room:.0f} bytes of the store's memory are left, {growth} would be needed")
+        server = server_of(self._client, catalog_key)
+        room = self._rooms.get(server)
+        if room is None:
+            return
+        if growth > room:
+            raise StoreFull(f"{room:.0f} bytes of the store's memory are left, {growth} would be needed")
+        if isinstance(self._client, ClusterClient) and not is_early:
+            # Until the next look nobody else tells.
+            with self._changing:
+                self._rooms[server] = (self._rooms[server] or 0) - growth
 
     def _look(self) -> None:
-        memories = _memories(self._client)
-        reserved = reserved_bytes(self._client) / len(memories)
-        rooms = [
-            memory["maxmemory"] * FULL_PERCENT / 100 - memory["used_memory"] - reserved
-            for memory in memories
+        asked = servers(self._client)
+        memories, reserved = _memories(asked), _reserved_on(self._client)
+        rooms = {
+            server: memory["maxmemory"] * FULL_PERCENT / 100 - memory["used_memory"] - reserved.get(server, 0.0)
             if memory["maxmemory"]
-        ]
-        self._room = min(rooms, default=None)
+            else None
+            for server, memory in zip(asked, memories, strict=True)
+        }
+        with self._changing:
+            self._rooms = dict(rooms)
         self._is_lean = all(map(_is_lean, memories))
-        is_full = self._room is not None and self._room <= 0
+        is_full = any(room is not None and room <= 0 for room in rooms.values())
         self._look_at = self._clock_s() + (FULL_BELIEVED_S if is_full else self._believed_s)
 
 
 def used_share(client: Store) -> float:
     """Return the used share of the store's memory, in a cluster of the fullest server; 0 without a limit."""
-    return max(map(_share, _memories(client)))
+    return max(map(_share, _memories(servers(client))))
 
 
 def even_if_full(name: str, key: str, *args: scripts.Argument) -> scripts.Command:
@@ -93,8 +110,8 @@ def even_if_full(name: str, key: str, *args: scripts.Argument) -> scripts.Comman
     return scripts.EVEN_IF_FULL.command(key=key, command=name, arguments=args)
 
 
-def _memories(client: Store) -> list[Mapping[str, Any]]:
-    return [scripts.run(server, ("INFO", "memory", "server"))[0] for server in servers(client)]
+def _memories(asked: Sequence[redis.Redis]) -> list[Mapping[str, Any]]:
+    return [scripts.run(server, ("INFO", "memory", "server"))[0] for server in asked]
 
 
 def _share(memory: Mapping[str, float]) -> float:
@@ -108,11 +125,18 @@ def _is_lean(info: Mapping[str, Any]) -> bool:
 
 def reserved_bytes(client: Store) -> float:
     """Return the memory that waiting tasks will take once they are applied, bytes; of a cluster an estimate."""
+    return sum(_reserved_on(client).values())
+
+
+def _reserved_on(client: Store) -> dict[redis.Redis, float]:
+    """Return the memory that is reserved on each server; of a cluster exact as long as few catalogs wait."""
     if not isinstance(client, ClusterClient):
-        return float(scripts.run(client, ("GET", RESERVED))[0] or 0)
+        return {client: float(scripts.run(client, ("GET", RESERVED))[0] or 0)}
     drawn, catalogs = scripts.run(client, ("ZRANDMEMBER", keys.BACKLOG, ASKED), ("ZCARD", keys.BACKLOG))
-    if not drawn:
-        return 0.0
-    counts = scripts.run_apart(client, *(("GET", keys.keys_of(key.decode()).reserved) for key in drawn))
-    share_asked: float = len(drawn) / max(len(drawn), catalogs)
-    return sum(int(count or 0) for count in counts) / share_asked
+    catalog_keys = [key.decode() for key in drawn]
+    counts = scripts.run_apart(client, *(("GET", keys.keys_of(key).reserved) for key in catalog_keys))
+    share_asked = len(drawn) / max(1, len(drawn), catalogs)
+    reserved = Counter[redis.Redis]()
+    for key, count in zip(catalog_keys, counts, strict=True):
+        reserved[server_of(client, key)] += int(count or 0)
+    return {server: bytes_ / share_asked for server, bytes_ in reserved.items()}

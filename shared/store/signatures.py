@@ -214,6 +214,7 @@ def read_page(
     stop: bytes,
     offset: int,
     size: int,
+    bytes: int,
     with_position: int,
 ) -> None: ...
 

@@ -10,13 +10,14 @@ from dataclasses import replace
 import pytest
 
 from shared.doorbell import broker_url_for
-from shared.errors import Misconfigured, StoreUnavailable
+from shared.errors import Misconfigured, StoreFull, StoreUnavailable
 from shared.model import Operation
 from shared.nonces import new_nonce
 from shared.partition.submissions import Submission
 from shared.store.client import check_server, connect
+from shared.store.memory import FULL_PERCENT, MemoryGuard, reserved_bytes
 from shared.waiting import wait_until
-from tests.support.batches import entry_bytes, make_batch
+from tests.support.batches import entry_bytes, items, make_batch
 from tests.support.by_hand import HandClock
 from tests.support.cluster import SHARED_SLOT, Cluster, slot_of
 from tests.support.key_checker import check_keys
@@ -125,6 +126,31 @@ def test_batches_go_on_while_slots_move_and_a_script_is_unknown(cluster: Cluster
         rig.check_laws(catalog_key)
     for node in cluster.masters():
         check_keys(node.client)
+
+
+def test_what_others_on_the_same_server_have_reserved_counts(cluster: Cluster, rig: Rig) -> None:
+    """And what was admitted since that was looked at; a full server does not hold up the catalogs of others."""
+    crowded = cluster.master_of(slot_of("acme"))
+    keys = [f"shop-{number}" for number in range(50)]
+    neighbour = next(key for key in keys if cluster.master_of(slot_of(key)) is crowded)
+    elsewhere = next(key for key in keys if cluster.master_of(slot_of(key)) is not crowded)
+    rig.put(*items(*map(str, range(5000))), catalog_key="acme")
+    reserved = reserved_bytes(rig.client)
+    try:
+        for node in cluster.masters():
+            used = int(node.client.info("memory")["used_memory"])
+            node.client.config_set("maxmemory", int((used + 1.5 * reserved) * 100 / FULL_PERCENT))
+        guard = MemoryGuard(rig.client, clock_s=lambda: 0.0)
+        with pytest.raises(StoreFull):
+            guard.admit(neighbour, int(reserved))
+        guard.admit(elsewhere, int(reserved), is_early=True)
+        guard.admit(elsewhere, int(reserved))
+        with pytest.raises(StoreFull):
+            guard.admit(elsewhere, int(reserved))
+    finally:
+        for node in cluster.masters():
+            node.client.config_set("maxmemory", 2**28)
+    rig.drain("acme")
 
 
 def _a_moment() -> Iterator[None]:

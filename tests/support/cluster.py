@@ -47,7 +47,7 @@ repl-diskless-sync-delay 0
 dir "{folder}"
 appendonly yes
 save ""
-maxmemory 256mb
+maxmemory {maxmemory}
 maxmemory-policy noeviction
 daemonize no
 """
@@ -61,12 +61,14 @@ def slot_of(catalog_key: str) -> int:
 class Node:
     """One server of the cluster."""
 
-    def __init__(self, folder: Path, timeout_ms: int) -> None:
+    def __init__(self, folder: Path, timeout_ms: int, maxmemory: int, server: Path) -> None:
+        self._server = server
         self.port, self.bus_port = free_port(LOOPBACK, 0), free_port(LOOPBACK, 0)
         folder.mkdir()
         config = CONFIG.format(
-            host=LOOPBACK, port=self.port, bus_port=self.bus_port, timeout_ms=timeout_ms, folder=folder
-        )
+            host=LOOPBACK, port=self.port, bus_port=self.bus_port, timeout_ms=timeout_ms, folder=folder,
+            maxmemory=maxmemory,
+        )  # fmt: skip
         self._config = folder / "redis.conf"
         self._config.write_text(config, encoding="utf-8")
         self._log = folder / "log"
@@ -76,7 +78,7 @@ class Node:
     def start(self) -> None:
         """Start it, or start it again with what it has."""
         with self._log.open("ab") as log:
-            command = [server_binary(), self._config]
+            command = [self._server, self._config]
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
 
     @property
@@ -129,10 +131,15 @@ class Node:
 class Cluster:
     """All servers, and what can be done to them."""
 
-    def __init__(self, folder: Path, *, shards: int = SHARDS, replicas: int = 1, timeout_ms: int = LATE_MS) -> None:
-        """Prepare; ``replicas`` is for each shard, none or one."""
-        self._shards = shards
-        self.nodes = [Node(folder / str(number), timeout_ms) for number in range(shards * (1 + replicas))]
+    def __init__(
+        self, folder: Path, *, shards: int = SHARDS, replicas: int = 1, timeout_ms: int = LATE_MS,
+        maxmemory: int = 2**28, server: Path | None = None,
+    ) -> None:  # fmt: skip
+        """Prepare; ``replicas`` is for each shard, none or one; ``server`` is the binary if not the embedded one."""
+        self._shards, binary = shards, server or server_binary()
+        self.nodes = [
+            Node(folder / str(number), timeout_ms, maxmemory, binary) for number in range(shards * (1 + replicas))
+        ]
         self.url = "redis+cluster://" + ",".join(f"{LOOPBACK}:{node.port}" for node in self.nodes)
 
     def start(self) -> None:
@@ -221,7 +228,7 @@ def _follows(replica: Node, master_id: str) -> bool:
 
 
 @contextlib.contextmanager
-def running_cluster(**how: int) -> Iterator[Cluster]:
+def running_cluster(**how: Any) -> Iterator[Cluster]:
     """Run a cluster for a while.  Raises Misconfigured where there is no binary for this machine."""
     folder = Path(tempfile.mkdtemp(prefix="sluice-"))
     cluster = Cluster(folder, **how)

@@ -23,6 +23,7 @@ from deploy.stack import embedded_store
 from deploy.stack.ports import LOOPBACK, base_url, free_port
 from deploy.stack.services import answers_ok
 from shared.clock import now_ms
+from shared.doorbell import broker_url_for
 from shared.errors import StoreUnavailable
 from shared.partition.heartbeats import Heartbeats
 from shared.store.client import connect
@@ -127,18 +128,23 @@ class Fleet:
         self, folder: Path, *, ingresses: int = 1, workers: int = 1, children: int = 1,
         worker_app: str = "workers.app:celery", store: Mapping[str, Any] | None = None,
         store_environ: Mapping[str, str] | None = None, store_urls: Mapping[str, str] | None = None,
-        environ: Mapping[str, str] | None = None, **settings: Any,
+        environ: Mapping[str, str] | None = None, server: Path | None = None, **settings: Any,
     ) -> None:  # fmt: skip
-        """Prepare; ``settings`` as in shared/settings.py, ``store_urls`` for members that go another way."""
+        """Prepare; ``settings`` as in shared/settings.py, ``store_urls`` for members that go another way.
+
+        ``server`` is the store's binary if not the embedded one.  With another ``redis_url`` it is the broker only.
+        """
         self.folder = folder
         self.socket_path = folder / "s.sock"
         self.store_url = embedded_store.store_url(self.socket_path)
+        if "redis_url" in settings:
+            settings["broker_url"], self.store_url = broker_url_for(self.store_url), settings["redis_url"]
         config = embedded_store.write_config(folder / "store", self.socket_path, **(store or {}))
         self._settings = settings
         self._store_urls = store_urls or {}
         self._environ = environ or {}
         self.store = Member(
-            "store", [embedded_store.server_binary(), config],
+            "store", [server or embedded_store.server_binary(), config],
             {**embedded_store.environ(), **(store_environ or {})}, folder / "store.log",
         )  # fmt: skip
         #: Where the ingresses answer.

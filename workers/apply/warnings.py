@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.codec import encode_json
+from shared.limits import WARNINGS_PER_CHUNK
 from shared.model import Batch, Chunk, Outcome
-
-#: Most warnings of one chunk; the report has an outcome for every entry anyway.
-WARNINGS_PER_CHUNK = 100
 
 
 def warning(code: str, message: str, entry_id: str | None, **data: int) -> str:

@@ -38,8 +38,9 @@ log = structlog.get_logger()
 #: A piece ends after the page that reaches this many entries, or bytes of text: well within a time slice.
 PIECE_ENTRIES = 5_000
 PIECE_BYTES = 8 * 1024 * 1024
-#: Entries per read: little memory even if they are as long as allowed.
+#: Entries, and about how many bytes of them, per read: little memory here, and in the store while they are on the way.
 PAGE_ENTRIES = 200
+PAGE_BYTES = 2 * 1024 * 1024
 #: Blocks of files read between two extensions of the lease.
 BLOCKS_A_HOLD = 64
 
@@ -142,7 +143,7 @@ def _pages(
         after = place.after if number == place.kind else None
         of = NO_SECTION if kind is Kind.ITEM_GROUPS else section
         begin = b"" if after is None else places.behind(after)
-        while page := catalog.page_from(kind, of, begin, size=PAGE_ENTRIES).entries:
+        while page := catalog.page_from(kind, of, begin, size=PAGE_ENTRIES, max_bytes=PAGE_BYTES).entries:
             begin = places.behind(page[-1].id)
             yield ExportCursor(number, page[-1].id), page
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import pairwise
 
 import pytest
@@ -137,6 +138,17 @@ def test_a_page_goes_on_from_a_place(catalog: Catalog, rig: Rig) -> None:
     second = catalog.page_from(Kind.ITEMS, "Products", b"c", size=3)
     assert (entry_ids(second), second.next_place, second.total) == (["cc", "d", "e"], None, 4)
     assert entry_ids(catalog.page_from(Kind.ITEMS, "Products", b"e\0", size=2)) == []
+
+
+def test_a_page_ends_before_it_is_too_long(catalog: Catalog, rig: Rig) -> None:
+    """But has one entry at least; what follows is told as ever."""
+    rig.put({"id": "c", "name": "C", "data": {"text": "x" * 1000}})
+    rig.drain()
+    read = functools.partial(catalog.page_from, Kind.ITEMS, "Products", size=9, max_bytes=500)
+    pages = [read(b"")]
+    while pages[-1].next_place is not None:
+        pages.append(read(pages[-1].next_place))
+    assert list(map(entry_ids, pages)) == [["a", "b"], ["c"], ["d", "e"]]
 
 
 def test_a_page_of_those_that_begin_alike(catalog: Catalog, rig: Rig) -> None:

@@ -178,15 +178,15 @@ def test_a_look_at_the_memory_is_believed_for_a_moment(rig: Rig, client: redis.R
     """Longer when there was room than when there was none."""
     now_s = 0.0
     room = MemoryGuard(client, clock_s=lambda: now_s)
-    room.admit()
+    room.admit(ACME)
     limited.limit(1)
-    room.admit()
+    room.admit(ACME)
     now_s += memory.BELIEVED_S
     with pytest.raises(StoreFull):
-        room.admit()
+        room.admit(ACME)
     limited.limit(0)
     now_s += memory.FULL_BELIEVED_S
-    room.admit()
+    room.admit(ACME)
 
 
 def keep_payloads(rig: Rig) -> None:
