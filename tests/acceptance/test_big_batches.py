@@ -1,4 +1,4 @@
-"""Batches of 10,000 entries work; what each script took of the server is shown, with our aim of 4 ms a call beside it."""
+"""Batches of 10,000 entries work; what each script took is shown, with our aim of 4 ms a call beside it."""
 
 from __future__ import annotations
 
