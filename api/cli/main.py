@@ -13,6 +13,7 @@ from flask.cli import ScriptInfo
 
 from api.app import create_app
 from api.cli.catalogs import catalogs
+from api.cli.completion import completion
 from api.cli.credentials import credentials
 from api.cli.doctor import doctor
 from api.cli.exports import export
@@ -55,7 +56,7 @@ def show_settings() -> None:
     click.echo(f"Settings of Sluice {version('sluice')}\n\n{settings_table()}")
 
 
-LOCAL = (catalogs, credentials, doctor, export, partitions, show_settings, sinks, store, top, webhooks)
+LOCAL = (catalogs, completion, credentials, doctor, export, partitions, show_settings, sinks, store, top, webhooks)
 REMOTE = (cursors, delete, get, guards, items, patch, put, tasks, upload)
 for command in (*LOCAL, *REMOTE):
     sluice.add_command(command)
@@ -64,7 +65,7 @@ for command in (*LOCAL, *REMOTE):
 def main() -> None:
     """Run the command line; print errors that an operator can fix in one line."""
     try:
-        sluice()
+        sluice(prog_name="sluice")
     except SluiceError as error:
         print(f"sluice: {error}", file=sys.stderr)
         sys.exit(1)
