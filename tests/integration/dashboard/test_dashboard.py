@@ -17,7 +17,7 @@ from shared.partition.heartbeats import Heartbeats
 from shared.tasks import payloads, search
 from tests.support.batches import items, named, variations
 from tests.support.ingress import READER_TOKEN, TOKEN, Ingress
-from tests.support.pages import ROOT, Pages
+from tests.support.pages import ROOT, Elements, Pages
 from tests.support.rig import ACME, Rig
 
 UPDATES = f"/c/{ACME}/updates"
@@ -139,6 +139,21 @@ def test_links_in_mails_lead_to_pages(pages: Pages) -> None:
         assert followers_url("http://localhost", ACME) == "http://localhost" + url_for(
             "dashboard.get_followers", catalog_key=ACME
         )
+
+
+def test_the_list_can_be_watched_while_nothing_happens(rig: Rig, pages: Pages) -> None:
+    """Also without JavaScript, with the filters that are set; one link begins it and ends it."""
+    rig.put(*items("a"))
+    rig.drain()
+    quiet = pages.page(UPDATES, status="DONE")
+    assert "refresh" not in pages.get(UPDATES).text
+    [watch] = links(quiet, "watch=1")
+    watched = pages.client.get(watch).text
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in watched
+    assert 'data-live="watched"' in watched
+    assert "status=DONE" in watch
+    [stop] = [href for href in links(Elements(watched)) if href == f"{ROOT}{UPDATES}?status=DONE"][:1]
+    assert "refresh" not in pages.client.get(stop).text
 
 
 def test_chips_count_and_filter_by_status(rig: Rig, pages: Pages) -> None:
