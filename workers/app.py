@@ -28,8 +28,9 @@ from shared.partition.heartbeats import Heartbeats
 from shared.partition.retention import Retention
 from shared.settings import Settings
 from shared.store.client import LONGEST_CALL_S, connect
+from shared.tasks.records import Tasks
 from shared.tasks.reports import Reports
-from shared.telemetry import metrics
+from shared.telemetry import metrics, spans
 from shared.telemetry.logs import configure_logs
 from workers import jobs
 from workers.celery_settings import celery_settings
@@ -40,6 +41,7 @@ from workers.deliver.mailing import Mailing
 from workers.drain.drainer import Drainer
 from workers.drain.puller import Puller
 from workers.drain.sweep import Sweep
+from workers.drain.task_spans import TaskSpans
 from workers.drain.trimming import Trimmer
 from workers.drain.watchdog import Watchdog
 from workers.export.exporter import Exporter
@@ -117,6 +119,7 @@ def _build_puller(
         stopping=stopping,
         watchdog=Watchdog(settings.lease_ttl_s + LONGEST_CALL_S),
         swept=swept,
+        task_spans=TaskSpans(functools.partial(Tasks, client)) if spans.are_on() else None,
     )
     return Puller(drainer, backlog, bell)
 
@@ -185,4 +188,5 @@ def _holder(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}"
 
 
+spans.configure(os.environ, service="sluice-worker")
 celery = create_celery(Settings.from_env(os.environ))

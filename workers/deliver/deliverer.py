@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -15,7 +16,7 @@ from shared.model import Status
 from shared.outbox.outbox import MAIL, PING, Attempt, DeliveryOutcome, Outbox, OutboxEntry, Trouble
 from shared.outbox.webhooks import Webhook, Webhooks
 from shared.tasks.records import Task
-from shared.telemetry import metrics
+from shared.telemetry import metrics, spans
 from workers.deliver.http_post import post
 from workers.deliver.mailing import Mailing
 from workers.deliver.messages import (
@@ -195,7 +196,11 @@ class Deliverer:
             outbox.settle(entry, attempt, before)
             _record(catalog_key, attempt)
             return
-        came = _try(deliver)
+        with _span(catalog_key, entry, task) as span:
+            came = _try(deliver)
+            span.set(attempt=number, **{"http.response.status_code": came.status})
+            if came.error is not None:
+                span.fail(came.error)
         took_ms, now_ms = int((time.monotonic() - started) * 1000), self._clock()
         outcome, next_ms, trouble, rest_ms = DeliveryOutcome.DELIVERED, None, None, 0
         if came.error is not None:
@@ -228,6 +233,15 @@ def _try(deliver: Callable[[], _Came]) -> _Came:
     # Any error of a library, with a URL that somebody else chose, means: not delivered.
     except Exception as problem:
         return _Came(error=f"{type(problem).__name__}: {problem}"[:ERROR_LENGTH])
+
+
+def _span(catalog_key: str, entry: OutboxEntry, task: Task) -> AbstractContextManager[spans.Span]:
+    """Make a span of an attempt, if the task's request is part of a trace."""
+    parent = task.batch.origin.traceparent
+    if not parent:
+        return nullcontext(spans.Span())
+    facts = {"catalog_key": catalog_key, "task_id": task.id, "target": entry.target}
+    return spans.span("deliver", parent=parent, kind=spans.SpanKind.CLIENT, **facts)
 
 
 def _worse(before: Trouble | None, came: _Came, target: str, *, since_ms: int, now_ms: int) -> Trouble:
