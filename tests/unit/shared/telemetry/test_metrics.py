@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from shared.telemetry import metrics
@@ -110,5 +109,3 @@ def test_every_metric_has_a_sentence_and_a_name_of_ours() -> None:
         sentence = gauge.sentence if gauge else text.split(f"# HELP {name} ")[1].splitlines()[0]
         assert sentence.endswith(".")
         assert name.startswith("sluice_")
-
-
