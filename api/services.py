@@ -11,7 +11,8 @@ from api.waiters import Waiters
 from shared.catalog.field_stats import FieldStatistics
 from shared.catalog.reader import Catalog
 from shared.clock import Clock
-from shared.credentials import Credentials, parse_credentials
+from shared.credential_changes import CredentialChanges
+from shared.credentials import ConfiguredCredentials, Credentials
 from shared.doorbell import Doorbell, broker_url_for, doorbell_app
 from shared.errors import Misconfigured
 from shared.exports.export_records import Exports
@@ -47,6 +48,7 @@ class Services:
     export_files: ExportFiles
     settings: Settings
     credentials: Credentials
+    credential_changes: CredentialChanges
     backlog: Backlog
     memory: MemoryGuard
     durability: Durability
@@ -119,12 +121,14 @@ def create_services(settings: Settings, *, clock: Clock) -> Services:
     configure_logs(settings.log_level)
     client = connect(settings.redis_url)
     backlog = Backlog(client)
+    configured = ConfiguredCredentials(settings)
     broker_url = settings.broker_url or broker_url_for(settings.redis_url)
     return Services(
         client=client,
         export_files=ExportFiles(settings),
         settings=settings,
-        credentials=Credentials(client, parse_credentials(_credentials(settings)), clock=clock),
+        credentials=Credentials(client, configured.read(), clock=clock, reread=configured.reread),
+        credential_changes=CredentialChanges(client),
         backlog=backlog,
         memory=MemoryGuard(client),
         durability=Durability(client, settings.durability),
@@ -133,13 +137,3 @@ def create_services(settings: Settings, *, clock: Clock) -> Services:
         clock=clock,
         waiters=Waiters(settings.threads),
     )
-
-
-def _credentials(settings: Settings) -> str:
-    text = settings.credentials or ""
-    if settings.credentials_file is not None:
-        try:
-            text += "\n" + settings.credentials_file.read_text()
-        except OSError as error:
-            raise Misconfigured(f"SLUICE_CREDENTIALS_FILE cannot be read: {error}") from error
-    return text

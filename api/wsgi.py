@@ -10,6 +10,7 @@ from api.server.hosted_app import HostedApp
 from api.server.limits import Limits
 from api.triage import Triage
 from shared.settings import Settings
+from shared.telemetry import spans
 
 #: They are answered on seats of their own, whatever the writers do.
 LIGHT = (b"/health", b"/metrics", b"/version", b"/integration")
@@ -37,4 +38,5 @@ def create_hosted_app(settings: Settings) -> HostedApp:
     )
 
 
+spans.configure(os.environ, service="sluice-ingress")
 app = create_hosted_app(Settings.from_env(os.environ))

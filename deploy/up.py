@@ -19,6 +19,7 @@ from deploy.stack.stack import NotStarted, Stack
 from deploy.stack.store_log import LogKeeper
 from deploy.stack.supervisor import SupervisorSilent
 from shared.errors import SluiceError
+from shared.outbox.mail_server import MailServer
 from shared.settings import unknown_variables
 from shared.store.client import connect
 from shared.waiting import wait_until
@@ -112,12 +113,20 @@ def announce_credential(stack: Stack) -> None:
         say(f"key and token of the first run: {file}")
 
 
+def warn_of_mail(stack: Stack) -> None:
+    """Say that no mail can be sent, as nobody would notice before one is missed."""
+    url = stack.environ.get("SLUICE_SMTP_URL")
+    if url and (problem := MailServer.parse(url).problem()):
+        say(f"no mail can be sent, SLUICE_SMTP_URL: {problem}")
+
+
 def run(stack: Stack, check: Callable[[], None]) -> None:
     """Start the stack, report that, and watch it until Stopped."""
     try:
         stack.start(announce)
         announce_credential(stack)
         say("ready")
+        warn_of_mail(stack)
         wait_until(Watch(stack, check).look, "the end", timeout_s=math.inf, every_s=LOOK_EVERY_S)
     finally:
         stack.stop()

@@ -5,18 +5,24 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 import msgspec
+import structlog
 
 from shared import keys
 from shared.clock import Clock
-from shared.errors import BadSetting, TryAgain
+from shared.errors import BadSetting, Misconfigured, TryAgain
+from shared.settings import Settings
 from shared.store.client import Store
 from shared.store.scripts import run
+
+log = structlog.get_logger()
 
 CATALOG_KEY = re.compile(r"[A-Za-z0-9_.\-]{1,100}")
 
@@ -59,6 +65,11 @@ class Credential:
         return granted is Scope.READ_WRITE or granted is scope
 
 
+def new_token() -> str:
+    """Return a token that nobody can guess."""
+    return "tok-" + secrets.token_urlsafe(24)
+
+
 def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
@@ -82,11 +93,66 @@ def parse_credentials(text: str) -> list[Credential]:
     return list(found.values())
 
 
+class ConfiguredCredentials:
+    """The credentials of SLUICE_CREDENTIALS and SLUICE_CREDENTIALS_FILE, of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._text = settings.credentials or ""
+        self._file: Path | None = settings.credentials_file
+        self._seen: object = None
+
+    def read(self) -> list[Credential]:
+        """Read them all.  Raises Misconfigured or BadSetting if the file or the setting cannot be used."""
+        self._seen = self._mark()
+        return self._parsed()
+
+    def reread(self) -> list[Credential] | None:
+        """Read them again if the file has changed; None if it has not, or cannot be used: then those before count."""
+        if self._file is None or (mark := self._mark()) == self._seen:
+            return None
+        self._seen = mark
+        try:
+            found = self._parsed()
+        except (BadSetting, Misconfigured) as error:
+            log.error("credentials not read again", action="credentials", error=str(error))
+            return None
+        log.info("credentials read again", action="credentials", credentials=len(found))
+        return found
+
+    def _mark(self) -> object:
+        """Tell one state of the file from another, also if it was replaced by another of the same size and time."""
+        if self._file is None:
+            return None
+        try:
+            stat = self._file.stat()
+        except OSError as error:
+            return str(error)
+        return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
+
+    def _parsed(self) -> list[Credential]:
+        text = self._text
+        if self._file is not None:
+            try:
+                text += "\n" + self._file.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise Misconfigured(f"SLUICE_CREDENTIALS_FILE cannot be read: {error}") from error
+        return parse_credentials(text)
+
+
 class Credentials:
     """All credentials: those from the settings and those stored in Redis, which other processes may change."""
 
-    def __init__(self, client: Store, fixed: Iterable[Credential], *, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: Store,
+        fixed: Iterable[Credential],
+        *,
+        clock: Clock,
+        reread: Callable[[], list[Credential] | None] = lambda: None,
+    ) -> None:
+        """``reread`` returns those of the settings once they have changed, otherwise None."""
         self._client = client
+        self._reread = reread
         self._fixed = {credential.digest: credential for credential in fixed}
         self._clock = clock
         self._guard = threading.Lock()
@@ -171,8 +237,11 @@ class Credentials:
         with self._guard:
             if abs(now_ms - self._looked_ms) < STALE_MS:
                 return
+            fixed = self._reread()
+            if fixed is not None:
+                self._fixed = {credential.digest: credential for credential in fixed}
             [version] = run(self._client, ("GET", keys.CREDENTIALS_VERSION))
-            if version != self._version:
+            if version != self._version or fixed is not None:
                 [stored] = run(self._client, ("HVALS", keys.CREDENTIALS))
                 self._stored = {credential.digest: credential for credential in map(_decode, stored)}
                 both = [*self._fixed.values(), *self._stored.values()]

@@ -26,6 +26,8 @@ CALL = "{sluice}:call"
 CREDENTIALS = "{sluice}:credentials"
 #: hash, field removed with its credential: id of a credential → when it was last used, ms, give or take a minute.
 CREDENTIALS_USED = "{sluice}:credentials:used"
+#: list, the last 200: who created, rotated and revoked which token, newest first, JSON.
+CREDENTIALS_CHANGES = "{sluice}:credentials:changes"
 #: string, for ever: counts the changes of CREDENTIALS.
 CREDENTIALS_VERSION = "{sluice}:credentials:version"
 #: zset, member removed when nothing waits in its outbox, nor can soon: catalogs to deliver for; score = since when, ms.

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from celery import Celery, bootsteps
 
 from shared.catalog.read_sizes import ReadSizes
@@ -19,6 +20,7 @@ from shared.doorbell import DRAIN_JOB, QUEUE, Doorbell, broker_url_for, doorbell
 from shared.errors import Misconfigured
 from shared.exports.export_records import Exports
 from shared.exports.files import ExportFiles
+from shared.outbox.mail_server import MailServer
 from shared.outbox.outbox import Outbox, Outboxes
 from shared.outbox.webhooks import Webhooks
 from shared.partition.backlog import Backlog
@@ -27,20 +29,25 @@ from shared.partition.heartbeats import Heartbeats
 from shared.partition.retention import Retention
 from shared.settings import Settings
 from shared.store.client import LONGEST_CALL_S, connect
-from shared.telemetry import metrics
+from shared.tasks.records import Tasks
+from shared.tasks.reports import Reports
+from shared.telemetry import metrics, spans
 from shared.telemetry.logs import configure_logs
 from workers import jobs
 from workers.celery_settings import celery_settings
 from workers.count.field_counter import FieldCounter
-from workers.deliver.deliverer import Deliverer, Mailing
+from workers.deliver.deliverer import Deliverer
 from workers.deliver.dispatcher import Dispatcher
-from workers.deliver.mail import MailServer
+from workers.deliver.mailing import Mailing
 from workers.drain.drainer import Drainer
 from workers.drain.puller import Puller
 from workers.drain.sweep import Sweep
+from workers.drain.task_spans import TaskSpans
 from workers.drain.trimming import Trimmer
 from workers.drain.watchdog import Watchdog
 from workers.export.exporter import Exporter
+
+log = structlog.get_logger()
 
 
 def create_celery(settings: Settings) -> Celery:
@@ -78,6 +85,8 @@ def create_celery(settings: Settings) -> Celery:
         """Delivers notifications while the worker runs."""
 
         def start(self, parent: Any) -> None:
+            # On a thread of its own: a mail server that does not answer must not hold up the start.
+            threading.Thread(target=_warn_of_mail, args=(settings,), name="mail check", daemon=True).start()
             postman.start()
 
         def stop(self, parent: Any) -> None:
@@ -111,6 +120,7 @@ def _build_puller(
         stopping=stopping,
         watchdog=Watchdog(settings.lease_ttl_s + LONGEST_CALL_S),
         swept=swept,
+        task_spans=TaskSpans(functools.partial(Tasks, client)) if spans.are_on() else None,
     )
     return Puller(drainer, backlog, bell)
 
@@ -154,15 +164,24 @@ def _build_exporter(settings: Settings, client: Any) -> Exporter:
 
 def _build_dispatcher(settings: Settings, redis_url: str) -> Dispatcher:
     client = connect(redis_url)
-    server = None if settings.smtp_url is None else MailServer.parse(settings.smtp_url)
+    mailing = None
+    if settings.smtp_url is not None:
+        server, open_reports = MailServer.parse(settings.smtp_url), functools.partial(Reports, client)
+        mailing = Mailing(server, settings.mail_from, settings.public_url, open_reports)
     deliverer = Deliverer(
         functools.partial(Outbox, client),
         functools.partial(Webhooks, client),
-        Mailing(server, settings.mail_from),
+        mailing,
         private=settings.webhook_private == "allow",
         clock=now_ms,
     )
     return Dispatcher(deliverer, Outboxes(client), every_s=settings.sweep_s, clock=now_ms, stop=threading.Event())
+
+
+def _warn_of_mail(settings: Settings) -> None:
+    """Log a warning if the mail server does not take us."""
+    if settings.smtp_url and (problem := MailServer.parse(settings.smtp_url).problem()):
+        log.warning("no mail can be sent", action="mail", error=problem)
 
 
 def _holder(pid: int) -> str:
@@ -170,4 +189,5 @@ def _holder(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}"
 
 
+spans.configure(os.environ, service="sluice-worker")
 celery = create_celery(Settings.from_env(os.environ))

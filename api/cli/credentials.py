@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 
 import click
 from flask.cli import AppGroup
@@ -11,7 +10,8 @@ from flask.cli import AppGroup
 from api.cli.output import table
 from api.services import Services, current_services
 from shared.clock import iso
-from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of
+from shared.credential_changes import CredentialAct, CredentialChange
+from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of, new_token
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+", re.ASCII)
 HOUR_MS = 3600 * 1000
@@ -48,12 +48,12 @@ def create_credential(
     for address in notify:
         if not _ADDRESS.fullmatch(address):
             raise click.BadParameter(f"{address!r} is not an e-mail address")
-    services, token = current_services(), _new_token()
+    services, token = current_services(), new_token()
     scope, now_ms = Scope.READ if read_only else Scope.READ_WRITE, services.clock()
     expires_ms = None if days is None else now_ms + int(days * DAY_MS)
-    services.credentials.store(
-        Credential(name, digest_of(token), dict.fromkeys(catalog_keys, scope), notify, now_ms, expires_ms)
-    )
+    made = Credential(name, digest_of(token), dict.fromkeys(catalog_keys, scope), notify, now_ms, expires_ms)
+    services.credentials.store(made)
+    _note(services, CredentialAct.CREATED, made)
     _show(token)
 
 
@@ -88,8 +88,9 @@ def rotate_credential(wanted: str, overlap: float) -> None:
     if len(found) > 1:
         ids = ", ".join(each.id for each in found)
         raise click.ClickException(f"{len(found)} credentials are named {wanted!r}; name one by its ID: {ids}")
-    token, now_ms = _new_token(), services.clock()
-    services.credentials.rotate(found[0], digest_of(token), now_ms=now_ms, overlap_ms=int(overlap * HOUR_MS))
+    token, now_ms = new_token(), services.clock()
+    new = services.credentials.rotate(found[0], digest_of(token), now_ms=now_ms, overlap_ms=int(overlap * HOUR_MS))
+    _note(services, CredentialAct.ROTATED, found[0], new.id)
     _show(token)
 
 
@@ -97,14 +98,22 @@ def rotate_credential(wanted: str, overlap: float) -> None:
 @click.argument("wanted", metavar="ID|NAME")
 def revoke_credential(wanted: str) -> None:
     """Revoke the token with this ID, or all with this name; running processes refuse them within a second."""
-    revoked = current_services().credentials.revoke(wanted)
+    services = current_services()
+    found = services.credentials.find_stored(wanted)
+    revoked = services.credentials.revoke(wanted)
+    for each in found:
+        _note(services, CredentialAct.REVOKED, each)
     if not revoked:
         raise click.ClickException(f"there is no stored credential with the ID or name {wanted!r}")
     click.echo(f"revoked {revoked}")
 
 
-def _new_token() -> str:
-    return "tok-" + secrets.token_urlsafe(24)
+def _note(services: Services, act: CredentialAct, credential: Credential, new_id: str = "") -> None:
+    """Note a change for the Integration page."""
+    keys = tuple(sorted(credential.scopes))
+    services.credential_changes.note(
+        CredentialChange(services.clock(), act, credential.id, credential.name, "a shell", keys, new_id)
+    )
 
 
 def _show(token: str) -> None:

@@ -18,6 +18,7 @@ from api.monitor.overview import MOST_CATALOGS, all_catalogs, overlook
 from api.monitor.units import size, span
 from api.services import Services, current_services
 from shared.errors import SluiceError
+from shared.outbox.mail_server import MailServer
 from shared.outbox.outbox import Outbox
 from shared.settings import unknown_variables
 from shared.store.durability import check_store
@@ -55,7 +56,7 @@ _COLOURS = {Health.OK: "green", Health.WARNING: "yellow", Health.BROKEN: "bold r
 @json_option
 @with_appcontext
 def doctor(json: bool) -> None:
-    """Check a running installation: settings, store, workers, partitions, deliveries, disk.
+    """Check a running installation: settings, store, workers, partitions, deliveries, mail, disk.
 
     Says what to do about whatever is wrong. Exit code 1 if something is broken.
     """
@@ -157,6 +158,18 @@ def _deliveries(services: Services) -> Iterator[Finding]:
         yield Finding(Health.OK, "deliveries", "no webhook and no address has failed lately")
 
 
+def _mail(services: Services) -> Iterator[Finding]:
+    settings = services.settings
+    if settings.smtp_url is None:
+        return
+    if problem := MailServer.parse(settings.smtp_url).problem():
+        yield Finding(Health.WARNING, "mail", problem, "no mail is sent; see that SLUICE_SMTP_URL is right")
+    elif settings.public_url is None:
+        yield Finding(Health.WARNING, "mail", "mails have no links", "set SLUICE_PUBLIC_URL")
+    else:
+        yield Finding(Health.OK, "mail", "the mail server takes us")
+
+
 def _disk(services: Services) -> Iterator[Finding]:
     folder = services.settings.data_dir
     if not folder.is_dir():
@@ -170,4 +183,4 @@ def _disk(services: Services) -> Iterator[Finding]:
         yield Finding(Health.OK, "disk", text)
 
 
-CHECKS = (_settings, _store, _memory, _workers, _partitions, _deliveries, _disk)
+CHECKS = (_settings, _store, _memory, _workers, _partitions, _deliveries, _mail, _disk)

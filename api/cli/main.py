@@ -18,6 +18,7 @@ from shared.settings import STORE_URL_FILE, Settings
 #: Where each command is.
 COMMANDS = {
     "catalogs": "api.cli.catalogs:catalogs",
+    "completion": "api.cli.completion:completion",
     "credentials": "api.cli.credentials:credentials",
     "cursors": "api.cli.remote.cursors:cursors",
     "delete": "api.cli.remote.entries:delete",
@@ -76,7 +77,7 @@ def sluice(context: click.Context) -> None:
 def main() -> None:
     """Run the command line; print errors that an operator can fix in one line."""
     try:
-        sluice()
+        sluice(prog_name="sluice")
     except SluiceError as error:
         print(f"sluice: {error}", file=sys.stderr)
         sys.exit(1)

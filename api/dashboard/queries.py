@@ -52,6 +52,8 @@ class UpdatesForm(Query):
     before_ms = MinuteMs(data_key="to", load_default=None, allow_none=False, is_end=True)
     text = fields.Text(data_key="q", load_default="", validate=length(None, 250))
     before = fields.QueryInteger(load_default=None, allow_none=False, validate=between(1, MAX_INT32))
+    #: Keep looking for new ones, also while nothing happens and without JavaScript.
+    watch = fields.QueryFlag(load_default=False)
 
 
 class EntriesForm(Query):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -14,7 +14,9 @@ from api.dashboard.queries import EntriesForm, read_form
 from api.dashboard.visitors import visitor
 from api.errors import NotFound
 from api.exports.links import export_url
+from api.history.entry_changes import changes_in
 from api.history.sent_entries import SentEntries, SentEntry
+from api.history.states import Changes
 from api.services import current_services
 from api.tasks.cancel_rerun import change_tasks
 from api.tasks.ids import read_task_id
@@ -39,6 +41,8 @@ class EntryLine:
 
     sent: SentEntry | None
     reported: ReportedEntry | None
+    #: Of an entry that was updated, as far as that can be told.
+    changes: Changes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def get_update(catalog_key: str, task_id: str) -> str:
         place = services.tasks(catalog_key).places([task.id]).get(task.id)
     ended = task.status in TERMINAL
     warnings: list[dict[str, Any]] = msgspec.json.decode(task.warnings)
-    entries = _entries(catalog_key, task, form)
+    entries = _with_changes(catalog_key, task, _entries(catalog_key, task, form))
     return render_template(
         "update.html",
         catalog_key=catalog_key,
@@ -148,6 +152,17 @@ def _entries(catalog_key: str, task: Task, form: dict[str, Any]) -> Entries:
     indexes = range(task.batch.entries)[form["offset"] : form["offset"] + PAGE]
     lines = [EntryLine(_one(sent, index), known.get(index)) for index in indexes]
     return Entries(lines, task.batch.entries, report.by_outcome, gone=any(line.sent is None for line in lines))
+
+
+def _with_changes(catalog_key: str, task: Task, entries: Entries) -> Entries:
+    updated = [
+        line.sent
+        for line in entries.lines
+        if line.sent and line.reported and line.reported.outcome is EntryOutcome.UPDATED
+    ]
+    changes = changes_in(catalog_key, task, updated)
+    lines = [replace(line, changes=changes.get(line.sent.index) if line.sent else None) for line in entries.lines]
+    return replace(entries, lines=lines)
 
 
 def _found(catalog_key: str, task: Task, sent: SentEntries, form: dict[str, Any]) -> Entries:

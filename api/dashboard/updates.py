@@ -91,7 +91,7 @@ def get_updates(catalog_key: str) -> str:
         operations=list(Operation),
         link=lambda **changes: _link(catalog_key, **changes),
         filtered=_is_filtered(form),
-        live="busy" if open_ones or is_empty else "idle",
+        live="watched" if form["watch"] else "busy" if open_ones or is_empty else "idle",
     )
 
 
@@ -153,4 +153,4 @@ def _link(catalog_key: str, **changes: Any) -> str:
 
 def _is_filtered(form: dict[str, Any]) -> bool:
     """Return whether there is a filter without its own links or field."""
-    return any(value for name, value in form.items() if name not in ("statuses", "text", "before"))
+    return any(value for name, value in form.items() if name not in ("statuses", "text", "before", "watch"))

@@ -33,6 +33,10 @@ class Visitor:
     def may_write(self, catalog_key: str) -> bool:
         return self.credential is None or self.credential.allows(catalog_key, Scope.READ_WRITE)
 
+    def may_manage(self, credential: Credential) -> bool:
+        """Return whether the visitor may rotate and revoke a token: only with all of its rights, to read and write."""
+        return all(map(self.may_write, credential.scopes))
+
     def catalog_keys(self) -> list[str]:
         """List the catalogs to look at, MOST_CATALOGS at most; the operator's are those that ever got a batch."""
         if self.credential is not None:

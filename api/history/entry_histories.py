@@ -70,7 +70,7 @@ def entry_history(
         touches = history.find(entry_id, before=before)
         found = tasks.get_many([touch.task_id for touch in touches])
         for touch, task in zip(touches, found, strict=True):
-            if task is not None and _is_of(task, touch, kind, section) and of_any_status.fits(task):
+            if task is not None and is_of(task, touch, kind, section) and of_any_status.fits(task):
                 by_status[task.status] += 1
                 if query.fits(task):
                     pairs.append((touch, task))
@@ -98,7 +98,7 @@ def _with_changes(
     return [replace(line, changes=each) for line, each in zip(lines, changes, strict=False)]
 
 
-def _is_of(task: Task, touch: Touch, kind: Kind | None, section: str | None) -> bool:
+def is_of(task: Task, touch: Touch, kind: Kind | None, section: str | None) -> bool:
     if section is not None and kind is not Kind.ITEM_GROUPS and task.batch.section != section:
         return False
     return kind is None or kind in _touched(task.batch, touch)

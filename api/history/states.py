@@ -15,7 +15,8 @@ from shared.errors import TaskFailed
 from shared.model import Batch, Operation
 from shared.tasks.reports import EntryOutcome
 
-_CHANGING = frozenset({Operation.PATCH, Operation.AMEND, Operation.UPSERT})
+#: Operations whose entries have the fields that change, and no others.
+CHANGING = frozenset({Operation.PATCH, Operation.AMEND, Operation.UPSERT})
 _LEFT = frozenset({EntryOutcome.IGNORED, EntryOutcome.FAILED, EntryOutcome.UNCHANGED, None})
 
 
@@ -86,7 +87,10 @@ def _changes(deed: Deed, before: State, after: State) -> Changes | None:
         return Changes([], complete=False)
     if deed.sent is None:
         return None
-    return Changes(list(differences({}, _sent(deed.sent))), complete=False)
+    sent = _sent(deed.sent)
+    # Which never changes.
+    sent.pop("id", None)
+    return Changes(list(differences({}, sent)), complete=False)
 
 
 def _after(deed: Deed, before: State) -> State:
@@ -98,14 +102,14 @@ def _after(deed: Deed, before: State) -> State:
         return ABSENT
     if operation is Operation.KEEP or (deed.outcome in _LEFT and deed.outcome is not EntryOutcome.UNCHANGED):
         return before
-    if deed.outcome is EntryOutcome.UNCHANGED and (before.is_known or operation in _CHANGING):
+    if deed.outcome is EntryOutcome.UNCHANGED and (before.is_known or operation in CHANGING):
         return before
     if deed.sent is None:
         return UNKNOWN
     sent = _sent(deed.sent)
     if deed.outcome is EntryOutcome.CREATED:
         before = ABSENT
-    if operation in _CHANGING:
+    if operation in CHANGING:
         return _changed(before, sent, whole=operation is Operation.UPSERT)
     if operation is Operation.MODIFY and "suggested_score" not in sent:
         # V1 keeps a score that is not sent.

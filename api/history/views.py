@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from marshmallow import fields as ma
 
 from api.errors import NotFound
-from api.history.differences import Difference
+from api.history.answers import DifferenceSchema, show_difference
 from api.history.entry_histories import PAGE, HistoryStep, entry_history
 from api.http.auth import authorize, caller
 from api.http.responses import answer_json
@@ -36,14 +36,6 @@ class HistoryQuery(Query):
         validate=between(1, MAX_INT32),
         metadata={"description": "Return only tasks with lower ids: send `next_before` of a page to get the next one."},
     )
-
-
-class DifferenceSchema(Strict):
-    """One field that a task changed."""
-
-    field = fields.Text(required=True, metadata={"description": "Its path: `name`, `data.price`, `data.facets.color`."})
-    before = ma.Raw(metadata={"description": "Its value before; absent if there was none, or it is not known."})
-    after = ma.Raw(metadata={"description": "Its value afterwards; absent if there is none."})
 
 
 class HistoryStepSchema(Strict):
@@ -163,12 +155,7 @@ def _shown(step: HistoryStep) -> dict[str, Any]:
         "outcome": step.outcome,
         "named": not step.also,
         "sent": None if step.sent is None else msgspec.Raw(step.sent.text),
-        "changes": None if changes is None else list(map(_difference, changes.found)),
+        "changes": None if changes is None else list(map(show_difference, changes.found)),
         "before_known": changes is not None and changes.complete,
     }
     return rendered if step.reason is None else rendered | {"reason": step.reason}
-
-
-def _difference(found: Difference) -> dict[str, Any]:
-    sides = {"before": found.before, "after": found.after}
-    return {"field": found.field, **{name: msgspec.Raw(side) for name, side in sides.items() if side is not None}}

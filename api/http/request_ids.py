@@ -9,6 +9,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from shared.nonces import new_nonce
+from shared.telemetry import spans
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,200}")
 #: W3C Trace Context, version 00 and what later versions begin with: version, trace id, parent id, flags.
@@ -19,6 +20,8 @@ def register(app: Flask) -> None:
     """Read the ids of every request, and return its request id in the response."""
     app.before_request(_take)
     app.after_request(_give)
+    if spans.are_on():
+        app.teardown_request(_end)
 
 
 def request_id() -> str:
@@ -37,6 +40,12 @@ def _take() -> None:
     ids = {"request_id": sent if _REQUEST_ID.fullmatch(sent) else new_nonce()}
     if _TRACEPARENT.fullmatch(trace):
         ids["traceparent"] = trace
+    if spans.are_on():
+        g.span = spans.begin(
+            request.method, parent=ids.get("traceparent", ""), kind=spans.SpanKind.SERVER, request_id=ids["request_id"]
+        )
+        # What the request leads to is below this span, and so are its tasks.
+        ids["traceparent"] = g.span.traceparent
     g.ids = ids
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**ids)
@@ -44,4 +53,25 @@ def _take() -> None:
 
 def _give(response: Response) -> Response:
     response.headers["X-Request-Id"] = request_id()
+    if spans.are_on():
+        _describe(g.span, response)
     return response
+
+
+def _describe(span: spans.Span, response: Response) -> None:
+    route = request.url_rule.rule if request.url_rule else ""
+    span.rename(f"{request.method} {route}".strip())
+    http = {
+        "http.request.method": request.method,
+        "http.route": route,
+        "http.response.status_code": response.status_code,
+    }
+    known = g.get("caller")
+    span.set(catalog_key=known.catalog_key if known else None, **http)
+    if response.status_code >= 500:
+        span.fail(response.status)
+
+
+def _end(_: BaseException | None) -> None:
+    if "span" in g:
+        g.span.end()

@@ -22,7 +22,7 @@ from shared.origin import Origin
 from shared.partition.growth import TASK_BYTES, growth_of
 from shared.partition.submissions import Submission, Submitted
 from shared.partition.uploads import Upload
-from shared.telemetry import metrics
+from shared.telemetry import metrics, spans
 
 log = structlog.get_logger()
 
@@ -70,8 +70,10 @@ def submit_batch(
         services.tail(catalog_key).submit, batch, frames, growth=growth, touched=touched, idempotency=idempotency
     )
     nonce, may_mail = frames.nonce if isinstance(frames, Upload) else "", bool(batch.notification_emails)
-    with metrics.SUBMIT_SECONDS.time():
+    traced = spans.span("submit", parent=batch.origin.traceparent, catalog_key=catalog_key, entries=batch.entries)
+    with traced as span, metrics.SUBMIT_SECONDS.time():
         submitted = append(services, catalog_key, submit, nonce=nonce, may_mail=may_mail)
+        span.set(task_id=submitted.task_id, outcome=submitted.outcome)
     refuse(submitted)
     # REPEATED may also mean this very request, sent to the store twice.
     repeated = idempotency is not None and submitted.outcome is Submission.REPEATED

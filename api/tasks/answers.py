@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields as ma
 
+from api.history.answers import DifferenceSchema
 from api.openapi.answers import TASK_STATUS_PATH, TOTAL_COUNT, ProblemSchema, count, moment, positive
 from api.schemas import fields
 from api.schemas.base import Strict
@@ -190,6 +191,16 @@ class ReportedEntrySchema(Strict):
         list(EntryOutcome), required=True, metadata={"description": "What the task did with the entry."}
     )
     reason = fields.Text(metadata={"description": "Why the entry was left out or failed, if known."})
+    changes = fields.ListOf(
+        fields.Object(DifferenceSchema),
+        metadata={"description": "With `changes=true`, of an updated entry: what changed, where that is known."},
+    )
+    before_known = fields.Flag(
+        metadata={
+            "description": "Goes with `changes`: whether what was before is still kept. If not, they are the fields "
+            "that were sent, without their values before."
+        }
+    )
 
 
 class OutcomeCounts(Strict):

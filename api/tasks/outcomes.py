@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
 from api.errors import NotFound
+from api.history.answers import show_difference
+from api.history.entry_changes import changes_in
+from api.history.sent_entries import SentEntries
+from api.history.states import Changes
 from api.http.auth import authorize, caller
+from api.http.responses import answer_json
 from api.openapi.describe import describe
 from api.schemas.base import load_query
 from api.schemas.queries import offset_of
@@ -16,10 +22,11 @@ from api.services import current_services
 from api.tasks import docs as described_tasks
 from api.tasks.ids import read_task_id
 from api.tasks.schemas import EntriesQuery
+from shared.codec import encode_json
 from shared.model import Form
 from shared.tasks.payloads import PayloadGone
 from shared.tasks.records import Task
-from shared.tasks.reports import ReportedEntry
+from shared.tasks.reports import EntryOutcome, ReportedEntry
 
 blueprint = Blueprint("task_entries", __name__, url_prefix="/v1/tasks")
 blueprint.before_request(authorize)
@@ -37,11 +44,13 @@ def get_entries(task_id: str) -> Response:
     reports = current_services().reports(caller().catalog_key)
     task = _task(task_id)
     page = reports.page(task, only=query["outcome"], offset=offset, size=size)
-    return jsonify(
-        entries=[_shown(task, entry) for entry in page.entries],
-        total_count=page.total,
-        outcome_counts={outcome.value: count for outcome, count in page.by_outcome.items()},
-    )
+    changes = _changes(task, page.entries) if query["changes"] else {}
+    rendered = {
+        "entries": [_shown(task, entry, changes.get(entry.index)) for entry in page.entries],
+        "total_count": page.total,
+        "outcome_counts": {outcome.value: count for outcome, count in page.by_outcome.items()},
+    }
+    return answer_json(encode_json(rendered))
 
 
 @blueprint.get("/<task_id>/payload")
@@ -67,8 +76,20 @@ def _task(task_id: str) -> Task:
     return task
 
 
-def _shown(task: Task, entry: ReportedEntry) -> dict[str, Any]:
+def _changes(task: Task, entries: Sequence[ReportedEntry]) -> dict[int, Changes]:
+    catalog_key = caller().catalog_key
+    sent = SentEntries(current_services().payloads(catalog_key), task)
+    try:
+        updated = [sent.one(entry.index) for entry in entries if entry.outcome is EntryOutcome.UPDATED]
+    except PayloadGone:
+        return {}
+    return changes_in(catalog_key, task, updated)
+
+
+def _shown(task: Task, entry: ReportedEntry, changes: Changes | None) -> dict[str, Any]:
     rendered = asdict(entry)
+    if changes is not None:
+        rendered |= {"changes": list(map(show_difference, changes.found)), "before_known": changes.complete}
     if task.batch.parts:
         rendered["kind"] = task.batch.kind_of_entry(entry.index)
     if entry.reason is None:

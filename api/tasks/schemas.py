@@ -8,6 +8,7 @@ from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 
+from api.history.entry_changes import MOST_ENTRIES
 from api.schemas import fields
 from api.schemas.base import Strict
 from api.schemas.fields import between, length
@@ -79,6 +80,22 @@ class EntriesQuery(PagedQuery):
         allow_none=False,
         metadata={"description": "Return only entries with this outcome."},
     )
+    changes = fields.QueryFlag(
+        load_default=False,
+        allow_none=False,
+        metadata={
+            "description": "Tell of updated entries which fields changed, as far as earlier payloads are kept; with "
+            "100 entries on a page at most."
+        },
+    )
+
+    @validates_schema
+    def refuse_many_changes(self, data: Mapping[str, Any], **_: Any) -> None:
+        """Refuse to look up what many entries were before."""
+        if data.get("changes") and data.get("num_results_per_page", 0) > MOST_ENTRIES:
+            raise ValidationError(
+                f"ensure this value is less than or equal to {MOST_ENTRIES} with `changes`", "num_results_per_page"
+            )
 
 
 class TaskChangeSchema(Strict):

@@ -8,8 +8,8 @@ from collections import Counter
 from deploy.stack.first_credentials import check_credentials
 from shared.errors import BadSetting
 from shared.exports.files import ExportFiles
+from shared.outbox.mail_server import MailServer
 from shared.settings import Settings
-from workers.deliver.mail import MailServer
 from workers.deliver.messages import parse_sender
 
 #: Placeholders for secrets in examples.

@@ -51,7 +51,7 @@ class Catalog:
         return scripts.run(self._client, *commands)
 
     def reading(self, kind: Kind, section: str, generations: Generations, wanted: Wants) -> Reading[View]:
-        """Read what the applier wants, in few round trips: one more for patches and links, some more for many long entries."""
+        """Read what the applier wants, in few round trips: one more for patches and links, some for long entries."""
         view = View()
         wanted.values = list(dict.fromkeys(wanted.values))
         values = self._long_reads(kind, section, generations, wanted, view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.keys import CatalogKeys
+from shared.keys import keys_of
 from shared.store import scripts
 from shared.store.client import Store
 
@@ -54,7 +54,7 @@ def read_state(client: Store, catalog_key: str) -> PartitionState:
 
 
 def _look(catalog_key: str) -> scripts.Command:
-    keys = CatalogKeys(catalog_key)
+    keys = keys_of(catalog_key)
     return scripts.READ_STATE.command(
         waiting=keys.waiting, position=keys.position, lease=keys.lease, stream=keys.stream, task=keys.task("")
     )

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.keys import CatalogKeys
+from shared.keys import keys_of
 from shared.store import scripts
 from shared.store.client import Store
 
@@ -28,9 +28,9 @@ class Rates:
 def read_rates(client: Store, catalog_keys: Sequence[str], *, now_ms: int) -> list[Rates]:
     """Read the rates of catalogs, any number in one round trip; raises StoreUnavailable."""
     hour, minute = divmod(now_ms // MINUTE_MS, MINUTES)
-    keys = [CatalogKeys(catalog_key) for catalog_key in catalog_keys]
-    hours = scripts.run_apart(client, *(("GET", of.minutes(each)) for of in keys for each in (hour - 1, hour)))
-    return [_rates(before, now, minute) for before, now in zip(hours[::2], hours[1::2], strict=True)]
+    keys = map(keys_of, catalog_keys)
+    hours = scripts.run_apart(client, *(("MGET", of.minutes(hour - 1), of.minutes(hour)) for of in keys))
+    return [_rates(before, now, minute) for before, now in hours]
 
 
 def per_second(minutes: Sequence[int], now_ms: int) -> float:
@@ -41,9 +41,10 @@ def per_second(minutes: Sequence[int], now_ms: int) -> float:
 def add_up(rates: Sequence[Rates]) -> Rates:
     """Sum the rates of several catalogs."""
     zeros = [0] * MINUTES
+    some = [each for each in rates if each is not _NONE]
     return Rates(
-        [sum(minute) for minute in zip(*(each.accepted for each in rates), zeros, strict=True)],
-        [sum(minute) for minute in zip(*(each.applied for each in rates), zeros, strict=True)],
+        [sum(minute) for minute in zip(*(each.accepted for each in some), zeros, strict=True)],
+        [sum(minute) for minute in zip(*(each.applied for each in some), zeros, strict=True)],
     )
 
 

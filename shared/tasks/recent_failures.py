@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.keys import CatalogKeys
+from shared.keys import keys_of
 from shared.model import Status
 from shared.store import scripts
 from shared.store.client import Store
@@ -24,7 +24,7 @@ class RecentFailures:
 
 def read_failures(client: Store, catalog_keys: Sequence[str], *, since_ms: int, most: int) -> RecentFailures:
     """Count the failures of catalogs, and read the newest; three round trips, or four, for any number."""
-    failed = {catalog_key: CatalogKeys(catalog_key).by_status(Status.FAILED) for catalog_key in catalog_keys}
+    failed = {catalog_key: keys_of(catalog_key).by_status(Status.FAILED) for catalog_key in catalog_keys}
     counts = scripts.run_apart(client, *(("ZCOUNT", key, since_ms, "+inf") for key in failed.values()))
     some = [catalog_key for catalog_key, count in zip(failed, counts, strict=True) if count]
     looks = [

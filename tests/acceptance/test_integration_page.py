@@ -263,6 +263,7 @@ def everything(customer: Customer) -> list[str]:
         f"{base}/catalog/entry?id=sku-1",
         f"{base}/fields",
         f"{base}/refused",
+        f"{base}/tokens",
         "/nowhere",
     ]
 
@@ -293,8 +294,8 @@ def serious(page: Page, axe: str) -> list[str]:
     ]
 
 
-def test_on_a_phone_nothing_is_cut_off(everything: list[str], signed_in: Open) -> None:
-    with signed_in(viewport=PHONE, has_touch=True, is_mobile=True) as page:
+def test_on_a_small_phone_nothing_is_cut_off(everything: list[str], signed_in: Open) -> None:
+    with signed_in(viewport={**PHONE, "width": 360}, has_touch=True, is_mobile=True) as page:
         for path in everything:
             page.goto("/integration" + path)
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path

@@ -1,6 +1,6 @@
 """Measure the Integration page and ``/metrics`` over a big store: ``python -m tests.benchmarks.pages``.
 
-100,000 tasks in 1,000 catalogs, half of them in one; every catalog has a backlog.  A stack with the settings that ship
+100,000 tasks in 1,500 catalogs, half of them in one; every catalog has a backlog.  A stack with the settings that ship
 answers, one request after the other.
 """
 
@@ -30,7 +30,7 @@ from tests.support.rig import Rig
 
 PASSWORD = "for-the-measurement"
 BIG = "shop-0000"
-CATALOGS, TASKS = 1_000, 100_000
+CATALOGS, TASKS = 1_500, 100_000
 #: Requests of each page.
 TIMES = 25
 
@@ -47,6 +47,10 @@ PAGES = {
     "text found nowhere in 10,000 entries": f"/integration/c/{BIG}/updates/1?find=nowhere",
     "catalog": f"/integration/c/{BIG}/catalog",
     "entry": f"/integration/c/{BIG}/catalog/entry?id=sku-7&section=Products",
+    "fields": f"/integration/c/{BIG}/fields",
+    "followers": f"/integration/c/{BIG}/followers",
+    "tokens": f"/integration/c/{BIG}/tokens",
+    "refused writes": f"/integration/c/{BIG}/refused",
     "/metrics": "/metrics",
 }
 

@@ -67,7 +67,10 @@ def set_up(stack: Stack) -> Scenery:
         customer = Customer(stack.api_url, shop, PRICES[0])
         for number in range(8):
             customer.done(customer.patch({"id": f"sku-{number}", "data": {"price": number + 0.9}}))
+    # Or it would take what is to be left half applied.
+    stack.stop_service(Name.WORKER)
     scenery.at_work()
+    stack.start_service(Name.WORKER)
     return scenery
 
 

@@ -42,6 +42,7 @@ from workers.drain.drainer import Drained, Drainer
 from workers.drain.planner import Planner
 from workers.drain.puller import Puller
 from workers.drain.sweep import Sweep
+from workers.drain.task_spans import TaskSpans
 from workers.drain.trimming import Trimmer
 from workers.export.exporter import Exporter
 
@@ -222,6 +223,7 @@ class Rig:
         open_claim: Callable[[str], Claim] | None = None,
         stopping: Callable[[], bool] = lambda: False,
         swept: bool = False,
+        task_spans: TaskSpans | None = None,
     ) -> Drainer:
         return Drainer(
             open_claim or functools.partial(self.claim, holder=holder),
@@ -233,6 +235,7 @@ class Rig:
             clock=self.clock,
             stopping=stopping,
             swept=swept,
+            task_spans=task_spans,
         )
 
     def drain(self, catalog_key: str = ACME) -> Drained:

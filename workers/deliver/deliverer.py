@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import smtplib
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -16,12 +16,10 @@ from shared.model import Status
 from shared.outbox.outbox import MAIL, PING, Attempt, DeliveryOutcome, Outbox, OutboxEntry, Trouble
 from shared.outbox.webhooks import Webhook, Webhooks
 from shared.tasks.records import Task
-from shared.telemetry import metrics
+from shared.telemetry import metrics, spans
 from workers.deliver.http_post import post
-from workers.deliver.mail import MailServer
+from workers.deliver.mailing import Mailing
 from workers.deliver.messages import (
-    failure_mail,
-    given_up_mail,
     message_id,
     ping_body,
     ping_id,
@@ -70,15 +68,6 @@ class _Came:
         return self.status == HTTPStatus.GONE
 
 
-@dataclass(frozen=True, slots=True)
-class Mailing:
-    """The settings of e-mail."""
-
-    #: None: no mail is sent.
-    server: MailServer | None
-    sender: str
-
-
 class Deliverer:
     """Delivers for any catalog."""
 
@@ -86,13 +75,16 @@ class Deliverer:
         self,
         open_outbox: Callable[[str], Outbox],
         open_webhooks: Callable[[str], Webhooks],
-        mailing: Mailing,
+        mailing: Mailing | None,
         *,
         private: bool,
         clock: Clock,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        """``private`` allows calls to private addresses; ``draw`` returns a random number from 0 to 1."""
+        """Without ``mailing`` no mail is sent.
+
+        ``private`` allows calls to private addresses; ``draw`` returns a random number from 0 to 1.
+        """
         self._open_outbox = open_outbox
         self._open_webhooks = open_webhooks
         self._mailing = mailing
@@ -170,19 +162,17 @@ class Deliverer:
         return _Came(answer.status, answer.retry_after_s, error, answer.body or None)
 
     def _mail(self, catalog_key: str, outbox: Outbox, entry: OutboxEntry, task: Task) -> None:
-        recipients, server = task.batch.notification_emails, self._mailing.server
-        if server is None:
+        mailing = self._mailing
+        if mailing is None:
             outbox.drop(entry)
             log.warning(
                 "no mail is sent: SLUICE_SMTP_URL is not set", action="mail", catalog_key=catalog_key, task_id=task.id,
-                recipients=len(recipients), task_error=task.error,
+                recipients=len(task.batch.notification_emails), task_error=task.error,
             )  # fmt: skip
             return
 
         def send() -> _Came:
-            refused = server.send(failure_mail(catalog_key, task, sender=self._mailing.sender, recipients=recipients))
-            if refused:
-                log.warning("mail: recipients refused", action="mail", catalog_key=catalog_key, recipients=refused)
+            mailing.send_failure(catalog_key, task)
             return _Came()
 
         self._attempt(catalog_key, outbox, entry, task, send)
@@ -206,7 +196,11 @@ class Deliverer:
             outbox.settle(entry, attempt, before)
             _record(catalog_key, attempt)
             return
-        came = _try(deliver)
+        with _span(catalog_key, entry, task) as span:
+            came = _try(deliver)
+            span.set(attempt=number, **{"http.response.status_code": came.status})
+            if came.error is not None:
+                span.fail(came.error)
         took_ms, now_ms = int((time.monotonic() - started) * 1000), self._clock()
         outcome, next_ms, trouble, rest_ms = DeliveryOutcome.DELIVERED, None, None, 0
         if came.error is not None:
@@ -218,8 +212,8 @@ class Deliverer:
             next_ms = None if given_up else again_ms
         attempt = Attempt(task.id, entry.target, number, at_ms, took_ms, outcome, came.status, came.error, next_ms)
         attempt = replace(attempt, answer=came.answer)
-        if webhook and trouble and trouble.given_up:
-            self._mail_given_up(catalog_key, webhook, trouble)
+        if webhook and trouble and trouble.given_up and self._mailing:
+            self._mailing.send_given_up(catalog_key, webhook, trouble, now_ms=self._clock())
         outbox.settle(entry, attempt, trouble, rest_ms)
         _record(catalog_key, attempt)
         if trouble and trouble.given_up:
@@ -228,16 +222,6 @@ class Deliverer:
                 "webhook given up", action="deliver", catalog_key=catalog_key, target=entry.target,
                 failures=trouble.failures, error=trouble.reason,
             )  # fmt: skip
-
-    def _mail_given_up(self, catalog_key: str, webhook: Webhook, trouble: Trouble) -> None:
-        """Tell those who asked for it, once: a mail that is not taken is logged."""
-        if not webhook.notification_emails or self._mailing.server is None:
-            return
-        try:
-            mail = given_up_mail(catalog_key, webhook, trouble, sender=self._mailing.sender, now_ms=self._clock())
-            self._mailing.server.send(mail)
-        except (OSError, smtplib.SMTPException, ValueError) as error:
-            log.error("mail about a webhook not sent", action="mail", catalog_key=catalog_key, error=str(error))
 
     def _delay_ms(self, failures: int, came: _Came) -> int:
         return retry_delay_ms(failures, retry_after_s=came.retry_after_s, jitter=self._draw())
@@ -249,6 +233,15 @@ def _try(deliver: Callable[[], _Came]) -> _Came:
     # Any error of a library, with a URL that somebody else chose, means: not delivered.
     except Exception as problem:
         return _Came(error=f"{type(problem).__name__}: {problem}"[:ERROR_LENGTH])
+
+
+def _span(catalog_key: str, entry: OutboxEntry, task: Task) -> AbstractContextManager[spans.Span]:
+    """Make a span of an attempt, if the task's request is part of a trace."""
+    parent = task.batch.origin.traceparent
+    if not parent:
+        return nullcontext(spans.Span())
+    facts = {"catalog_key": catalog_key, "task_id": task.id, "target": entry.target}
+    return spans.span("deliver", parent=parent, kind=spans.SpanKind.CLIENT, **facts)
 
 
 def _worse(before: Trouble | None, came: _Came, target: str, *, since_ms: int, now_ms: int) -> Trouble:

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -16,14 +17,20 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from typing import Any
+from urllib.parse import urlsplit
 
 from shared.clock import iso
 from shared.codec import encode_json
 from shared.errors import BadSetting
 from shared.model import Status
+from shared.outbox.links import followers_url, update_url
 from shared.outbox.outbox import Trouble
 from shared.outbox.webhooks import SECRET_PREFIX, Webhook
 from shared.tasks.records import Task
+from shared.tasks.reports import ReportedEntry
+
+#: Most characters of a subject that say why.
+SUBJECT_REASON_LENGTH = 80
 
 
 def message_id(catalog_key: str, task: Task) -> str:
@@ -92,30 +99,77 @@ def _address(text: str, name: str = "") -> Address:
     return Address(name, addr_spec=f"{user}@{domain if domain.isascii() else domain.encode('idna').decode()}")
 
 
-def failure_mail(catalog_key: str, task: Task, *, sender: str, recipients: Sequence[str]) -> EmailMessage:
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """The entries to blame for a failed task."""
+
+    #: The first of them.
+    first: Sequence[ReportedEntry] = ()
+    total: int = 0
+
+
+def failure_mail(
+    catalog_key: str, task: Task, problems: Problems, *, sender: str, recipients: Sequence[str], public_url: str | None
+) -> EmailMessage:
     """Write the e-mail about a failed task.  Raises ValueError if an address is invalid."""
     batch = task.batch
-    mail = _mail(sender, recipients, f"Task {task.id} of {catalog_key} failed", task.updated_ms)
+    mail = _mail(sender, recipients, _failure_subject(catalog_key, task), task.updated_ms)
     mail["Message-ID"] = f"<{message_id(catalog_key, task)}@{parse_sender(sender).domain}>"
     where = f" in section {batch.section}" if batch.section else ""
+    by = f", sent by {batch.origin.submitter.token_name}" if batch.origin.submitter else ""
+    look = update_url(public_url, catalog_key, task.id) if public_url else f"GET /v1/tasks/{task.id}?key={catalog_key}"
+    files = f"Files: {', '.join(names)}\n" if (names := _files(task)) else ""
     mail.set_content(
-        f"Task {task.id} of the catalogue {catalog_key} failed at {iso(task.updated_ms)}.\n\n"
+        f"Update {task.id} of the catalogue {catalog_key} failed. Nothing of it was applied.\n\n"
         f"{task.error}\n\n"
-        f"It was to {batch.operation} {batch.entries} {batch.noun}{where}, "
-        f"and was submitted at {iso(task.submitted_ms)}.\n"
-        f"Details: GET /v1/tasks/{task.id}?key={catalog_key}\n"
+        f"{_problem_lines(problems)}"
+        f"Look at it, or run it again: {look}\n\n"
+        f"It was to {batch.operation} {batch.entries} {batch.noun}{where}{by}.\n"
+        f"{files}"
+        f"Submitted {iso(task.submitted_ms)}, failed {iso(task.updated_ms)}\n"
     )
     return mail
 
 
-def given_up_mail(catalog_key: str, webhook: Webhook, trouble: Trouble, *, sender: str, now_ms: int) -> EmailMessage:
+def _failure_subject(catalog_key: str, task: Task) -> str:
+    """Say which catalogue, what, and why, in one line."""
+    what = _files(task)[0] if _files(task) else f"update {task.id}"
+    why = _one_line(task.error or "").partition("Error: ")
+    why_short = why[2] or why[0]
+    if len(why_short) > SUBJECT_REASON_LENGTH:
+        why_short = why_short[:SUBJECT_REASON_LENGTH].rsplit(" ", 1)[0] + " …"
+    return f"{catalog_key}: {_one_line(what)} failed" + (f": {why_short}" if why_short else "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def _files(task: Task) -> list[str]:
+    return [part.file for part in task.batch.parts if part.file]
+
+
+def _problem_lines(problems: Problems) -> str:
+    if not problems.first:
+        return ""
+    lines = [f"  {entry.id or f'entry {entry.index + 1}'}: {entry.reason or 'failed'}" for entry in problems.first]
+    more = problems.total - len(problems.first)
+    return "\n".join(["The first problems:", *lines, *([f"  and {more} more"] if more else [])]) + "\n\n"
+
+
+def given_up_mail(
+    catalog_key: str, webhook: Webhook, trouble: Trouble, *, sender: str, now_ms: int, public_url: str | None
+) -> EmailMessage:
     """Write the e-mail about a webhook that is given up.  Raises ValueError if an address is invalid."""
-    mail = _mail(sender, webhook.notification_emails, f"A webhook of {catalog_key} is given up", now_ms)
+    host = urlsplit(webhook.url).hostname or ""
+    mail = _mail(sender, webhook.notification_emails, f"{catalog_key}: the webhook to {host} is given up", now_ms)
+    look = f"Its last deliveries: {followers_url(public_url, catalog_key)}\n" if public_url else ""
     mail.set_content(
         f"The webhook {webhook.id} of the catalogue {catalog_key} is given up.\n"
         f"Nothing more is sent to {webhook.url}\n\n"
         f"It has only failed since {iso(trouble.since_ms)}, {trouble.failures} times.\n"
         f"The last time: {trouble.reason}\n\n"
+        f"{look}"
         f'Begin again: PATCH /v1/webhooks/{webhook.id}?key={catalog_key} with {{"paused": false}}\n'
         f"Send what was missed: POST /v1/webhooks/{webhook.id}/resend?key={catalog_key} "
         f'with {{"since": "{iso(trouble.since_ms)}"}}\n'

@@ -12,6 +12,7 @@ from shared.model import Status
 from shared.partition.step_results import DONE_ANSWERS, StepsTaken
 from shared.partition.steps import Commit, Failure, Piece, Step
 from shared.telemetry import metrics
+from workers.drain.task_spans import TaskSpans
 
 log = structlog.get_logger()
 
@@ -19,9 +20,10 @@ log = structlog.get_logger()
 class DrainRecord:
     """The record of one partition, from acquiring it until it is given back or lost."""
 
-    def __init__(self, catalog_key: str, *, swept: bool) -> None:
+    def __init__(self, catalog_key: str, *, swept: bool, task_spans: TaskSpans | None = None) -> None:
         """``swept``: the sweep found the partition, without a wake-up."""
         self._catalog_key = catalog_key
+        self._task_spans = task_spans
         self._since = time.perf_counter()
         if swept:
             metrics.SWEEPS_FOUND.inc()
@@ -43,6 +45,8 @@ class DrainRecord:
             if status := _status_after(step):
                 metrics.series(metrics.TASKS_ENDED, status).inc()
                 log.info("task ended", action="end_task", catalog_key=self._catalog_key, status=status, **_facts(step))
+                if self._task_spans is not None:
+                    self._task_spans.ended(self._catalog_key, step.work.task_id)
 
     def failed(self) -> None:
         """Count a drain that ended with an unexpected error."""

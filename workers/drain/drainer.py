@@ -24,6 +24,7 @@ from workers.drain.drain_record import DrainRecord
 from workers.drain.known_rules import KnownRules
 from workers.drain.planner import HeadChanged, LeaseLost, Planner
 from workers.drain.small_partitions import SmallPartitions
+from workers.drain.task_spans import TaskSpans
 from workers.drain.watchdog import Watchdog
 from workers.export.exporter import Exporter
 
@@ -70,6 +71,7 @@ class Drainer:
         stopping: Callable[[], bool] = lambda: False,
         watchdog: Watchdog | None = None,
         swept: bool = False,
+        task_spans: TaskSpans | None = None,
     ) -> None:
         """``swept``: the drained partitions were found by the sweep, without a wake-up."""
         self._open_claim = open_claim
@@ -81,7 +83,7 @@ class Drainer:
         self._clock = clock
         self._stopping = stopping
         self._watchdog = watchdog or Watchdog(None)
-        self._open_record = functools.partial(DrainRecord, swept=swept)
+        self._open_record = functools.partial(DrainRecord, swept=swept, task_spans=task_spans)
         self._known_rules = KnownRules()
         self._small = SmallPartitions(self._open_planner, self._open_record, clock=clock)
         #: Partitions that were, or may have been, acquired when the store became unreachable.

@@ -8,22 +8,12 @@ import click
 import msgspec
 
 from api.cli.output import as_json, json_option, table
+from api.cli.remote.changed_fields import ChangedField, changes_text
 from api.cli.remote.entries import get, kind_option, section_option
 from api.cli.remote.ingress import IngressClient, with_ingress
 
 #: Tasks on a page of the API.
 PAGE = 20
-#: Characters of a value in the table, and the fields of one task.
-VALUE_LENGTH = 40
-MOST_FIELDS = 6
-
-
-class _Change(msgspec.Struct):
-    """One field; values keep their digits, and are empty where there is none."""
-
-    field: str
-    before: msgspec.Raw = msgspec.Raw()
-    after: msgspec.Raw = msgspec.Raw()
 
 
 class _Step(msgspec.Struct):
@@ -36,7 +26,7 @@ class _Step(msgspec.Struct):
     token_name: str | None
     outcome: str | None
     named: bool
-    changes: list[_Change] | None
+    changes: list[ChangedField] | None
     before_known: bool
     reason: str = ""
 
@@ -92,18 +82,4 @@ def _changes(step: _Step) -> str:
         return step.reason or "-"
     if step.outcome == "created":
         return f"{len(step.changes)} fields"
-    shown = [_change(change, known=step.before_known) for change in step.changes[:MOST_FIELDS]]
-    more = len(step.changes) - len(shown)
-    return ", ".join(shown) + (f", {more} more" if more else "")
-
-
-def _change(change: _Change, *, known: bool) -> str:
-    name, before, after = change.field.removeprefix("data."), _value(change.before), _value(change.after)
-    if not after:
-        return f"{name} removed"
-    return f"{name} {before or ('(new)' if known else '')} → {after}".replace("  ", " ")
-
-
-def _value(raw: msgspec.Raw) -> str:
-    text = " ".join(bytes(raw).decode().split())
-    return text if len(text) <= VALUE_LENGTH else text[:VALUE_LENGTH] + "…"
+    return changes_text(step.changes, known=step.before_known)

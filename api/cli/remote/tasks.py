@@ -9,8 +9,10 @@ from functools import partial
 from typing import Any
 
 import click
+import msgspec
 
 from api.cli.output import as_json, json_option, table
+from api.cli.remote.changed_fields import ChangedField, changes_text
 from api.cli.remote.ingress import IngressClient, with_ingress
 from shared.codec import encode_json
 from shared.model import TERMINAL, Status
@@ -20,7 +22,23 @@ from shared.waiting import wait_until
 #: Most tasks on a page of the API.
 PAGE = 100
 #: Most entries on a page of a report.
-REPORT_PAGE = 1000
+REPORT_PAGE = 100
+
+
+class _EntryLine(msgspec.Struct):
+    """What became of an entry."""
+
+    index: int
+    outcome: str
+    id: str | None
+    reason: str = ""
+    changes: list[ChangedField] = []
+    before_known: bool = False
+
+
+class _Report(msgspec.Struct):
+    #: Each as JSON, whose numbers keep their digits.
+    entries: list[msgspec.Raw]
 
 
 @click.group()
@@ -59,24 +77,26 @@ def show_task(ingress: IngressClient, task_id: int, wait: int) -> None:
 )
 @json_option
 def list_entries(ingress: IngressClient, task_id: int, outcome: str | None, json: bool) -> None:
-    """List what became of each entry of a task."""
-    found: list[dict[str, Any]] = []
+    """List what became of each entry of a task, and what it changed."""
+    found: list[msgspec.Raw] = []
     while True:
-        page = ingress.call(
+        text = ingress.text(
             "GET",
             f"/v1/tasks/{task_id}/entries",
             outcome=outcome,
+            changes="true",
             offset=len(found),
             num_results_per_page=REPORT_PAGE,
-        )["entries"]
+        )
+        page = msgspec.json.decode(text, type=_Report).entries
         found += page
         if len(page) < REPORT_PAGE:
             break
     if json:
-        as_json(found)
+        as_json(msgspec.json.encode(found))
     else:
-        rows = [[str(one["index"]), one["outcome"], one["id"] or "-", one.get("reason") or "-"] for one in found]
-        table(["INDEX", "OUTCOME", "ID", "REASON"], rows)
+        rows = [_entry_row(msgspec.json.decode(one, type=_EntryLine)) for one in found]
+        table(["INDEX", "OUTCOME", "ID", "CHANGES OR REASON"], rows)
 
 
 @tasks.command("cancel")
@@ -142,6 +162,11 @@ def _newest_first(ingress: IngressClient, status: tuple[str, ...] = ()) -> Itera
 def _change(ingress: IngressClient, task_id: int, status: Status, **how: Any) -> dict[str, Any]:
     body, headers = encode_json({"status": status, **how}), {"Content-Type": "application/json"}
     return dict(ingress.call("PATCH", f"/v1/tasks/{task_id}", body, headers=headers))
+
+
+def _entry_row(entry: _EntryLine) -> list[str]:
+    said = entry.reason or changes_text(entry.changes, known=entry.before_known)
+    return [str(entry.index), entry.outcome, entry.id or "-", said or "-"]
 
 
 def _row(task: dict[str, Any]) -> list[str]:

@@ -7,7 +7,8 @@ const note = document.getElementById("live-note");
 
 // Milliseconds between two looks: while something runs, while nothing does, and the most when nothing ever changes.
 const BUSY_MS = 1000, IDLE_MS = 3000, MOST_MS = 30000;
-let delay = page.dataset.live === "busy" ? BUSY_MS : IDLE_MS;
+const hurried = () => page.dataset.live === "busy" || page.dataset.live === "watched";
+let delay = hurried() ? BUSY_MS : IDLE_MS;
 let timer = 0;
 
 // Make `now` like `next` while touching as little as possible, so that focus, open details and selections stay.
@@ -76,7 +77,7 @@ async function look() {
     }
     page.dataset.live = next.body.dataset.live || "idle";
     say("live");
-    delay = page.dataset.live === "busy" ? BUSY_MS : Math.min(MOST_MS, changed ? IDLE_MS : delay * 1.5);
+    delay = hurried() ? BUSY_MS : Math.min(MOST_MS, changed ? IDLE_MS : delay * 1.5);
   } catch {
     say("The page could not be brought up to date; trying again.");
     delay = Math.min(MOST_MS, delay * 2);

@@ -7,15 +7,17 @@ from html import unescape
 from typing import Any
 
 import pytest
+from flask import url_for
 
 from shared.clock import iso
 from shared.model import Kind, OnMissing
+from shared.outbox.links import followers_url, update_url
 from shared.outbox.outbox import Attempt, DeliveryOutcome, Outbox, OutboxEntry, Trouble
 from shared.partition.heartbeats import Heartbeats
 from shared.tasks import payloads, search
 from tests.support.batches import items, named, variations
 from tests.support.ingress import READER_TOKEN, TOKEN, Ingress
-from tests.support.pages import ROOT, Pages
+from tests.support.pages import ROOT, Elements, Pages
 from tests.support.rig import ACME, Rig
 
 UPDATES = f"/c/{ACME}/updates"
@@ -112,6 +114,46 @@ def test_an_empty_catalog_shows_the_call_that_fills_it(rig: Rig, ingress: Ingres
     assert "Send the first item" not in pages.text(UPDATES, status="FAILED")
     rig.put(*items("sku-1"))
     assert "Send the first item" not in pages.text(UPDATES)
+
+
+def test_an_update_shows_what_changed_in_its_entries(rig: Rig, pages: Pages) -> None:
+    """Beside what was sent, as text; of a PATCH also when nothing before is kept."""
+    rig.put(b'{"id":"a","name":"A","data":{"price":19.90}}')
+    rig.patch(b'{"id":"a","data":{"price":17.50}}')
+    rig.put({"id": "a", "name": NASTY[0], "data": {"price": 17.5}})
+    rig.drain()
+    assert "price 19.90 → became 17.50" in pages.text(f"{UPDATES}/2")
+    assert f"name A → became {NASTY[0]}" in pages.text(f"{UPDATES}/3")
+    assert "→" not in pages.text(f"{UPDATES}/1")
+    rig.client.delete(rig.keys().payload(1))
+    assert "price → 17.50 What was before is no longer kept." in pages.text(f"{UPDATES}/2")
+
+
+def test_links_in_mails_lead_to_pages(pages: Pages) -> None:
+    """They are written by workers, who do not know the routes."""
+    urls = pages.ingress.app.test_request_context
+    with urls():
+        assert update_url("http://localhost/", ACME, 7) == "http://localhost" + url_for(
+            "dashboard.get_update", catalog_key=ACME, task_id=7
+        )
+        assert followers_url("http://localhost", ACME) == "http://localhost" + url_for(
+            "dashboard.get_followers", catalog_key=ACME
+        )
+
+
+def test_the_list_can_be_watched_while_nothing_happens(rig: Rig, pages: Pages) -> None:
+    """Also without JavaScript, with the filters that are set; one link begins it and ends it."""
+    rig.put(*items("a"))
+    rig.drain()
+    quiet = pages.page(UPDATES, status="DONE")
+    assert "refresh" not in pages.get(UPDATES).text
+    [watch] = links(quiet, "watch=1")
+    watched = pages.client.get(watch).text
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in watched
+    assert 'data-live="watched"' in watched
+    assert "status=DONE" in watch
+    [stop] = [href for href in links(Elements(watched)) if href == f"{ROOT}{UPDATES}?status=DONE"][:1]
+    assert "refresh" not in pages.client.get(stop).text
 
 
 def test_chips_count_and_filter_by_status(rig: Rig, pages: Pages) -> None:

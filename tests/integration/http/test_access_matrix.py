@@ -32,7 +32,13 @@ FOR_READERS = {"/v1/changes/cursors/a": "whoever may follow the feed may say how
 DOOR = {"dashboard.get_login", "dashboard.post_login", "dashboard.static"}
 
 #: Something for each variable part of a path.
-PARTS = {"catalog_key": ACME, "kind": "items", "link": "made-up", "webhook_id": "wh_" + "0" * 16}
+PARTS = {
+    "catalog_key": ACME,
+    "kind": "items",
+    "link": "made-up",
+    "webhook_id": "wh_" + "0" * 16,
+    "credential_id": "0" * 8,
+}
 
 Endpoint = tuple[str, str]
 

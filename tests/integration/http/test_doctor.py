@@ -16,6 +16,7 @@ from shared.codec import encode_json
 from shared.outbox.outbox import Trouble
 from shared.partition.heartbeats import Heartbeats
 from tests.support.batches import items
+from tests.support.receivers import mail_server
 from tests.support.rig import ACME, Rig
 from tests.support.store_server import StoreServer
 
@@ -89,3 +90,16 @@ def test_a_store_that_is_away_is_one_finding_each(doctor: Doctor, tmp_path: Path
     ran = doctor("--json", SLUICE_REDIS_URL=f"unix://{tmp_path}/none.sock")
     assert ran.exit_code == 1
     assert found(ran)["store"] == "broken"
+
+
+def test_a_mail_server_that_is_away_is_found_before_a_mail_is_missed(rig: Rig, doctor: Doctor) -> None:
+    """And one without links in its mails; without a mail server nothing is said."""
+    assert "mail" not in found(doctor("--json"))
+    with mail_server() as mailbox:
+        said = doctor(SLUICE_SMTP_URL=mailbox.url).output
+        assert "mails have no links" in said
+        here = {"SLUICE_SMTP_URL": mailbox.url, "SLUICE_PUBLIC_URL": "https://sluice.example"}
+        assert found(doctor("--json", **here))["mail"] == "ok"
+    said = doctor(**here).output
+    assert "Connection refused" in said
+    assert "→ no mail is sent; see that SLUICE_SMTP_URL is right" in said

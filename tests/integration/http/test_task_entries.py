@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from typing import Any
 
 import pytest
 
 from shared.errors import TaskNotFound
-from shared.model import Operation
+from shared.model import OnMissing, Operation
 from shared.tasks.reports import Reports
 from tests.support.batches import items, make_batch, named
 from tests.support.ingress import Ingress
@@ -217,3 +218,70 @@ def test_a_task_that_goes_while_its_entries_are_read_is_not_found(ingress: Ingre
     rig.retention().retire(now_ms=rig.clock(), limit=10)
     with pytest.raises(TaskNotFound):
         Reports(rig.client, ACME).page(task, only=None, offset=0, size=10)
+
+
+def test_it_says_what_changed_in_updated_entries(rig: Rig, ingress: Ingress) -> None:
+    """As the entry was before, whole or by its parts; with the digits that were sent, and only if asked for."""
+    rig.put(b'{"id":"a","name":"A","data":{"price":19.90,"size":"m"}}', b'{"id":"b","name":"B"}', chunk_entries=1)
+    rig.patch(b'{"id":"a","data":{"price":18.50}}')
+    rig.put(*items("c"))
+    rig.put(b'{"id":"b","name":"Bee"}', b'{"id":"c","name":"c"}', b'{"id":"a","name":"A","data":{"price":17.50}}')
+    rig.patch(b'{"id":"a","data":{"price":null}}', b'{"id":"a","data":{"price":16}}')
+    rig.drain()
+    told = ingress.send("GET", "/v1/tasks/4/entries", changes="true").text
+    assert '"changes":[{"field":"data.price","before":18.50,"after":17.50},{"field":"data.size","before":"m"}]' in told
+    found = {each["id"]: each for each in json.loads(told)["entries"]}
+    assert found["b"]["changes"] == [{"field": "name", "before": "B", "after": "Bee"}]
+    assert found["c"]["before_known"]
+    assert "changes" not in ingress.get("/v1/tasks/4/entries")["entries"][0]
+    assert "changes" not in ingress.get("/v1/tasks/1/entries", changes="true")["entries"][0]
+    replaced, counted = ingress.get("/v1/tasks/5/entries", changes="true")["entries"]
+    assert ("changes" in replaced, counted["changes"]) == (
+        False,
+        [{"field": "data.price", "before": 17.5, "after": 16}],
+    )
+
+
+def test_a_patch_says_what_changed_though_nothing_before_is_kept(rig: Rig, ingress: Ingress) -> None:
+    """From its payload alone; a PUT then says nothing, since all its fields would seem changed."""
+    rig.put({"id": "a", "name": "A", "data": {"price": 19.9}})
+    rig.put({"id": "a", "name": "B", "data": {"price": 19.9}})
+    rig.patch({"id": "a", "data": {"price": 17.5}})
+    rig.drain()
+    rig.client.delete(rig.keys().payload(1), rig.keys().payload(2))
+    [patched] = ingress.get("/v1/tasks/3/entries", changes="true")["entries"]
+    assert patched["changes"] == [{"field": "data.price", "after": 17.5}]
+    assert patched["before_known"] is False
+    [put] = ingress.get("/v1/tasks/2/entries", changes="true")["entries"]
+    assert "changes" not in put
+    rig.client.delete(rig.keys().payload(3))
+    assert "changes" not in ingress.get("/v1/tasks/3/entries", changes="true")["entries"][0]
+
+
+def test_what_changed_is_the_same_as_the_history_of_each_entry_says(rig: Rig, ingress: Ingress) -> None:
+    """Over batches at random, also of several sections, with what failed and was deleted between them."""
+    chance = random.Random(22)
+    for _ in range(40):
+        ids = chance.sample("abcdef", 3)
+        section = chance.choice(["Products", "Content"])
+        sent = [{"id": each, "name": each, "data": {"n": chance.randrange(3)}} for each in ids]
+        act = chance.choice([rig.put, rig.put, rig.patch, rig.delete])
+        how = {"on_missing": OnMissing.IGNORE} if act is rig.patch else {}
+        act(*(named(*ids) if act is rig.delete else sent), section=section, **how)
+    rig.drain()
+    compared = 0
+    for task_id in range(1, 41):
+        for entry in ingress.get(f"/v1/tasks/{task_id}/entries", changes="true")["entries"]:
+            for section in ("Products", "Content"):
+                steps = ingress.get(f"/v1/history/items/{entry['id']}", section=section)["history"]
+                for step in steps:
+                    if step["task_id"] == task_id and entry["outcome"] == "updated" and step["before_known"]:
+                        assert entry["changes"] == step["changes"], (task_id, entry)
+                        compared += 1
+    assert compared > 20
+
+
+def test_what_many_entries_were_before_is_not_looked_up_at_once(ingress: Ingress) -> None:
+    ingress.write("PUT", "/v2/items", {"items": items("a")})
+    answer = ingress.send("GET", "/v1/tasks/1/entries", changes="true", num_results_per_page=101)
+    assert (answer.status_code, "100 with `changes`" in answer.text) == (400, True)

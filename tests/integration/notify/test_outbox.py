@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from shared.errors import StoreUnavailable
 from shared.model import Kind, Operation, Status
 from shared.nonces import new_nonce
 from shared.outbox import resends
+from shared.outbox.mail_server import MailServer
 from shared.outbox.outbox import (
     CLAIM_MS,
     MAIL,
@@ -28,6 +30,7 @@ from shared.outbox.outbox import (
     Trouble,
 )  # fmt: skip
 from shared.outbox.webhooks import Webhook, Webhooks
+from shared.tasks.reports import Reports
 from shared.telemetry import metrics
 from shared.waiting import wait_until
 from tests.support.batches import items, make_batch, variations
@@ -35,9 +38,9 @@ from tests.support.postman import deliver_all
 from tests.support.receivers import Endpoint, Mailbox, http_endpoint, mail_server, silent_endpoint
 from tests.support.rig import ACME, Rig
 from workers.deliver import http_post
-from workers.deliver.deliverer import DEAD_MS, GIVE_UP_MS, Deliverer, Mailing
+from workers.deliver.deliverer import DEAD_MS, GIVE_UP_MS, Deliverer
 from workers.deliver.dispatcher import Dispatcher
-from workers.deliver.mail import MailServer
+from workers.deliver.mailing import Mailing
 
 
 @dataclass
@@ -62,11 +65,14 @@ class Office:
         return self.webhooks.add(url or self.endpoint.url, private=True, now_ms=self.rig.clock())
 
     def deliverer(self, open_outbox: Callable[[str], Outbox] | None = None) -> Deliverer:
-        server = MailServer.parse(self.mailbox.url) if self.mail else None
+        open_reports = functools.partial(Reports, self.rig.client)
+        mailing = Mailing(
+            MailServer.parse(self.mailbox.url), "sluice@shop.example", "https://sluice.shop.example", open_reports
+        )
         return Deliverer(
             open_outbox or (lambda key: Outbox(self.rig.client, key)),
             lambda key: Webhooks(self.rig.client, key),
-            Mailing(server, "sluice@shop.example"),
+            mailing if self.mail else None,
             private=self.private,
             clock=self.rig.clock,
             draw=lambda: 0.0,
@@ -484,7 +490,8 @@ def test_a_webhook_that_is_given_up_is_mailed_about(office: Office) -> None:
     office.rig.drain()
     office.deliver()
     [(recipients, mail)] = office.mailbox.mails
-    assert (recipients, mail["Subject"]) == (["ops@shop.example"], "A webhook of acme is given up")
+    assert (recipients, mail["Subject"]) == (["ops@shop.example"], "acme: the webhook to 127.0.0.1 is given up")
+    assert "https://sluice.shop.example/integration/c/acme/followers" in mail.get_content()
     assert "answered with 410" in mail.get_content()
     assert "whsec_" not in mail.get_content()
 
@@ -609,7 +616,8 @@ def test_a_failed_task_is_mailed_to_all_addresses(office: Office) -> None:
     office.deliver()
     [(recipients, mail)] = office.mailbox.mails
     assert recipients == ["one@shop.example", "two@shop.example"]
-    assert mail["Subject"] == f"Task {task_id} of acme failed"
+    assert mail["Subject"] == f"acme: update {task_id} failed: items not found: 'missing'"
+    assert f"https://sluice.shop.example/integration/c/acme/updates/{task_id}\r\n" in mail.get_content()
     assert mail["From"] == "sluice@shop.example"
     assert "IngestionError: items not found: 'missing'" in mail.get_content()
     assert office.waiting() == []
@@ -623,7 +631,9 @@ def test_a_batch_that_is_run_again_is_mailed_about_again(office: Office) -> None
     office.rig._change(ACME, task_id, "RERUN")  # type: ignore[arg-type]
     office.rig.drain()
     office.deliver()
-    assert [mail["Subject"] for _, mail in office.mailbox.mails] == ["Task 1 of acme failed", "Task 2 of acme failed"]
+    assert [mail["Subject"] for _, mail in office.mailbox.mails] == [
+        f"acme: update {task_id} failed: items not found: 'missing'" for task_id in (1, 2)
+    ]
     assert len({mail["Message-ID"] for _, mail in office.mailbox.mails}) == 2
 
 

@@ -23,7 +23,7 @@ from tests.support.postman import deliver_all
 from tests.support.receivers import http_endpoint
 from tests.support.rig import ACME, Rig
 from tests.support.store_server import StoreServer
-from workers.deliver.deliverer import Deliverer, Mailing
+from workers.deliver.deliverer import Deliverer
 
 PATH = "/v1/webhooks"
 URL = "https://shop.example/hook"
@@ -37,7 +37,7 @@ def add(ingress: Ingress, url: str = URL) -> dict[str, Any]:
 
 def deliver(rig: Rig) -> None:
     deliverer = Deliverer(
-        lambda key: Outbox(rig.client, key), lambda key: Webhooks(rig.client, key), Mailing(None, ""), private=True,
+        lambda key: Outbox(rig.client, key), lambda key: Webhooks(rig.client, key), None, private=True,
         clock=rig.clock, draw=lambda: 0.0,
     )  # fmt: skip
     deliver_all(deliverer, rig)
@@ -209,7 +209,7 @@ def test_from_a_shell(shell: Any, rig: Rig) -> None:
     rig.submit_batch(make_batch(Operation.PUT, items("a")))
     rig.drain()
     Deliverer(
-        lambda key: Outbox(rig.client, key), lambda key: Webhooks(rig.client, key), Mailing(None, ""), private=False,
+        lambda key: Outbox(rig.client, key), lambda key: Webhooks(rig.client, key), None, private=False,
         clock=rig.clock,
     ).deliver_next(ACME)  # fmt: skip
     assert shell("deliveries", ACME).output.split() == ["AT", "TASK", "TARGET", "ATTEMPT", "OUTCOME", "ANSWER"]

@@ -1,8 +1,10 @@
-"""Messages about ended tasks: signatures, e-mails, addresses, retry times.  No network, no store."""
+"""Messages about ended tasks: signatures, e-mails, addresses, retry times.  No store; no network but this machine."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email import message_from_bytes
+from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from typing import Any
@@ -10,14 +12,16 @@ from typing import Any
 import pytest
 
 from shared.errors import BadSetting
-from shared.model import Batch, Kind, Operation, Status
+from shared.model import Batch, Kind, Operation, Part, Status
+from shared.outbox.mail_server import MailServer
 from shared.outbox.public_addresses import is_public
 from shared.outbox.webhooks import BadWebhook, check_url
 from shared.tasks.records import Task
+from shared.tasks.reports import EntryOutcome, ReportedEntry
+from tests.support.receivers import mail_server
 from workers.deliver.deliverer import FIRST_RETRY_MS, JITTER, LONGEST_RETRY_MS, retry_delay_ms
 from workers.deliver.http_post import NotDelivered, post
-from workers.deliver.mail import MailServer
-from workers.deliver.messages import failure_mail, message_id, webhook_headers
+from workers.deliver.messages import Problems, failure_mail, message_id, webhook_headers
 
 
 def task(**changes: Any) -> Task:
@@ -32,6 +36,24 @@ def task(**changes: Any) -> Task:
     }
     rest = dict.fromkeys(set(Task.__slots__) - set(known))
     return Task(**{**rest, "counts": {}, "entries_done": 0, "warnings": b"[]", **known, **changes})
+
+
+NO_PROBLEMS = Problems()
+
+
+def written(
+    failed: Task | None = None,
+    problems: Problems = NO_PROBLEMS,
+    recipients: Sequence[str] = ("a@b.example",),
+    public_url: str | None = None,
+) -> EmailMessage:
+    """The mail about a failed task, as it is read again."""
+    mail = failure_mail(
+        "acme", failed or task(), problems, sender="s@b.example", recipients=recipients, public_url=public_url
+    )
+    read = message_from_bytes(bytes(mail), policy=default)
+    assert isinstance(read, EmailMessage)
+    return read
 
 
 def test_the_signature_is_that_of_the_specification() -> None:
@@ -60,19 +82,53 @@ def test_a_name_is_one_task_and_has_no_full_stop() -> None:
 )
 def test_no_header_can_be_smuggled_in_with_an_address(address: str) -> None:
     with pytest.raises(Exception, match=r".+"):
-        bytes(failure_mail("acme", task(), sender="s@b.example", recipients=[address]))
+        written(recipients=[address])
 
 
 def test_what_a_task_says_stays_in_the_body_of_a_mail() -> None:
     error = "IngestionError: x\r\nBcc: evil@d.example\r\n\r\n.\r\nMAIL FROM:<x>"
-    mail = failure_mail("acme", task(error=error), sender="s@b.example", recipients=["a@b.example"])
-    read = message_from_bytes(bytes(mail), policy=default)
+    read = written(task(error=error))
     assert read["Bcc"] is None
     assert set(read) == {
         "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Type", "Content-Transfer-Encoding",
         "MIME-Version",
     }  # fmt: skip
     assert "Bcc: evil@d.example" in read.get_content()
+
+
+def test_a_mail_says_in_its_subject_what_failed_and_why() -> None:
+    """In one line, with the name of the file, and without the name of a class."""
+    assert written()["Subject"] == "acme: update 7 failed: items not found: 'a'"
+    parts = (Part(Kind.ITEMS, 3, 1, "items.csv"),)
+    batch = Batch(Kind.ITEMS, Operation.SYNC, "Products", entries=3, bytes=10, chunks=1, parts=parts)
+    named = written(task(batch=batch, error="items.csv, line 3: name: field required\r\nBcc: x " + "long " * 50))
+    assert named["Subject"].startswith("acme: items.csv failed: items.csv, line 3: name: field required Bcc: x long")
+    assert named["Subject"].endswith("long …")
+    assert len(named["Subject"]) < 120
+    assert "Files: items.csv" in named.get_content()
+
+
+def test_a_mail_names_the_first_problems_and_leads_to_the_page() -> None:
+    """Whoever reads it on a phone knows what is wrong, and is one click away."""
+    first = [
+        ReportedEntry(4, "sku-5", EntryOutcome.FAILED, "its id does not exist"),
+        ReportedEntry(6, None, EntryOutcome.FAILED, "name: field required"),
+    ]
+    mail = written(problems=Problems(first, total=12), public_url="https://sluice.example/")
+    text = mail.get_content().replace("\r\n", "\n")
+    assert "  sku-5: its id does not exist\n  entry 7: name: field required\n  and 10 more\n" in text
+    assert "https://sluice.example/integration/c/acme/updates/7\n" in text
+    assert "GET /v1/tasks/7?key=acme" in written().get_content()
+
+
+def test_a_mail_server_that_does_not_take_us_says_why() -> None:
+    """Without the password; one that does has no problem."""
+    with mail_server() as mailbox:
+        assert MailServer.parse(mailbox.url).problem() is None
+        said = MailServer.parse(mailbox.url.replace("smtp://", "smtp://me:s3cret@")).problem()
+    assert said
+    assert "s3cret" not in said
+    assert "Connection refused" in (MailServer.parse(mailbox.url).problem() or "")
 
 
 @pytest.mark.parametrize(
