@@ -12,7 +12,7 @@ from api.services import current_services
 from shared.clock import iso
 from shared.codec import encode_json
 from shared.model import NO_SECTION
-from shared.sinks.destination import check_url, connect
+from shared.sinks.destination import check_sink, connect
 from shared.sinks.mapping import DEFAULT, Mapping, Unmappable, document
 from shared.sinks.mapping_file import read_mapping
 from shared.sinks.sink_lease import SinkState, read_dead_letters, read_state
@@ -41,19 +41,19 @@ def sinks() -> None:
 @key_argument
 @click.argument("url")
 @click.option("--section", default="Products", show_default=True, help="Section to deliver.")
-@click.option("--name", default="products", show_default=True, help="Name of the sink and of its table.")
+@click.option("--name", default="products", show_default=True, help="Name of the sink and of its table or index.")
 @mapping_option
-@click.option("--take-over", is_flag=True, help="Replace a table of that name that is there already.")
+@click.option("--take-over", is_flag=True, help="Replace a table or index of that name that is there already.")
 @click.option("--dry-run", is_flag=True, help="Only try the mapping on stored entries.")
 def add_sink(
     catalog_key: str, url: str, section: str, name: str, mapping_path: Path | None, take_over: bool, dry_run: bool
 ) -> None:
-    """Deliver a section to the database of a URL from now on; the whole section is copied first."""
+    """Deliver a section to the database or search engine of a URL from now on; the whole section is copied first."""
     check_known(catalog_key)
     if section == NO_SECTION:
         raise click.BadParameter("a section has a name", param_hint="--section")
-    check_url(url)
     mapping = DEFAULT if mapping_path is None else read_mapping(mapping_path)
+    check_sink(url, mapping)
     if dry_run:
         _try(catalog_key, section, mapping)
         return
@@ -102,12 +102,14 @@ def resume_sink(catalog_key: str, name: str) -> None:
 @name_argument
 @mapping_option
 def resync_sink(catalog_key: str, name: str, mapping_path: Path | None) -> None:
-    """Copy the whole section anew, beside the table that is there, and then put it in its place.
+    """Copy the whole section anew, beside what is there, and then put it in its place.
 
     With a mapping file, that is the sink's mapping from now on.
     """
     if mapping_path is not None:
-        _sinks(catalog_key).remap(name, read_mapping(mapping_path))
+        mapping = read_mapping(mapping_path)
+        check_sink(_sinks(catalog_key).get(name).url, mapping)
+        _sinks(catalog_key).remap(name, mapping)
     else:
         _sinks(catalog_key).resync(name)
     click.echo(f"{name} is copied anew")
@@ -118,7 +120,7 @@ def resync_sink(catalog_key: str, name: str, mapping_path: Path | None) -> None:
 @name_argument
 @click.option("--repair", is_flag=True, help="Mend what is wrong.")
 def verify_sink(catalog_key: str, name: str, repair: bool) -> None:
-    """Compare every entry with its row: those missing, those too many, those that differ.
+    """Compare every entry with the destination: those missing, those too many, those that differ.
 
     Ends with status 1 if something is wrong and was not mended.  May run beside writes and deliveries.
     """
@@ -148,7 +150,7 @@ def verify_sink(catalog_key: str, name: str, repair: bool) -> None:
 @key_argument
 @name_argument
 def remove_sink(catalog_key: str, name: str) -> None:
-    """Remove a sink; its tables stay as they are."""
+    """Remove a sink; its tables or indices stay as they are."""
     _sinks(catalog_key).remove(name)
     click.echo(f"{name} removed")
 

@@ -6,7 +6,7 @@ import json
 import random
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ from shared.sinks.destination import CALL_S, Copy, CopyChange, DestinationAway, 
 from shared.sinks.mapping import DEFAULT, Column, ColumnType, Mapping, Variations
 from shared.sinks.sink_lease import SILENT_MS, SinkLease, read_dead_letters, troubled_sinks
 from shared.sinks.sinks import SinkName
-from shared.sinks.verify import KindVerified, NotSettled, Verification
+from shared.sinks.verify import NotSettled
 from shared.store.positions import position_in
 from shared.waiting import wait_until
 from tests.support.batches import items, variations
@@ -289,7 +289,7 @@ def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_versio
     sink.rig.drain()
     sink.settle()
     assert troubled_sinks(sink.rig.client, sink.rig.clock()) == (0, 3)
-    assert [found.wrong for found in verify(sink)] == [0, 0]
+    assert [found.wrong for found in sink.verify()] == [0, 0]
     letters = {letter.id: letter.reason for letter in read_dead_letters(sink.rig.client, NAME)}
     assert letters["a"] == "data.price cannot become the number column price: it is no number"
     assert "unsupported Unicode escape sequence" in letters["b"]
@@ -298,7 +298,7 @@ def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_versio
     sink.rig.delete({"id": "b"}, {"id": "d"})
     sink.rig.drain()
     sink.settle()
-    assert [found.wrong for found in verify(sink)] == [0, 0]
+    assert [found.wrong for found in sink.verify()] == [0, 0]
     assert read_dead_letters(sink.rig.client, NAME) == []
     sink.check()
 
@@ -499,18 +499,18 @@ def test_a_verification_finds_and_mends_what_somebody_changed(sink: SinkRig) -> 
     sink.rig.drain()
     sink.add()
     sink.settle()
-    assert [found.wrong for found in verify(sink)] == [0, 0]
+    assert [found.wrong for found in sink.verify()] == [0, 0]
     sink.database.execute("UPDATE products SET body = body || '{\"name\": \"Mine\"}' WHERE id = 'i0500'")
     sink.database.execute("UPDATE products SET name = 'Mine' WHERE id = 'i1199'")
     sink.database.execute("DELETE FROM products WHERE id = 'i0700'")
     sink.database.execute("INSERT INTO products SELECT 'zzz', body, updated_at, name FROM products LIMIT 1")
     sink.database.execute("DELETE FROM products_variations")
     for repair in (False, True):
-        of_items, of_variations = verify(sink, repair=repair)
+        of_items, of_variations = sink.verify(repair=repair)
         assert (of_items.stale, of_items.missing, of_items.extra) == (["i0500", "i1199"], ["i0700"], ["zzz"])
         assert (of_items.compared, of_items.task_id) == (1201, last)
         assert of_variations.missing == ["v1"]
-    assert [found.wrong for found in verify(sink)] == [0, 0]
+    assert [found.wrong for found in sink.verify()] == [0, 0]
     assert set(sink.catalogue()) - set(sink.rows()) == {"dead"}
 
 
@@ -519,7 +519,7 @@ def test_a_verification_leaves_what_was_a_dead_letter_a_moment_ago(sink: SinkRig
     sink.rig.drain()
     sink.add()
     sink.settle()
-    assert [found.wrong for found in verify(sink, repair=True, dead=[(Kind.ITEMS, "a")])] == [0, 0]
+    assert [found.wrong for found in sink.verify(repair=True, dead=[(Kind.ITEMS, "a")])] == [0, 0]
     sink.check()
 
 
@@ -530,18 +530,5 @@ def test_a_verification_compares_nothing_with_another_mapping(sink: SinkRig) -> 
     sink.settle()
     sink.sinks.remap(NAME.name, Mapping(items=(Column("price", ColumnType.INTEGER, ("data", "price")),)))
     with pytest.raises(NotSettled, match="products is being copied anew"):
-        verify(sink, repair=True)
+        sink.verify(repair=True)
     sink.check()
-
-
-def verify(
-    sink: SinkRig, *, repair: bool = False, dead: Sequence[tuple[Kind, str]] | None = None
-) -> list[KindVerified]:
-    added = sink.sinks.get(NAME.name)
-    if dead is None:
-        dead = [(letter.kind, letter.id) for letter in read_dead_letters(sink.rig.client, NAME)]
-    destination = connect(added, ACME, timeout_s=5)
-    try:
-        return list(Verification(sink.rig.client, ACME, added, destination, dead=dead, settled_s=2).run(repair=repair))
-    finally:
-        destination.close()
