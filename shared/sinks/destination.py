@@ -139,6 +139,7 @@ class Destination(Protocol):
 
 _POSTGRES = ("shared.sinks.postgres.destination_postgres", "postgres")
 _OPENSEARCH = ("shared.sinks.search.opensearch", "opensearch")
+_TYPESENSE = ("shared.sinks.search.typesense", "typesense")
 
 #: Scheme of a URL: the module that opens it, see `DestinationModule`, and the extra that it needs.
 KNOWN = {
@@ -148,6 +149,8 @@ KNOWN = {
     "opensearch+http": _OPENSEARCH,
     "elasticsearch+https": _OPENSEARCH,
     "elasticsearch+http": _OPENSEARCH,
+    "typesense+https": _TYPESENSE,
+    "typesense+http": _TYPESENSE,
 }
 #: Entry points by which other packages add to these: the scheme, and the module.
 ENTRY_POINTS = "sluice.destinations"
