@@ -15,8 +15,9 @@ from shared.model import NO_SECTION
 from shared.sinks.destination import check_sink, connect
 from shared.sinks.mapping import DEFAULT, Mapping, Unmappable, document
 from shared.sinks.mapping_file import read_mapping
-from shared.sinks.sink_lease import SinkState, read_dead_letters, read_state
-from shared.sinks.sinks import Sink, SinkName, Sinks
+from shared.sinks.sink_lease import discard_dead_letters, read_dead_letters
+from shared.sinks.sink_reports import report_sinks
+from shared.sinks.sinks import SinkName, Sinks
 from shared.sinks.verify import Verification
 
 #: Ids of each kind of difference that are named.
@@ -69,14 +70,13 @@ def add_sink(
 def list_sinks(catalog_key: str) -> None:
     """List the sinks of a catalog with how far they are, without passwords."""
     check_known(catalog_key)
-    client = current_services().client
-    states = [(sink, read_state(client, SinkName(catalog_key, sink.name))) for sink in _sinks(catalog_key).all()]
+    services = current_services()
     rows = [
-        (sink.name, sink.section, sink.shown_url, _phase(sink, state), str(state.task_id), str(state.entries),
-         str(state.dead), state.error)
-        for sink, state in states
+        (one.name.name, one.sink.section, one.sink.shown_url, one.phase, str(one.state.task_id), f"{one.lag_s:.0f}",
+         str(one.state.entries), str(one.state.dead), one.state.error)
+        for one in report_sinks(services.client, services.clock(), catalog_key=catalog_key)
     ]  # fmt: skip
-    table(("NAME", "SECTION", "URL", "STATE", "TASK", "DELIVERED", "DEAD", "ERROR"), rows)
+    table(("NAME", "SECTION", "URL", "STATE", "TASK", "LAG S", "DELIVERED", "DEAD", "ERROR"), rows)
 
 
 @sinks.command("pause")
@@ -171,6 +171,27 @@ def list_dead_letters(catalog_key: str, name: str) -> None:
     table(("KIND", "ID", "TASK", "AT", "REASON"), rows)
 
 
+@dead_letters.command("retry")
+@key_argument
+@name_argument
+def retry_dead_letters(catalog_key: str, name: str) -> None:
+    """Deliver them again, as their entries are now; those that are refused once more stay."""
+    count = len(read_dead_letters(current_services().client, SinkName(catalog_key, name)))
+    _sinks(catalog_key).retry(name)
+    click.echo(f"{count} are delivered again")
+
+
+@dead_letters.command("discard")
+@key_argument
+@name_argument
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+def discard_letters(catalog_key: str, name: str, ids: tuple[str, ...]) -> None:
+    """Forget them, or those of the ids given; their entries count as missing until they change."""
+    _sinks(catalog_key).get(name)
+    count = discard_dead_letters(current_services().client, SinkName(catalog_key, name), ids)
+    click.echo(f"{count} forgotten")
+
+
 def _try(catalog_key: str, section: str, mapping: Mapping) -> None:
     """Map the first stored entries of each kind, and show what comes of them."""
     catalog = current_services().catalog(catalog_key)
@@ -185,9 +206,3 @@ def _try(catalog_key: str, section: str, mapping: Mapping) -> None:
 
 def _sinks(catalog_key: str) -> Sinks:
     return Sinks(current_services().client, catalog_key)
-
-
-def _phase(sink: Sink, state: SinkState) -> str:
-    if sink.paused:
-        return "paused"
-    return state.phase or "waiting"

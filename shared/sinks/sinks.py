@@ -49,6 +49,8 @@ class Sink:
     take_over: bool = False
     #: How often an operator asked for a new copy.
     resyncs: int = 0
+    #: How often an operator asked to deliver the dead letters again.
+    retries: int = 0
 
     @property
     def version(self) -> str:
@@ -119,6 +121,10 @@ class Sinks:
     def resync(self, name: str) -> None:
         """Have the whole catalogue copied anew.  Raises BadSink."""
         self._change(name, lambda sink: replace(sink, resyncs=sink.resyncs + 1))
+
+    def retry(self, name: str) -> None:
+        """Have the dead letters delivered again, as the entries are now.  Raises BadSink."""
+        self._change(name, lambda sink: replace(sink, retries=sink.retries + 1))
 
     def remap(self, name: str, mapping: Mapping) -> None:
         """Give a sink another mapping: the whole catalogue is copied anew.  Raises BadSink."""

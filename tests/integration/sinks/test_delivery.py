@@ -18,7 +18,8 @@ from shared.keys import STORE_RUNS
 from shared.model import Kind
 from shared.sinks.destination import CALL_S, Copy, CopyChange, DestinationAway, Superseded, Which, connect
 from shared.sinks.mapping import DEFAULT, Column, ColumnType, Mapping, Variations
-from shared.sinks.sink_lease import SILENT_MS, SinkLease, read_dead_letters, troubled_sinks
+from shared.sinks.sink_lease import SinkLease, read_dead_letters
+from shared.sinks.sink_reports import SILENT_MS, report_sinks
 from shared.sinks.sinks import SinkName
 from shared.sinks.verify import NotSettled
 from shared.store.positions import position_in
@@ -247,7 +248,7 @@ def test_a_dead_database_makes_the_sink_rest_and_nothing_is_lost(sink: SinkRig, 
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         assert sink.turn() == "failed"
         assert sink.state().failures == 1
-        assert troubled_sinks(sink.rig.client, sink.rig.clock()) == (1, 0)
+        assert troubled(sink) == (1, 0)
         assert sink.state().not_before_ms > sink.rig.clock()
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     sink.turns = sink.worker(connect=lambda *of, timeout_s: connect(*of, timeout_s=0.5))
@@ -261,8 +262,8 @@ def test_a_dead_database_makes_the_sink_rest_and_nothing_is_lost(sink: SinkRig, 
     sink.sinks.resume(NAME.name)
     sink.settle()
     assert sink.state().failures == 0
-    assert troubled_sinks(sink.rig.client, sink.rig.clock()) == (0, 0)
-    assert troubled_sinks(sink.rig.client, sink.rig.clock() + SILENT_MS + 1) == (1, 0), "nobody delivers"
+    assert troubled(sink) == (0, 0)
+    assert troubled(sink, SILENT_MS + 1) == (1, 0), "nobody delivers"
     sink.rig.put(*items("c"))
     sink.rig.drain()
     postgres.signal_backends(signal.SIGSTOP)
@@ -271,6 +272,12 @@ def test_a_dead_database_makes_the_sink_rest_and_nothing_is_lost(sink: SinkRig, 
     finally:
         postgres.signal_backends(signal.SIGCONT)
     sink.check()
+
+
+def troubled(sink: SinkRig, later_ms: int = 0) -> tuple[int, int]:
+    """Count troubled sinks, and dead letters."""
+    [report] = report_sinks(sink.rig.client, sink.rig.clock() + later_ms)
+    return int(report.is_troubled), report.state.dead
 
 
 def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_version_can(sink: SinkRig) -> None:
@@ -288,7 +295,7 @@ def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_versio
     )
     sink.rig.drain()
     sink.settle()
-    assert troubled_sinks(sink.rig.client, sink.rig.clock()) == (0, 3)
+    assert troubled(sink) == (0, 3)
     assert [found.wrong for found in sink.verify()] == [0, 0]
     letters = {letter.id: letter.reason for letter in read_dead_letters(sink.rig.client, NAME)}
     assert letters["a"] == "data.price cannot become the number column price: it is no number"
