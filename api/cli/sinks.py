@@ -45,9 +45,17 @@ def sinks() -> None:
 @click.option("--name", default="products", show_default=True, help="Name of the sink and of its table or index.")
 @mapping_option
 @click.option("--take-over", is_flag=True, help="Replace a table or index of that name that is there already.")
+@click.option("--required", is_flag=True, help="Tasks have their index built only once they are delivered here.")
 @click.option("--dry-run", is_flag=True, help="Only try the mapping on stored entries.")
 def add_sink(
-    catalog_key: str, url: str, section: str, name: str, mapping_path: Path | None, take_over: bool, dry_run: bool
+    catalog_key: str,
+    url: str,
+    section: str,
+    name: str,
+    mapping_path: Path | None,
+    take_over: bool,
+    required: bool,
+    dry_run: bool,
 ) -> None:
     """Deliver a section to the database or search engine of a URL from now on; the whole section is copied first."""
     check_known(catalog_key)
@@ -60,7 +68,13 @@ def add_sink(
         return
     services = current_services()
     sink = _sinks(catalog_key).add(
-        name, url, section=section, mapping=mapping, now_ms=services.clock(), take_over=take_over
+        name,
+        url,
+        section=section,
+        mapping=mapping,
+        now_ms=services.clock(),
+        take_over=take_over,
+        required=required,
     )
     click.echo(f"{sink.name} added: {section} of {catalog_key} to {sink.shown_url}")
 

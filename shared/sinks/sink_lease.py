@@ -44,6 +44,8 @@ class SinkState:
     not_before_ms: int = 0
     at_ms: int = 0
     dead: int = 0
+    #: The last task that readers see all of; 0 if nobody knows.
+    live_task_id: int = 0
     #: As of `Sink.retries`, when dead letters were last delivered again.
     retried: int = 0
     #: Where the permanent comparison goes on, see `workers.sinks.checking`; '' at the beginning.
@@ -69,6 +71,7 @@ class SinkFacts:
     failures: int = 0
     not_before_ms: int = 0
     at_ms: int | None = None
+    live_task_id: int | None = None
     retried: int | None = None
     check: str | None = None
     check_ms: int | None = None

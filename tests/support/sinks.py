@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -107,6 +109,30 @@ class SinkRig(DeliveryRig):
     def close(self) -> None:
         super().close()
         self.database.close()
+
+
+@contextmanager
+def running(*works: Any) -> Iterator[None]:
+    """Repeat each in a thread of its own; what one raises is raised here."""
+    stop, failed = threading.Event(), list[BaseException]()
+
+    def run(work: Any) -> None:
+        try:
+            while not stop.wait(0.001):
+                work()
+        except BaseException as problem:
+            failed.append(problem)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failed, failed
 
 
 def fsync(rig: Rig) -> Rig:

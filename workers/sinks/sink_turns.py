@@ -209,8 +209,9 @@ class _Turn:
 
     def record(self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter]) -> None:
         mark = copy.mark
+        at = mark.position
         self.facts = SinkFacts(
-            phase, copy.version, mark.position.task_id, mark.position.mark, mark.exact, at_ms=self.clock()
+            phase, copy.version, at.task_id, at.mark, mark.exact, at_ms=self.clock(), live_task_id=_seen(phase, copy)
         )
         anew = phase == "behind" or (copy.version != self.state.version and not self.counted)
         count = self.lease.settle(self.facts, cleared=cleared, dead=dead, delivered=len(cleared), anew=anew)
@@ -234,6 +235,17 @@ class _Turn:
             error = f"{type(problem).__name__}: {error}"[:ERROR_LENGTH]
         facts = SinkFacts("failing", error=error, failures=failures, not_before_ms=self.clock() + pause_ms)
         self.lease.settle(facts, release=True)
+
+
+def _seen(phase: str, copy: Copy) -> int | None:
+    """Return the last task that readers see all of; None if that has not changed."""
+    match phase:
+        case "live":
+            return copy.mark.position.task_id - copy.mark.position.is_inside
+        # The store may have forgotten tasks, and give their ids to others.
+        case "behind":
+            return 0
+    return None
 
 
 def _check_dead(count: int) -> None:

@@ -6,8 +6,6 @@ import json
 import random
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +25,7 @@ from shared.waiting import wait_until
 from tests.support.batches import items, variations
 from tests.support.postgres_server import PostgresServer
 from tests.support.rig import ACME
-from tests.support.sinks import NAME, SinkRig
+from tests.support.sinks import NAME, SinkRig, running
 from workers.sinks import sink_turns
 from workers.sinks.sink_sweep import INEXACT_MS, SinkSweep
 from workers.sinks.sink_turns import LONGEST_REST_MS
@@ -59,30 +57,6 @@ def test_an_idle_sink_writes_nothing(sink: SinkRig) -> None:
     before = sink.query("SELECT xmin::text, id FROM products ORDER BY id")
     sink.settle()
     assert sink.query("SELECT xmin::text, id FROM products ORDER BY id") == before
-
-
-@contextmanager
-def running(*works: Any) -> Iterator[None]:
-    """Repeat each in a thread of its own; what one raises is raised here."""
-    stop, failed = threading.Event(), list[BaseException]()
-
-    def run(work: Any) -> None:
-        try:
-            while not stop.wait(0.001):
-                work()
-        except BaseException as problem:
-            failed.append(problem)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert not failed, failed
 
 
 def test_every_position_that_a_reader_sees_is_a_state_of_the_catalogue(sink: SinkRig) -> None:
