@@ -7,7 +7,8 @@
 #   make test             all tests                                                (ARGS="-k order -x": passed to pytest)
 #   make test-restart     the same under a minute of load, and the laws checked
 #   make slow-clients     2,000 slow, silent and vanished clients for two minutes, and everybody else
-#   make memory           stores and clusters of 256 MB filled in misleading ways, and all of it applied   (TRIAL_MB=64 TRIAL_SERVER=/usr/bin/redis-server)
+#   make memory           stores and clusters of 256 MB filled in misleading ways   (TRIAL_MB=64 TRIAL_SERVER=/usr/bin/redis-server)
+#   make test-typesense   the sink in Typesense, on a real server, which is installed for it: 115 MB to fetch
 #   make test-cluster     a real Redis Cluster whose servers die, hang and change    (CLUSTER_SEED=7)
 #   make model            the protocol's model in every order of events: two workers, three batches, two faults
 #   make mutants          each protection taken away in a copy of the source: its test has to fail
@@ -38,10 +39,10 @@ UV := $(BIN)/uv pip --quiet
 LOCK := $(UV) compile setup.cfg $(LOCKS)/build.in --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart mend lock sbom test test-lowest test-restart memory slow-clients test-cluster chaos model mutants fuzz check audit bench capacity docs screenshots clean
+.PHONY: help demo up restart mend lock sbom test test-lowest test-restart test-typesense memory slow-clients test-cluster chaos model mutants fuzz check audit bench capacity docs screenshots clean
 
 help:
-	@sed -n '3,25s/^# *//p' Makefile
+	@sed -n '3,26s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -66,6 +67,10 @@ memory: $(VENV)/ready-dev
 
 slow-clients: $(VENV)/ready-dev
 	@SLOW_CLIENTS=2000 SLOW_SECONDS=120 $(BIN)/python -m pytest tests/acceptance/test_slow_clients.py -k mixture $(ARGS)
+
+test-typesense: $(VENV)/ready-dev
+	@$(PIP) --editable '.[test_typesense]'
+	@$(BIN)/python -m pytest tests/integration/sinks/test_typesense.py $(ARGS)
 
 test-cluster: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest tests/cluster/test_slots.py tests/cluster/faults.py tests/cluster/sentinel.py tests/cluster/hosts.py $(ARGS)

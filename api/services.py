@@ -25,13 +25,14 @@ from shared.partition.heartbeats import Heartbeats
 from shared.partition.state import PartitionState, read_state
 from shared.partition.tail import Tail
 from shared.settings import Settings
+from shared.sinks.indexed import RequiredSinks, read_required
 from shared.store.client import connect
 from shared.store.durability import Durability
 from shared.store.memory import MemoryGuard
 from shared.tasks.change_feed import ChangeFeed
 from shared.tasks.cursors import Cursors
 from shared.tasks.payloads import Payloads
-from shared.tasks.records import Tasks
+from shared.tasks.records import Task, Tasks
 from shared.tasks.reports import Reports
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.refused_writes import RefusedWrites
@@ -106,6 +107,19 @@ class Services:
 
     def tasks(self, catalog_key: str) -> Tasks:
         return Tasks(self.client, catalog_key)
+
+    def required_sinks(self, catalog_key: str) -> RequiredSinks:
+        return read_required(self.client, catalog_key)
+
+    def wait_for_task(self, catalog_key: str, task_id: int, seconds: float, *, standing_s: float = 0.0) -> Task | None:
+        """Wait until a task has ended, see `Waiters.wait_for_end`."""
+        return self.waiters.wait_for_end(
+            self.tasks(catalog_key),
+            task_id,
+            seconds,
+            standing_s=standing_s,
+            indexed=lambda task: self.required_sinks(catalog_key).have(task),
+        )
 
 
 def current_services() -> Services:

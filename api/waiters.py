@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 
+from shared.model import Status
 from shared.tasks.records import Task, Tasks
 from shared.waiting import WaitedInVain, wait_until
 
@@ -13,6 +15,12 @@ from shared.waiting import WaitedInVain, wait_until
 MAX_WAIT_S = 30
 #: Seconds between two checks of the task: little compared with a round through a worker.
 LOOK_EVERY_S = 0.004
+#: Seconds between two checks of the sinks.
+INDEXED_EVERY_S = 0.03
+
+
+class UntilIndexed(int):
+    """So many seconds, and not only until the task has ended, but until every required sink has it."""
 
 
 class Waiters:
@@ -21,13 +29,26 @@ class Waiters:
     def __init__(self, threads: int) -> None:
         self._seats = threading.BoundedSemaphore(max(1, threads // 2))
 
-    def wait_for_end(self, tasks: Tasks, task_id: int, seconds: float, *, standing_s: float = 0.0) -> Task | None:
-        """Wait until a task has ended or the time is up, then read it.
+    def wait_for_end(
+        self,
+        tasks: Tasks,
+        task_id: int,
+        seconds: float,
+        *,
+        standing_s: float = 0.0,
+        indexed: Callable[[Task], bool] = lambda _: True,
+    ) -> Task | None:
+        """Wait until a task has ended or the time is up, then read it; with `UntilIndexed` until it is ``indexed``.
 
         If too many requests wait already, wait only ``standing_s``.  Returns None if there is no such task.
         """
+        until = time.monotonic() + seconds
         self.wait_for(lambda: tasks.has_ended(task_id), "end of the task", seconds, standing_s=standing_s)
-        return tasks.get(task_id)
+        task = tasks.get(task_id)
+        left_s = until - time.monotonic()
+        if task is not None and isinstance(seconds, UntilIndexed) and task.status is Status.DONE and left_s > 0:
+            self.wait_for(lambda: indexed(task), "delivery to the sinks", left_s, every_s=INDEXED_EVERY_S)
+        return task
 
     def wait_for(
         self,

@@ -14,11 +14,12 @@ from api.services import current_services
 from shared.clock import iso
 from shared.codec import encode_json
 from shared.model import NO_SECTION
-from shared.sinks.destination import check_url, connect
+from shared.sinks.destination import check_sink, connect
 from shared.sinks.mapping import DEFAULT, Mapping, Unmappable, document
 from shared.sinks.mapping_file import read_mapping
-from shared.sinks.sink_lease import SinkState, read_dead_letters, read_state
-from shared.sinks.sinks import Sink, SinkName, Sinks
+from shared.sinks.sink_lease import discard_dead_letters, read_dead_letters
+from shared.sinks.sink_reports import report_sinks
+from shared.sinks.sinks import SinkName, Sinks
 from shared.sinks.verify import Verification
 
 #: Ids of each kind of difference that are named.
@@ -43,25 +44,39 @@ def sinks() -> None:
 @key_argument
 @click.argument("url")
 @click.option("--section", default="Products", show_default=True, help="Section to deliver.")
-@click.option("--name", default="products", show_default=True, help="Name of the sink and of its table.")
+@click.option("--name", default="products", show_default=True, help="Name of the sink and of its table or index.")
 @mapping_option
-@click.option("--take-over", is_flag=True, help="Replace a table of that name that is there already.")
+@click.option("--take-over", is_flag=True, help="Replace a table or index of that name that is there already.")
+@click.option("--required", is_flag=True, help="Tasks have their index built only once they are delivered here.")
 @click.option("--dry-run", is_flag=True, help="Only try the mapping on stored entries.")
 def add_sink(
-    catalog_key: str, url: str, section: str, name: str, mapping_path: Path | None, take_over: bool, dry_run: bool
+    catalog_key: str,
+    url: str,
+    section: str,
+    name: str,
+    mapping_path: Path | None,
+    take_over: bool,
+    required: bool,
+    dry_run: bool,
 ) -> None:
-    """Deliver a section to the database of a URL from now on; the whole section is copied first."""
+    """Deliver a section to the database or search engine of a URL from now on; the whole section is copied first."""
     check_known(catalog_key)
     if section == NO_SECTION:
         raise click.BadParameter("a section has a name", param_hint="--section")
-    check_url(url)
     mapping = DEFAULT if mapping_path is None else read_mapping(mapping_path)
+    check_sink(url, mapping)
     if dry_run:
         _try(catalog_key, section, mapping)
         return
     services = current_services()
     sink = _sinks(catalog_key).add(
-        name, url, section=section, mapping=mapping, now_ms=services.clock(), take_over=take_over
+        name,
+        url,
+        section=section,
+        mapping=mapping,
+        now_ms=services.clock(),
+        take_over=take_over,
+        required=required,
     )
     click.echo(f"{sink.name} added: {section} of {catalog_key} to {sink.shown_url}")
 
@@ -71,14 +86,13 @@ def add_sink(
 def list_sinks(catalog_key: str) -> None:
     """List the sinks of a catalog with how far they are, without passwords."""
     check_known(catalog_key)
-    client = current_services().client
-    states = [(sink, read_state(client, SinkName(catalog_key, sink.name))) for sink in _sinks(catalog_key).all()]
+    services = current_services()
     rows = [
-        (sink.name, sink.section, sink.shown_url, _phase(sink, state), str(state.task_id), str(state.entries),
-         str(state.dead), state.error)
-        for sink, state in states
+        (one.name.name, one.sink.section, one.sink.shown_url, one.phase, str(one.state.task_id), f"{one.lag_s:.0f}",
+         str(one.state.entries), str(one.state.dead), one.state.error)
+        for one in report_sinks(services.client, services.clock(), catalog_key=catalog_key)
     ]  # fmt: skip
-    table(("NAME", "SECTION", "URL", "STATE", "TASK", "DELIVERED", "DEAD", "ERROR"), rows)
+    table(("NAME", "SECTION", "URL", "STATE", "TASK", "LAG S", "DELIVERED", "DEAD", "ERROR"), rows)
 
 
 @sinks.command("pause")
@@ -104,12 +118,14 @@ def resume_sink(catalog_key: str, name: str) -> None:
 @name_argument
 @mapping_option
 def resync_sink(catalog_key: str, name: str, mapping_path: Path | None) -> None:
-    """Copy the whole section anew, beside the table that is there, and then put it in its place.
+    """Copy the whole section anew, beside what is there, and then put it in its place.
 
     With a mapping file, that is the sink's mapping from now on.
     """
     if mapping_path is not None:
-        _sinks(catalog_key).remap(name, read_mapping(mapping_path))
+        mapping = read_mapping(mapping_path)
+        check_sink(_sinks(catalog_key).get(name).url, mapping)
+        _sinks(catalog_key).remap(name, mapping)
     else:
         _sinks(catalog_key).resync(name)
     click.echo(f"{name} is copied anew")
@@ -120,7 +136,7 @@ def resync_sink(catalog_key: str, name: str, mapping_path: Path | None) -> None:
 @name_argument
 @click.option("--repair", is_flag=True, help="Mend what is wrong.")
 def verify_sink(catalog_key: str, name: str, repair: bool) -> None:
-    """Compare every entry with its row: those missing, those too many, those that differ.
+    """Compare every entry with the destination: those missing, those too many, those that differ.
 
     Ends with status 1 if something is wrong and was not mended.  May run beside writes and deliveries.
     """
@@ -150,7 +166,7 @@ def verify_sink(catalog_key: str, name: str, repair: bool) -> None:
 @key_argument
 @name_argument
 def remove_sink(catalog_key: str, name: str) -> None:
-    """Remove a sink; its tables stay as they are."""
+    """Remove a sink; its tables or indices stay as they are."""
     _sinks(catalog_key).remove(name)
     click.echo(f"{name} removed")
 
@@ -171,6 +187,27 @@ def list_dead_letters(catalog_key: str, name: str) -> None:
     table(("KIND", "ID", "TASK", "AT", "REASON"), rows)
 
 
+@dead_letters.command("retry")
+@key_argument
+@name_argument
+def retry_dead_letters(catalog_key: str, name: str) -> None:
+    """Deliver them again, as their entries are now; those that are refused once more stay."""
+    count = len(read_dead_letters(current_services().client, SinkName(catalog_key, name)))
+    _sinks(catalog_key).retry(name)
+    click.echo(f"{count} are delivered again")
+
+
+@dead_letters.command("discard")
+@key_argument
+@name_argument
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+def discard_letters(catalog_key: str, name: str, ids: tuple[str, ...]) -> None:
+    """Forget them, or those of the ids given; their entries count as missing until they change."""
+    _sinks(catalog_key).get(name)
+    count = discard_dead_letters(current_services().client, SinkName(catalog_key, name), ids)
+    click.echo(f"{count} forgotten")
+
+
 def _try(catalog_key: str, section: str, mapping: Mapping) -> None:
     """Map the first stored entries of each kind, and show what comes of them."""
     catalog = current_services().catalog(catalog_key)
@@ -185,9 +222,3 @@ def _try(catalog_key: str, section: str, mapping: Mapping) -> None:
 
 def _sinks(catalog_key: str) -> Sinks:
     return Sinks(current_services().client, catalog_key)
-
-
-def _phase(sink: Sink, state: SinkState) -> str:
-    if sink.paused:
-        return "paused"
-    return state.phase or "waiting"

@@ -56,6 +56,11 @@ def _query_flag(converter: OpenAPIConverter, _: ma.Field[Any], ret: dict[str, An
     return {"$ref": "#/components/schemas/Flag"}
 
 
+def _query_wait(_: OpenAPIConverter, __: ma.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+    bounds = {name: ret.pop(name) for name in ("type", "minimum", "maximum")}
+    return {"anyOf": [bounds, {"type": "string", "enum": [fields.INDEXED]}]}
+
+
 def _text_or_number(converter: OpenAPIConverter, field: Any, _: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [converter.field2property(field.text), {"type": "number"}]}
 
@@ -89,6 +94,7 @@ def _open_object(converter: OpenAPIConverter, field: Any, ret: dict[str, Any]) -
 
 _WRITERS: dict[type[ma.Field[Any]], Callable[[OpenAPIConverter, Any, dict[str, Any]], dict[str, Any]]] = {
     fields.QueryFlag: _query_flag,
+    fields.QueryWait: _query_wait,
     fields.JsonSchema: lambda *_: {"type": ["object", "boolean"]},
     fields.TextOrNumber: _text_or_number,
     fields.OneOrMany: _one_or_many,

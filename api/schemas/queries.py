@@ -38,13 +38,14 @@ class WaitQuery(Query):
     """Parameters of a request that may wait for a task to end."""
 
     #: None: do not wait, and leave the task out of the answer.
-    wait = fields.QueryInteger(
+    wait = fields.QueryWait(
         load_default=None,
         allow_none=False,
         validate=between(0, MAX_WAIT_S),
         metadata={
             "description": "Seconds to wait for the task to end. The answer comes when it has ended or the time is "
-            "up, with the task as it is then; at once if too many requests wait already."
+            "up, with the task as it is then; at once if too many requests wait already. `indexed`: up to 30 seconds, "
+            "and until every required sink has the task, which `index_built` says."
         },
     )
 

@@ -32,8 +32,7 @@ def submit_and_wait(
     _name_task(accepted.task_id)
     seconds = MAX_WAIT_S if wait_s is None else wait_s
     try:
-        tasks = services.tasks(caller().catalog_key)
-        task = services.waiters.wait_for_end(tasks, accepted.task_id, seconds, standing_s=STANDING_S)
+        task = services.wait_for_task(caller().catalog_key, accepted.task_id, seconds, standing_s=STANDING_S)
     except StoreUnavailable:
         task = None  # the batch is accepted: its sender must learn that
     if task is None or task.status not in TERMINAL:

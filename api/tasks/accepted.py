@@ -43,9 +43,8 @@ def show_accepted(task_id: int, wait_s: int = 0) -> dict[str, Any]:
 
     Its sender must learn that it was accepted in any case.
     """
-    services = current_services()
     with contextlib.suppress(StoreUnavailable):
-        task = services.waiters.wait_for_end(services.tasks(caller().catalog_key), task_id, wait_s)
+        task = current_services().wait_for_task(caller().catalog_key, task_id, wait_s)
         if task is not None:
             return show(task)[0]
     return {}

@@ -59,7 +59,12 @@ class Result(Strict):
     """The result of a DONE task: `url`, `bytes`, `sha256` and `count` for an export, the others for an ingestion."""
 
     changelog = fields.Object(Changelog, metadata={"description": "What changed; only the kinds touched."})
-    index_built = fields.Flag()
+    index_built = fields.Flag(
+        metadata={
+            "description": "Whether every sink that is required has the task. True as soon as it is DONE where "
+            "there is none."
+        }
+    )
     ingestion_warnings = fields.ListOf(
         fields.Object(Warned),
         metadata={"description": "Entries that were left out or look wrong. At most 100 per 1,000 entries."},

@@ -13,14 +13,21 @@ from api.services import current_services
 from api.tasks.schemas import TaskType
 from shared.clock import iso
 from shared.model import Batch, Kind, OnMissing, Operation, Status
+from shared.sinks.indexed import RequiredSinks
 from shared.tasks.records import QueuePosition, Task
 
 
 def show(*tasks: Task) -> list[dict[str, Any]]:
-    """Render tasks of the caller's catalog; one more read of the store adds the queue position of queued ones."""
+    """Render tasks of the caller's catalog.
+
+    One more read of the store adds the queue position of queued ones, and one whether the index of those DONE is built.
+    """
+    services, catalog_key = current_services(), caller().catalog_key
+    done = any(task.status is Status.DONE and task.batch.export is None for task in tasks)
+    required = services.required_sinks(catalog_key) if done else RequiredSinks([])
     waiting = [task.id for task in tasks if task.status is Status.QUEUED]
-    places = current_services().tasks(caller().catalog_key).places(waiting) if waiting else {}
-    return [_shown(task) | _waits(places.get(task.id)) for task in tasks]
+    places = services.tasks(catalog_key).places(waiting) if waiting else {}
+    return [_shown(task, indexed=required.have(task)) | _waits(places.get(task.id)) for task in tasks]
 
 
 def _waits(place: QueuePosition | None) -> dict[str, Any]:
@@ -38,7 +45,7 @@ def _waits_for(place: QueuePosition) -> str:
     return "a worker" if services.heartbeats.alive(services.clock()) else "a worker: none is running"
 
 
-def _shown(task: Task) -> dict[str, Any]:
+def _shown(task: Task, *, indexed: bool) -> dict[str, Any]:
     """Render a task by the contract; the fields from ``progress`` on are our additions."""
     batch, has_run = task.batch, task.status is not Status.QUEUED
     rendered: dict[str, Any] = {
@@ -57,7 +64,7 @@ def _shown(task: Task) -> dict[str, Any]:
         if batch.section:
             rendered["section"] = batch.section
     if task.status is Status.DONE:
-        rendered["result"] = _result(task) if batch.export is None else _export_result(task)
+        rendered["result"] = _result(task, indexed=indexed) if batch.export is None else _export_result(task)
     elif task.status is Status.FAILED:
         rendered["error"] = {"message": task.error}
     rendered["progress"] = {"entries_total": task.entries_total, "entries_applied": task.entries_done}
@@ -113,7 +120,7 @@ def _export_result(task: Task) -> dict[str, Any]:
     return result | ({"sha256": task.exported_sha256} if task.exported_sha256 else {})
 
 
-def _result(task: Task) -> dict[str, Any]:
+def _result(task: Task, *, indexed: bool) -> dict[str, Any]:
     kinds = task.batch.kinds
     touched = {
         name: count
@@ -126,6 +133,6 @@ def _result(task: Task) -> dict[str, Any]:
     changelog = {"sections": {task.batch.section: in_section} if in_section else {}, **groups}
     return {
         "changelog": changelog,
-        "index_built": True,
+        "index_built": indexed,
         "ingestion_warnings": [*map(msgspec.json.decode, task.batch.warnings), *msgspec.json.decode(task.warnings)],
     }

@@ -125,8 +125,7 @@ def _change(wanted: list[dict[str, Any]]) -> list[int]:
 
 
 def _one(task_id: int, *, wait_s: int = 0) -> Response:
-    services = current_services()
-    task = services.waiters.wait_for_end(services.tasks(caller().catalog_key), task_id, wait_s)
+    task = current_services().wait_for_task(caller().catalog_key, task_id, wait_s)
     if task is None:
         raise NotFound(f"task {task_id} not found")
     [rendered] = show(task)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import NamedTuple, Protocol
 
 from shared.errors import SluiceError, TryAgain
 from shared.model import Kind
 from shared.sinks.mapping import Document
+from shared.sinks.mapping import Mapping as SinkMapping
 from shared.sinks.sinks import BadSink, Sink
 from shared.store.positions import Position
 
@@ -135,36 +137,53 @@ class Destination(Protocol):
         """Give up the connection."""
 
 
-#: Scheme of a URL: the module whose `connect` opens it, and the extra that it needs.
+_POSTGRES = ("shared.sinks.postgres.destination_postgres", "postgres")
+_OPENSEARCH = ("shared.sinks.search.opensearch", "opensearch")
+_TYPESENSE = ("shared.sinks.search.typesense", "typesense")
+
+#: Scheme of a URL: the module that opens it, see `DestinationModule`, and the extra that it needs.
 KNOWN = {
-    "postgres": ("shared.sinks.postgres.destination_postgres", "postgres"),
-    "postgresql": ("shared.sinks.postgres.destination_postgres", "postgres"),
+    "postgresql": _POSTGRES,
+    "postgres": _POSTGRES,
+    "opensearch+https": _OPENSEARCH,
+    "opensearch+http": _OPENSEARCH,
+    "elasticsearch+https": _OPENSEARCH,
+    "elasticsearch+http": _OPENSEARCH,
+    "typesense+https": _TYPESENSE,
+    "typesense+http": _TYPESENSE,
 }
+#: Entry points by which other packages add to these: the scheme, and the module.
+ENTRY_POINTS = "sluice.destinations"
+
+
+class DestinationModule(Protocol):
+    """What the module of a destination has."""
+
+    #: Open a sink's destination, called with ``(sink, catalog_key, timeout_s=…)``; ``timeout_s`` bounds each call.
+    connect: Callable[..., Destination]
+    #: Raise BadSink unless there may be a sink of this URL and mapping; called with ``(url, mapping)``.
+    check_sink: Callable[[str, SinkMapping], None]
 
 
 def connect(sink: Sink, catalog_key: str, *, timeout_s: float) -> Destination:
     """Open a sink's destination; ``timeout_s`` bounds each call.  Raises BadSink, DestinationAway."""
-    opener: Callable[..., Destination] = _module(sink.url).connect
-    return opener(sink, catalog_key, timeout_s=timeout_s)
+    return _module(sink.url).connect(sink, catalog_key, timeout_s=timeout_s)
 
 
-def check_url(url: str) -> None:
-    """Raise BadSink unless there is a destination for such a URL, and it is installed."""
-    check: Callable[[str], None] = _module(url).check_url
-    check(url)
+def check_sink(url: str, mapping: SinkMapping) -> None:
+    """Raise BadSink unless there is a destination for such a URL and mapping, and it is installed."""
+    _module(url).check_sink(url, mapping)
 
 
-def _module(url: str) -> _Opener:
+def _module(url: str) -> DestinationModule:
     scheme = url.partition("://")[0]
     if scheme not in KNOWN:
-        raise BadSink(f"a URL of a sink begins with {' or '.join(name + '://' for name in KNOWN)}")
+        for found in entry_points(group=ENTRY_POINTS, name=scheme):
+            other: DestinationModule = found.load()
+            return other
+        raise BadSink(f"a URL of a sink begins with {', '.join(name + '://' for name in KNOWN)}")
     name, extra = KNOWN[scheme]
     try:
         return import_module(name)
     except ImportError as problem:
         raise BadSink(f"{problem.name} is not installed here: pip install 'sluice[{extra}]'") from None
-
-
-class _Opener(Protocol):
-    connect: Callable[..., Destination]
-    check_url: Callable[[str], None]

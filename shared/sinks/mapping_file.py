@@ -47,7 +47,7 @@ def read_mapping(path: Path) -> Mapping:
     try:
         loaded = msgspec.json.decode(data) if path.suffix == ".json" else msgspec.yaml.decode(data)
     except ImportError:
-        raise BadMapping(f"{path}: YAML needs pip install 'sluice[postgres]'; JSON does not") from None
+        raise BadMapping(f"{path}: YAML needs pip install PyYAML; JSON does not") from None
     except msgspec.DecodeError as problem:
         raise BadMapping(f"{path}: {problem}") from None
     return parse_mapping(loaded)

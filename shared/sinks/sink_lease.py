@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,8 +20,6 @@ from shared.store.scripts import LEASE_SINK, SETTLE_SINK, Command, run, run_apar
 
 #: Most dead letters that are kept of a sink.
 MOST_DEAD = 1000
-#: After how long without a turn nobody can be delivering to a sink; an idle one gets a turn each minute.
-SILENT_MS = 300_000
 #: How long a job may be on its way before another is sent.
 RUNG_MS = 5_000
 
@@ -46,6 +44,18 @@ class SinkState:
     not_before_ms: int = 0
     at_ms: int = 0
     dead: int = 0
+    #: The last task that readers see all of; 0 if nobody knows.
+    live_task_id: int = 0
+    #: As of `Sink.retries`, when dead letters were last delivered again.
+    retried: int = 0
+    #: Where the permanent comparison goes on, see `workers.sinks.checking`; '' at the beginning.
+    check: str = ""
+    #: When its last step was.
+    check_ms: int = 0
+    #: When all was last compared; 0: never.
+    checked_ms: int = 0
+    #: Entries that differed then.
+    wrong: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,12 @@ class SinkFacts:
     failures: int = 0
     not_before_ms: int = 0
     at_ms: int | None = None
+    live_task_id: int | None = None
+    retried: int | None = None
+    check: str | None = None
+    check_ms: int | None = None
+    checked_ms: int | None = None
+    wrong: int | None = None
 
     def fields(self) -> Iterator[str | int]:
         for name in self.__slots__:
@@ -149,27 +165,25 @@ class SinkLease:
 
 def read_state(client: Store, name: SinkName) -> SinkState:
     """Read how far a sink is."""
-    of = CatalogKeys(name.catalog_key)
-    found, dead = run(client, ("HGETALL", of.sink_state(name.name)), ("HLEN", of.dead_letters(name.name)))
-    return _state(found, dead)
+    [state] = read_states(client, [name])
+    return state
+
+
+def read_states(client: Store, names: Sequence[SinkName]) -> list[SinkState]:
+    """Read how far sinks are, in one round trip for each server."""
+    looks: list[Command] = []
+    for name in names:
+        of = CatalogKeys(name.catalog_key)
+        looks += [("HGETALL", of.sink_state(name.name)), ("HLEN", of.dead_letters(name.name))]
+    found = run_apart(client, *looks)
+    return [_state(told, dead) for told, dead in zip(found[::2], found[1::2], strict=True)]
 
 
 def _state(found: Mapping[bytes, bytes] | Sequence[bytes], dead: int) -> SinkState:
     values = found if isinstance(found, Mapping) else dict(zip(found[::2], found[1::2], strict=True))
     told = {key.decode(): value.decode() for key, value in values.items()}
-    return SinkState(
-        phase=told.get("phase", ""),
-        version=told.get("version", ""),
-        mark=told.get("mark", ""),
-        task_id=int(told.get("task_id", 0)),
-        exact=told.get("exact") == "1",
-        entries=int(told.get("entries", 0)),
-        error=told.get("error", ""),
-        failures=int(told.get("failures", 0)),
-        not_before_ms=int(told.get("not_before_ms", 0)),
-        at_ms=int(told.get("at_ms", 0)),
-        dead=dead,
-    )
+    # Texts become numbers by their types; fields that a later version writes are ignored.
+    return msgspec.convert({**told, "dead": dead, "exact": told.get("exact") == "1"}, SinkState, strict=False)
 
 
 def read_dead_letters(client: Store, name: SinkName) -> list[DeadLetterRecord]:
@@ -178,23 +192,22 @@ def read_dead_letters(client: Store, name: SinkName) -> list[DeadLetterRecord]:
     return sorted(map(_decode_letter, values), key=lambda letter: (letter.kind, letter.id))
 
 
+def discard_dead_letters(client: Store, name: SinkName, ids: Collection[str]) -> int:
+    """Forget dead letters, of these ids or all; returns how many there were."""
+    letters = [letter for letter in read_dead_letters(client, name) if not ids or letter.id in ids]
+    if not letters:
+        return 0
+    key = CatalogKeys(name.catalog_key).dead_letters(name.name)
+    [gone] = run(client, ("HDEL", key, *(f"{letter.kind}:{letter.id}" for letter in letters)))
+    return int(gone)
+
+
 class Due(NamedTuple):
     """A sink that nobody delivers to."""
 
     name: SinkName
     sink: Sink
     state: SinkState
-
-
-def troubled_sinks(client: Store, now_ms: int) -> tuple[int, int]:
-    """Count the sinks that fail or that nobody delivers to, paused ones aside, and the dead letters of all sinks."""
-    troubled = dead = 0
-    for name, sink in all_sinks(client):
-        state = read_state(client, name)
-        silent = now_ms - max(state.at_ms, sink.created_ms) > SILENT_MS
-        troubled += not sink.paused and (state.phase == "failing" or silent)
-        dead += state.dead
-    return troubled, dead
 
 
 def due_sinks(client: Store, now_ms: int) -> list[Due]:

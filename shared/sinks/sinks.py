@@ -47,8 +47,12 @@ class Sink:
     paused: bool = False
     #: It replaces a table that another sink left.
     take_over: bool = False
+    #: A task's index is built only once it is delivered here.
+    required: bool = False
     #: How often an operator asked for a new copy.
     resyncs: int = 0
+    #: How often an operator asked to deliver the dead letters again.
+    retries: int = 0
 
     @property
     def version(self) -> str:
@@ -92,7 +96,17 @@ class Sinks:
         """Return a sink.  Raises BadSink if there is none of that name."""
         return _decode(self._read(name))
 
-    def add(self, name: str, url: str, *, section: str, mapping: Mapping, now_ms: int, take_over: bool = False) -> Sink:
+    def add(
+        self,
+        name: str,
+        url: str,
+        *,
+        section: str,
+        mapping: Mapping,
+        now_ms: int,
+        take_over: bool = False,
+        required: bool = False,
+    ) -> Sink:
         """Create a sink.  Raises BadSink."""
         if not NAME.fullmatch(name):
             raise BadSink("a name has 1 to 40 characters of a-z 0-9 _ and begins with a letter")
@@ -100,7 +114,7 @@ class Sinks:
             raise BadSink(f"a URL has at most {URL_LENGTH} characters")
         if len(self.all()) >= MOST:
             raise BadSink(f"a catalog may have at most {MOST} sinks")
-        sink = Sink(new_nonce(), name, url, section, now_ms, mapping, take_over=take_over)
+        sink = Sink(new_nonce(), name, url, section, now_ms, mapping, take_over=take_over, required=required)
         mark = ("ZADD", keys.SINKS, "NX", now_ms, self._catalog_key)
         _, added, _ = run(self._client, mark, ("HSETNX", self._keys.sinks, name, encode_json(sink)), mark)
         # A call that was sent again finds its own.
@@ -119,6 +133,10 @@ class Sinks:
     def resync(self, name: str) -> None:
         """Have the whole catalogue copied anew.  Raises BadSink."""
         self._change(name, lambda sink: replace(sink, resyncs=sink.resyncs + 1))
+
+    def retry(self, name: str) -> None:
+        """Have the dead letters delivered again, as the entries are now.  Raises BadSink."""
+        self._change(name, lambda sink: replace(sink, retries=sink.retries + 1))
 
     def remap(self, name: str, mapping: Mapping) -> None:
         """Give a sink another mapping: the whole catalogue is copied anew.  Raises BadSink."""

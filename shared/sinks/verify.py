@@ -58,11 +58,18 @@ class KindVerified:
         return len(self.missing) + len(self.extra) + len(self.stale)
 
 
-class _Compared(NamedTuple):
+class PageCompared(NamedTuple):
+    """What the comparison of one page found."""
+
     page: EntryPage
     live: Copy
     documents: dict[str, Document]
     differences: Differences
+
+    @property
+    def next_after(self) -> str:
+        """The id behind which the next page begins; '' if this was the last."""
+        return self.page.entries[-1].id if self.page.next_place is not None else ""
 
 
 class Verification:
@@ -95,14 +102,15 @@ class Verification:
         for kind in self._sink.mapping.kinds:
             verified, after, more = KindVerified(kind), "", True
             while more:
-                found = self._settled(kind, after, repair=repair)
+                found = self.page(kind, after, repair=repair)
                 verified.add(found.live.mark, len(found.page.entries), found.differences)
-                more = found.page.next_place is not None
-                after = found.page.entries[-1].id if more else ""
+                after = found.next_after
+                more = after != ""
             yield verified
 
-    def _settled(self, kind: Kind, after: str, *, repair: bool) -> _Compared:
-        found: list[_Compared] = []
+    def page(self, kind: Kind, after: str, *, repair: bool = False) -> PageCompared:
+        """Compare the entries behind an id, and mend what is wrong if asked to.  Raises as `run` does."""
+        found: list[PageCompared] = []
 
         def compared() -> bool:
             try:
@@ -123,7 +131,7 @@ class Verification:
             ) from None
         return found[0]
 
-    def _compare(self, kind: Kind, after: str) -> _Compared | None:
+    def _compare(self, kind: Kind, after: str) -> PageCompared | None:
         """Compare a page; None if the destination is not where the catalogue is."""
         live = self._destination.look().live
         if live is not None and live.version != self._sink.version:
@@ -139,7 +147,7 @@ class Verification:
         found = self._destination.compare(live.mark, kind, list(documents.values()), after, until)
         # A later version of a dead letter may have been delivered since the letters were read.
         found = found._replace(extra=[entry_id for entry_id in found.extra if (kind, entry_id) not in self._dead])
-        return _Compared(page, live, documents, found)
+        return PageCompared(page, live, documents, found)
 
     def _is_at(self, mark: Mark) -> bool:
         """Whether the catalogue is just what a copy with this mark has to be."""
@@ -154,7 +162,7 @@ class Verification:
             with contextlib.suppress(Unmappable):
                 yield entry.id, document(self._sink.mapping, kind, entry)
 
-    def _repair(self, kind: Kind, one: _Compared) -> None:
+    def _repair(self, kind: Kind, one: PageCompared) -> None:
         """Write what is wrong, unless the copy has moved on since; its mark stays."""
         missing, extra, stale = one.differences
         documents = [one.documents[entry_id] for entry_id in (*missing, *stale)]

@@ -112,6 +112,16 @@ class ChangeFeed:
             and position.is_of(self._catalog_key, run_id)
         )
 
+    def lag(self, position: Position) -> tuple[int, int]:
+        """Count the tasks that have ended since a position; when the first of them did (ms) comes beside it.
+
+        It is 0 if there is none, or the feed does not reach back so far.
+        """
+        latest, _, ids = self._ended(position, 1)
+        tasks = max(0, latest - position.task_id)
+        [first] = self._tasks.get_many(ids) if ids and tasks else [None]
+        return tasks, first.updated_ms if first else 0
+
     def _ended(self, after: Position, limit: int) -> tuple[int, bytes, list[int] | None]:
         """List tasks that have ended; none, not even an empty list, if the feed does not reach back so far."""
         command = scripts.LIST_ENDED.command(

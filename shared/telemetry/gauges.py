@@ -9,7 +9,7 @@ from shared.errors import TryAgain
 from shared.partition.backlog import Backlog
 from shared.partition.heartbeats import Heartbeats
 from shared.partition.state import PartitionState, read_states
-from shared.sinks.sink_lease import troubled_sinks
+from shared.sinks.sink_reports import report_sinks
 from shared.store.client import Store, servers
 from shared.store.memory import reserved_bytes
 from shared.store.scripts import run
@@ -26,6 +26,7 @@ def look(client: Store, now_ms: int, *, named: bool = True) -> Iterable[Seen]:
             *_store(client, now_ms),
             *_partitions(client, now_ms, named=named),
             *_cursors(client, now_ms, named=named),
+            *_sinks(client, now_ms, named=named),
         ]
     except TryAgain:
         return [_one(metrics.STORE_UP, 0)]
@@ -38,9 +39,6 @@ def _store(client: Store, now_ms: int) -> Iterator[Seen]:
     yield _one(metrics.STORE_MEMORY_MAX, memory["maxmemory"])
     yield _one(metrics.WORKERS, len(Heartbeats(client).alive(now_ms)))
     yield _one(metrics.BACKLOG_PARTITIONS, Backlog(client).size())
-    troubled, dead = troubled_sinks(client, now_ms)
-    yield _one(metrics.SINKS_TROUBLED, troubled)
-    yield _one(metrics.DEAD_LETTERS, dead)
 
 
 def _fullness(memory: Mapping[str, int]) -> float:
@@ -71,6 +69,22 @@ def _cursors(client: Store, now_ms: int, *, named: bool) -> Iterator[Seen]:
     else:
         yield _one(metrics.CURSOR_LAG, max(lags, default=0))
         yield _one(metrics.CURSORS_BEHIND, sum(behind))
+
+
+def _sinks(client: Store, now_ms: int, *, named: bool) -> Iterator[Seen]:
+    """Yield the gauges of each sink; without names, one of all: the worst lag, the sum of all else."""
+    reports = report_sinks(client, now_ms, most=metrics.LABELLED_PARTITIONS)
+    yield _one(metrics.SINKS_TROUBLED, sum(report.is_troubled for report in reports))
+    yield _one(metrics.DEAD_LETTERS, sum(report.state.dead for report in reports))
+    names = ["/".join(report.name) for report in reports]
+    for gauge, unite, values in (
+        (metrics.SINK_LAG, max, [report.lag_s for report in reports]),
+        (metrics.SINK_LAG_TASKS, max, [report.lag_tasks for report in reports]),
+        (metrics.SINK_ENTRIES, sum, [report.state.entries for report in reports]),
+        (metrics.SINK_WRONG, sum, [report.state.wrong for report in reports]),
+        (metrics.SINK_CHECKED, min, [report.state.checked_ms / 1000 for report in reports]),
+    ):
+        yield (gauge, zip(names, map(float, values), strict=True)) if named else _one(gauge, unite([*values, 0]))
 
 
 def _values(now_ms: int) -> dict[Gauge, Callable[[PartitionState], float]]:

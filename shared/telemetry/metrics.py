@@ -128,6 +128,8 @@ class Gauge:
     sentence: str
     #: Whether each partition has one.
     by_partition: bool = False
+    #: Whether each sink has one.
+    by_sink: bool = False
 
 
 STORE_UP = Gauge("sluice_store_up", "1 if the store answers.")
@@ -141,6 +143,19 @@ SINKS_TROUBLED = Gauge(
     "sluice_sinks_troubled", "Sinks that fail, or that nobody delivered to for five minutes; paused ones aside."
 )
 DEAD_LETTERS = Gauge("sluice_sinks_dead_letters", "Entries that the destinations of sinks cannot hold.")
+SINK_LAG = Gauge("sluice_sink_lag_seconds", "Age of the oldest task that a sink does not have yet.", by_sink=True)
+SINK_LAG_TASKS = Gauge(
+    "sluice_sink_lag_tasks", "Tasks that have ended and that a sink does not have yet.", by_sink=True
+)
+SINK_ENTRIES = Gauge(
+    "sluice_sink_entries", "Entries delivered to a sink since it was added; `deriv` of it is the rate.", by_sink=True
+)
+SINK_WRONG = Gauge(
+    "sluice_sink_differences", "Entries that differed when the sink worker last compared all of them.", by_sink=True
+)
+SINK_CHECKED = Gauge(
+    "sluice_sink_checked_timestamp_seconds", "When it last had compared all of them; 0: not yet.", by_sink=True
+)
 BACKLOG_PARTITIONS = Gauge("sluice_backlog_partitions", "Partitions with a backlog, including those without gauges.")
 BACKLOG_BATCHES = Gauge("sluice_backlog_batches", "Batches queued or in progress.", by_partition=True)
 BACKLOG_ENTRIES = Gauge(
@@ -162,7 +177,8 @@ CURSORS_BEHIND = Gauge(
     by_partition=True,
 )
 
-#: A gauge with its values, each with its catalog key; '' if the gauge is not by partition.
+#: A gauge with its values, each with its catalog key, or that and the name of a sink (``acme/products``); '' for one
+#: of all.
 Seen = tuple[Gauge, Iterable[tuple[str, float]]]
 #: Reads gauges.
 Look = Callable[[], Iterable[Seen]]
@@ -187,8 +203,9 @@ def _text(gauge: Gauge, values: Iterable[tuple[str, float]]) -> str:
     By hand, since a catalog key needs no escaping: for thousands of keys the library takes ten times as long.
     """
     lines = [f"# HELP {gauge.name} {gauge.sentence}", f"# TYPE {gauge.name} gauge"]
-    for catalog_key, value in values:
-        label = f'{{catalog_key="{catalog_key}"}}' if gauge.by_partition and catalog_key else ""
+    of = "sink" if gauge.by_sink else "catalog_key" if gauge.by_partition else ""
+    for key, value in values:
+        label = f'{{{of}="{key}"}}' if of and key else ""
         lines.append(f"{gauge.name}{label} {float(value)}")
     return "\n".join([*lines, ""])
 

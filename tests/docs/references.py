@@ -52,7 +52,12 @@ def _metrics() -> Iterator[list[str]]:
             yield [f"`{described.name}{total}`", described.type, labels, described.documentation]
     for found in vars(metrics).values():
         if isinstance(found, metrics.Gauge):
-            yield [f"`{found.name}`", "gauge", "`catalog_key`" if found.by_partition else "", found.sentence]
+            yield [
+                f"`{found.name}`",
+                "gauge",
+                "`catalog_key`" if found.by_partition else "`sink`" if found.by_sink else "",
+                found.sentence,
+            ]
 
 
 def command_line() -> str:

@@ -71,6 +71,18 @@ def test_the_document_holds(case: Any, ingress: Ingress) -> None:
     case.call_and_validate(auth=(TOKEN, ""), excluded_checks=list(beyond_the_document(case)))
 
 
+def sets_and_edits(entries: Any) -> bool:
+    """Whether an entry sets a list of its data and edits it, too: no document can say that of any two names."""
+    found = [entry.get("data") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return any(
+        name.rpartition(":")[0] in data
+        for data in found
+        if isinstance(data, dict)
+        for name in data
+        if name.endswith((":add", ":remove"))
+    )
+
+
 def beyond_the_document(case: Any) -> Iterator[Any]:
     """Name the checks that would misjudge a request, since it meets a rule that no document can express."""
     query, body = case.query, case.body if isinstance(case.body, dict) else {}
@@ -94,6 +106,7 @@ def beyond_the_document(case: Any) -> Iterator[Any]:
         or "after" in query  # a task that there has been
         or len(ids) > len(numbers)  # each task once
         or (case.operation.path.startswith("/v1/guards") and body)  # which rules need which, what is a schema
+        or any(map(sets_and_edits, body.values()))
         or any(change.get("force") is True for change in forced if change.get("status") == "CANCELED")
         or case.operation.path.startswith("/v1/webhooks")  # what is a URL, and one that may be called
         or case.operation.path.startswith("/v1/changes/cursors")  # a position that the feed has told

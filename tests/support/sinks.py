@@ -1,32 +1,36 @@
-"""Sinks put together by hand: a rig's catalogue, a real database, and a comparison of the two."""
+"""Sinks put together by hand: a rig's catalogue, a real destination, and a comparison of the two."""
 
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import psycopg
 
 from shared.model import Kind
+from shared.sinks.destination import connect
 from shared.sinks.mapping import DEFAULT, Mapping
-from shared.sinks.sink_lease import SinkState, read_state
+from shared.sinks.sink_lease import SinkState, read_dead_letters, read_state
 from shared.sinks.sinks import Sink, SinkName, Sinks
+from shared.sinks.verify import KindVerified, Verification
 from tests.support.rig import ACME, Rig
 from workers.sinks.sink_turns import SinkTurns
 
 NAME = SinkName(ACME, "products")
 
 
-class SinkRig:
-    """One sink of a rig's catalogue."""
+class DeliveryRig:
+    """One sink of a rig's catalogue, whatever its destination."""
 
     def __init__(self, rig: Rig, url: str) -> None:
         self.rig = rig
         self.url = url
         self.sinks = Sinks(rig.client, ACME)
         self.turns = self.worker()
-        self.database = psycopg.connect(url, autocommit=True)
 
     def worker(self, holder: str = "one", **options: Any) -> SinkTurns:
         """A worker of its own, with connections of its own."""
@@ -41,7 +45,7 @@ class SinkRig:
         return self.turns.turn(NAME, **options)
 
     def settle(self) -> None:
-        """Take turns until the table is as the catalogue."""
+        """Take turns until the destination is as the catalogue."""
         for _ in range(10):
             assert self.turn() == "delivered", self.state()
             if self.state().phase == "live":
@@ -51,8 +55,47 @@ class SinkRig:
     def state(self) -> SinkState:
         return read_state(self.rig.client, NAME)
 
+    def catalogue(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
+        return {entry_id: json.loads(body) for entry_id, body in self.rig.bodies(kind).items()}
+
+    def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
+        """What readers see: bodies by id."""
+        raise NotImplementedError
+
     def position(self) -> tuple[int, bool]:
-        """The task that the live table is at, and whether it is just that."""
+        """The task that the live copy is at, and whether it is just that."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """The destination is the catalogue, entry for entry."""
+        for kind in (Kind.ITEMS, Kind.VARIATIONS):
+            assert self.rows(kind) == self.catalogue(kind)
+        assert self.position()[1]
+
+    def verify(self, *, repair: bool = False, dead: Sequence[tuple[Kind, str]] | None = None) -> list[KindVerified]:
+        """Verify over a connection of its own."""
+        added = self.sinks.get(NAME.name)
+        if dead is None:
+            dead = [(letter.kind, letter.id) for letter in read_dead_letters(self.rig.client, NAME)]
+        destination = connect(added, ACME, timeout_s=5)
+        try:
+            verification = Verification(self.rig.client, ACME, added, destination, dead=dead, settled_s=2)
+            return list(verification.run(repair=repair))
+        finally:
+            destination.close()
+
+    def close(self) -> None:
+        self.turns.close()
+
+
+class SinkRig(DeliveryRig):
+    """A sink in PostgreSQL."""
+
+    def __init__(self, rig: Rig, url: str) -> None:
+        super().__init__(rig, url)
+        self.database = psycopg.connect(url, autocommit=True)
+
+    def position(self) -> tuple[int, bool]:
         row = self.query("SELECT task_id, exact FROM sluice_sinks WHERE name = 'products' AND copy = 'live'")
         return row[0] if row else (0, True)
 
@@ -60,22 +103,36 @@ class SinkRig:
         return self.database.execute(statement, values or None).fetchall()  # type: ignore[arg-type]
 
     def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
-        """The live table: bodies by id."""
         table = "products" if kind is Kind.ITEMS else "products_variations"
         return dict(self.query(f"SELECT id, body FROM {table} ORDER BY id"))
 
-    def catalogue(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
-        return {entry_id: json.loads(body) for entry_id, body in self.rig.bodies(kind).items()}
-
-    def check(self) -> None:
-        """The table is the catalogue, entry for entry."""
-        for kind in (Kind.ITEMS, Kind.VARIATIONS):
-            assert self.rows(kind) == self.catalogue(kind)
-        assert self.position()[1]
-
     def close(self) -> None:
-        self.turns.close()
+        super().close()
         self.database.close()
+
+
+@contextmanager
+def running(*works: Any) -> Iterator[None]:
+    """Repeat each in a thread of its own; what one raises is raised here."""
+    stop, failed = threading.Event(), list[BaseException]()
+
+    def run(work: Any) -> None:
+        try:
+            while not stop.wait(0.001):
+                work()
+        except BaseException as problem:
+            failed.append(problem)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failed, failed
 
 
 def fsync(rig: Rig) -> Rig:

@@ -7,7 +7,7 @@ with them: what was gathered is then the catalogue just after one task, and the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from shared.catalog.changed_entries import AsOf, Place, read_changed
@@ -119,6 +119,17 @@ class Gatherer:
                 hold()
                 self._wait(gathered.mark.position, until)
 
+    def again(self, mark: Mark, ids: Collection[tuple[Kind, str]], hold: Callable[[], None]) -> Iterator[Gathered]:
+        """Yield entries by id as they are now, in deliveries that build on each other.  Raises HistoryLost."""
+        for part in _cut((Place(kind, self._section), entry_id) for kind, entry_id in ids if kind in self._kinds):
+            hold()
+            found = read_changed(self._client, self._catalog_key, part)
+            self._check_run(mark.position.mark, found.position.mark)
+            gathered = Gathered(mark)
+            gathered.add(part, found)
+            mark = gathered.mark
+            yield gathered
+
     def _page(self, after: Position) -> ChangePage:
         try:
             page = self._feed.page(
@@ -150,9 +161,14 @@ class Gatherer:
 
 def _parts(page: ChangePage) -> Iterator[dict[Place, list[str]]]:
     """Cut the ids of a page, each once, into parts."""
-    ids = dict.fromkeys(
-        (Place(change.kind, change.section), entry_id) for change in page.changes for entry_id, _ in change.entries
+    return _cut(
+        dict.fromkeys(
+            (Place(change.kind, change.section), entry_id) for change in page.changes for entry_id, _ in change.entries
+        )
     )
+
+
+def _cut(ids: Iterable[tuple[Place, str]]) -> Iterator[dict[Place, list[str]]]:
     part = dict[Place, list[str]]()
     for number, (place, entry_id) in enumerate(ids, 1):
         part.setdefault(place, []).append(entry_id)

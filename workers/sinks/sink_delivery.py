@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -58,7 +58,10 @@ class SinkDelivery:
         *,
         hold: Callable[[], None],
         record: Record,
+        again: Collection[tuple[Kind, str]] = (),
     ) -> None:
+        """``again``: entries that are delivered though they have not changed."""
+        self._again = again
         self._name = name
         self._sink = sink
         self._destination = destination
@@ -94,6 +97,8 @@ class SinkDelivery:
 
     def _follow(self, live: Copy, until: float) -> None:
         self._record("live", live, (), ())
+        for gathered in self._gatherer.again(live.mark, self._again, self._hold):
+            live = self._deliver(Which.LIVE, live, live.at(gathered.mark), gathered.entries)
         for gathered in self._gatherer.gather(live.mark, self._hold):
             live = self._deliver(Which.LIVE, live, live.at(gathered.mark), gathered.entries)
             if time.monotonic() >= until:

@@ -62,7 +62,7 @@ class SinkSweep:
 
     def _has_work(self, due: Due) -> bool:
         state = due.state
-        if state.phase != "live" or state.version != due.sink.version:
+        if state.phase != "live" or state.version != due.sink.version or state.retried != due.sink.retries:
             return True
         if self._clock() - state.at_ms >= (LOOK_AGAIN_MS if state.exact else INEXACT_MS):
             return True

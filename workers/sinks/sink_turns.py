@@ -25,9 +25,10 @@ from shared.sinks.destination import (
     DestinationRefuses,
     Superseded,
 )
-from shared.sinks.sink_lease import MOST_DEAD, SinkFacts, SinkLease, SinkState, read_state
+from shared.sinks.sink_lease import MOST_DEAD, SinkFacts, SinkLease, SinkState, read_dead_letters, read_state
 from shared.sinks.sinks import BadSink, Sink, SinkName
 from shared.store.client import Store
+from workers.sinks.checking import check_step, is_due
 from workers.sinks.gathering import Gatherer
 from workers.sinks.sink_delivery import SinkDelivery
 
@@ -94,7 +95,7 @@ class SinkTurns:
             return "rests"
         try:
             if not sink.paused:
-                if state.version == sink.version:
+                if state.version == sink.version and state.retried == sink.retries:
                     _check_dead(state.dead)
                 self._deliver(name, sink, turn, time.monotonic() + budget_s)
             turn.end()
@@ -124,6 +125,8 @@ class SinkTurns:
 
     def _deliver(self, name: SinkName, sink: Sink, turn: _Turn, until: float) -> None:
         destination = self._open(name, sink)
+        again = sink.retries != turn.state.retried
+        dead = [(letter.kind, letter.id) for letter in read_dead_letters(self._client, name)] if again else []
         try:
             SinkDelivery(
                 name,
@@ -139,7 +142,11 @@ class SinkTurns:
                 ),
                 hold=turn.hold,
                 record=turn.record,
+                again=dead,
             ).run(turn.lease.token, until)
+            if turn.facts is not None:
+                turn.facts = replace(turn.facts, retried=sink.retries)
+            self._check(name, sink, destination, turn)
         except BaseException:
             destination.close()
             raise
@@ -148,6 +155,17 @@ class SinkTurns:
                 self._kept[name] = sink, destination
                 return
         destination.close()
+
+    def _check(self, name: SinkName, sink: Sink, destination: Destination, turn: _Turn) -> None:
+        """Compare a little, if it is time."""
+        state, facts, now_ms = turn.state, turn.facts, self._clock()
+        if facts is None or facts.phase != "live" or not facts.exact or not is_due(state, now_ms):
+            return
+        dead = [(letter.kind, letter.id) for letter in read_dead_letters(self._client, name)]
+        checked = check_step(self._client, name.catalog_key, sink, destination, state.check, dead, turn.hold)
+        turn.facts = replace(facts, check=checked.cursor, check_ms=now_ms)
+        if checked.wrong is not None:
+            turn.facts = replace(turn.facts, checked_ms=now_ms, wrong=checked.wrong)
 
     def _open(self, name: SinkName, sink: Sink) -> Destination:
         """Take the connection of the last turn, unless it was cut since, or make one."""
@@ -191,8 +209,9 @@ class _Turn:
 
     def record(self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter]) -> None:
         mark = copy.mark
+        at = mark.position
         self.facts = SinkFacts(
-            phase, copy.version, mark.position.task_id, mark.position.mark, mark.exact, at_ms=self.clock()
+            phase, copy.version, at.task_id, at.mark, mark.exact, at_ms=self.clock(), live_task_id=_seen(phase, copy)
         )
         anew = phase == "behind" or (copy.version != self.state.version and not self.counted)
         count = self.lease.settle(self.facts, cleared=cleared, dead=dead, delivered=len(cleared), anew=anew)
@@ -216,6 +235,17 @@ class _Turn:
             error = f"{type(problem).__name__}: {error}"[:ERROR_LENGTH]
         facts = SinkFacts("failing", error=error, failures=failures, not_before_ms=self.clock() + pause_ms)
         self.lease.settle(facts, release=True)
+
+
+def _seen(phase: str, copy: Copy) -> int | None:
+    """Return the last task that readers see all of; None if that has not changed."""
+    match phase:
+        case "live":
+            return copy.mark.position.task_id - copy.mark.position.is_inside
+        # The store may have forgotten tasks, and give their ids to others.
+        case "behind":
+            return 0
+    return None
 
 
 def _check_dead(count: int) -> None:

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import conninfo, errors
 
 from shared.sinks.destination import DestinationAway, DestinationRefuses
+from shared.sinks.mapping import Mapping
 from shared.sinks.sinks import BadSink, Sink
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -38,7 +39,7 @@ _HOPELESS = (
 )
 
 
-def check_url(url: str) -> None:
+def check_sink(url: str, mapping: Mapping) -> None:
     """Raise BadSink unless the URL is one that libpq takes."""
     try:
         conninfo.conninfo_to_dict(url)

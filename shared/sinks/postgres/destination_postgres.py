@@ -31,12 +31,12 @@ from shared.sinks.destination import (
 )
 from shared.sinks.mapping import Document, Variations
 from shared.sinks.postgres import statements
-from shared.sinks.postgres.connection_postgres import Connection, Cursor, check_url, open_connection, transaction
+from shared.sinks.postgres.connection_postgres import Connection, Cursor, check_sink, open_connection, transaction
 from shared.sinks.postgres.statements import Tables
 from shared.sinks.sinks import Sink
 from shared.store.positions import Position
 
-__all__ = ["check_url", "connect"]
+__all__ = ["check_sink", "connect"]
 
 #: Errors that are about the values of single rows.
 _OF_ROWS = (errors.DataError, errors.ProgramLimitExceeded, errors.IntegrityError)

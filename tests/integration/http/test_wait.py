@@ -104,7 +104,7 @@ def test_when_too_many_wait_the_next_is_answered_at_once(ingress: Ingress) -> No
 def test_a_store_that_goes_away_meanwhile_does_not_hide_that_the_batch_was_accepted(
     ingress: Ingress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise StoreUnavailable("gone")
 
     monkeypatch.setattr(Waiters, "wait_for_end", away)

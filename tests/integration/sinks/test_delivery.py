@@ -6,8 +6,6 @@ import json
 import random
 import signal
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -18,15 +16,16 @@ from shared.keys import STORE_RUNS
 from shared.model import Kind
 from shared.sinks.destination import CALL_S, Copy, CopyChange, DestinationAway, Superseded, Which, connect
 from shared.sinks.mapping import DEFAULT, Column, ColumnType, Mapping, Variations
-from shared.sinks.sink_lease import SILENT_MS, SinkLease, read_dead_letters, troubled_sinks
+from shared.sinks.sink_lease import SinkLease, read_dead_letters
+from shared.sinks.sink_reports import SILENT_MS, report_sinks
 from shared.sinks.sinks import SinkName
-from shared.sinks.verify import KindVerified, NotSettled, Verification
+from shared.sinks.verify import NotSettled
 from shared.store.positions import position_in
 from shared.waiting import wait_until
 from tests.support.batches import items, variations
 from tests.support.postgres_server import PostgresServer
 from tests.support.rig import ACME
-from tests.support.sinks import NAME, SinkRig
+from tests.support.sinks import NAME, SinkRig, running
 from workers.sinks import sink_turns
 from workers.sinks.sink_sweep import INEXACT_MS, SinkSweep
 from workers.sinks.sink_turns import LONGEST_REST_MS
@@ -58,30 +57,6 @@ def test_an_idle_sink_writes_nothing(sink: SinkRig) -> None:
     before = sink.query("SELECT xmin::text, id FROM products ORDER BY id")
     sink.settle()
     assert sink.query("SELECT xmin::text, id FROM products ORDER BY id") == before
-
-
-@contextmanager
-def running(*works: Any) -> Iterator[None]:
-    """Repeat each in a thread of its own; what one raises is raised here."""
-    stop, failed = threading.Event(), list[BaseException]()
-
-    def run(work: Any) -> None:
-        try:
-            while not stop.wait(0.001):
-                work()
-        except BaseException as problem:
-            failed.append(problem)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert not failed, failed
 
 
 def test_every_position_that_a_reader_sees_is_a_state_of_the_catalogue(sink: SinkRig) -> None:
@@ -247,7 +222,7 @@ def test_a_dead_database_makes_the_sink_rest_and_nothing_is_lost(sink: SinkRig, 
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         assert sink.turn() == "failed"
         assert sink.state().failures == 1
-        assert troubled_sinks(sink.rig.client, sink.rig.clock()) == (1, 0)
+        assert troubled(sink) == (1, 0)
         assert sink.state().not_before_ms > sink.rig.clock()
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     sink.turns = sink.worker(connect=lambda *of, timeout_s: connect(*of, timeout_s=0.5))
@@ -261,8 +236,8 @@ def test_a_dead_database_makes_the_sink_rest_and_nothing_is_lost(sink: SinkRig, 
     sink.sinks.resume(NAME.name)
     sink.settle()
     assert sink.state().failures == 0
-    assert troubled_sinks(sink.rig.client, sink.rig.clock()) == (0, 0)
-    assert troubled_sinks(sink.rig.client, sink.rig.clock() + SILENT_MS + 1) == (1, 0), "nobody delivers"
+    assert troubled(sink) == (0, 0)
+    assert troubled(sink, SILENT_MS + 1) == (1, 0), "nobody delivers"
     sink.rig.put(*items("c"))
     sink.rig.drain()
     postgres.signal_backends(signal.SIGSTOP)
@@ -271,6 +246,12 @@ def test_a_dead_database_makes_the_sink_rest_and_nothing_is_lost(sink: SinkRig, 
     finally:
         postgres.signal_backends(signal.SIGCONT)
     sink.check()
+
+
+def troubled(sink: SinkRig, later_ms: int = 0) -> tuple[int, int]:
+    """Count troubled sinks, and dead letters."""
+    [report] = report_sinks(sink.rig.client, sink.rig.clock() + later_ms)
+    return int(report.is_troubled), report.state.dead
 
 
 def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_version_can(sink: SinkRig) -> None:
@@ -288,8 +269,8 @@ def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_versio
     )
     sink.rig.drain()
     sink.settle()
-    assert troubled_sinks(sink.rig.client, sink.rig.clock()) == (0, 3)
-    assert [found.wrong for found in verify(sink)] == [0, 0]
+    assert troubled(sink) == (0, 3)
+    assert [found.wrong for found in sink.verify()] == [0, 0]
     letters = {letter.id: letter.reason for letter in read_dead_letters(sink.rig.client, NAME)}
     assert letters["a"] == "data.price cannot become the number column price: it is no number"
     assert "unsupported Unicode escape sequence" in letters["b"]
@@ -298,7 +279,7 @@ def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_versio
     sink.rig.delete({"id": "b"}, {"id": "d"})
     sink.rig.drain()
     sink.settle()
-    assert [found.wrong for found in verify(sink)] == [0, 0]
+    assert [found.wrong for found in sink.verify()] == [0, 0]
     assert read_dead_letters(sink.rig.client, NAME) == []
     sink.check()
 
@@ -499,18 +480,18 @@ def test_a_verification_finds_and_mends_what_somebody_changed(sink: SinkRig) -> 
     sink.rig.drain()
     sink.add()
     sink.settle()
-    assert [found.wrong for found in verify(sink)] == [0, 0]
+    assert [found.wrong for found in sink.verify()] == [0, 0]
     sink.database.execute("UPDATE products SET body = body || '{\"name\": \"Mine\"}' WHERE id = 'i0500'")
     sink.database.execute("UPDATE products SET name = 'Mine' WHERE id = 'i1199'")
     sink.database.execute("DELETE FROM products WHERE id = 'i0700'")
     sink.database.execute("INSERT INTO products SELECT 'zzz', body, updated_at, name FROM products LIMIT 1")
     sink.database.execute("DELETE FROM products_variations")
     for repair in (False, True):
-        of_items, of_variations = verify(sink, repair=repair)
+        of_items, of_variations = sink.verify(repair=repair)
         assert (of_items.stale, of_items.missing, of_items.extra) == (["i0500", "i1199"], ["i0700"], ["zzz"])
         assert (of_items.compared, of_items.task_id) == (1201, last)
         assert of_variations.missing == ["v1"]
-    assert [found.wrong for found in verify(sink)] == [0, 0]
+    assert [found.wrong for found in sink.verify()] == [0, 0]
     assert set(sink.catalogue()) - set(sink.rows()) == {"dead"}
 
 
@@ -519,7 +500,7 @@ def test_a_verification_leaves_what_was_a_dead_letter_a_moment_ago(sink: SinkRig
     sink.rig.drain()
     sink.add()
     sink.settle()
-    assert [found.wrong for found in verify(sink, repair=True, dead=[(Kind.ITEMS, "a")])] == [0, 0]
+    assert [found.wrong for found in sink.verify(repair=True, dead=[(Kind.ITEMS, "a")])] == [0, 0]
     sink.check()
 
 
@@ -530,18 +511,5 @@ def test_a_verification_compares_nothing_with_another_mapping(sink: SinkRig) -> 
     sink.settle()
     sink.sinks.remap(NAME.name, Mapping(items=(Column("price", ColumnType.INTEGER, ("data", "price")),)))
     with pytest.raises(NotSettled, match="products is being copied anew"):
-        verify(sink, repair=True)
+        sink.verify(repair=True)
     sink.check()
-
-
-def verify(
-    sink: SinkRig, *, repair: bool = False, dead: Sequence[tuple[Kind, str]] | None = None
-) -> list[KindVerified]:
-    added = sink.sinks.get(NAME.name)
-    if dead is None:
-        dead = [(letter.kind, letter.id) for letter in read_dead_letters(sink.rig.client, NAME)]
-    destination = connect(added, ACME, timeout_s=5)
-    try:
-        return list(Verification(sink.rig.client, ACME, added, destination, dead=dead, settled_s=2).run(repair=repair))
-    finally:
-        destination.close()

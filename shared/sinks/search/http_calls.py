@@ -1,0 +1,152 @@
+"""Calls of a search engine over HTTP: none hangs for long, and its errors are in our words."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import time
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+import urllib3
+
+from shared.sinks.destination import DestinationAway, DestinationRefuses
+from shared.sinks.sinks import BadSink
+
+#: Seconds for a connection.
+CONNECT_S = 5.0
+#: Most characters that are told of an error.
+REASON_LENGTH = 300
+#: Statuses with which an engine says that it may work later.
+BUSY = (408, 425, 429)
+
+
+class EngineUrl(NamedTuple):
+    """The parts of the URL of a search engine."""
+
+    base: str
+    user: str
+    password: str
+    options: dict[str, str]
+
+
+def read_engine_url(url: str, options: Collection[str]) -> EngineUrl:
+    """Read ``engine+https://user:password@host:port?option=value``.  Raises BadSink, without the password."""
+    try:
+        parts: SplitResult = urlsplit(url)
+        name, port = parts.hostname, parts.port
+        given = parse_qs(parts.query, strict_parsing=True, keep_blank_values=True) if parts.query else {}
+    except ValueError:
+        name, port, given = None, None, {}
+    scheme = parts.scheme.partition("+")[2] if name else ""
+    if not name or parts.path not in ("", "/") or parts.fragment:
+        raise BadSink(f"a URL of a search engine is {url.partition('://')[0]}://user:password@host:port")
+    for option in given:
+        if option not in options:
+            raise BadSink(f"a URL has no option {option!r}; there are {', '.join(options)}")
+    host = f"[{name}]" if ":" in name else name
+    base = f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"
+    values = {option: values[-1] for option, values in given.items()}
+    return EngineUrl(base, unquote(parts.username or ""), unquote(parts.password or ""), values)
+
+
+def basic(user: str, password: str) -> str:
+    """Write the header for a user and a password."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+class Said(NamedTuple):
+    """What an engine answered."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> Any:
+        try:
+            # Numbers of any size pass here.
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise DestinationAway(f"this is no answer of a search engine: {self.body[:80]!r}") from None
+
+
+class HttpCalls:
+    """Connections to one server."""
+
+    def __init__(self, base: str, headers: Mapping[str, str], *, timeout_s: float) -> None:
+        self._base = base
+        self._headers = dict(headers)
+        self._timeout_s = timeout_s
+        self._until: float | None = None
+        # Whether a call is made again is decided by those who know what it does.
+        self._pool = urllib3.PoolManager(num_pools=1, maxsize=1, retries=False)
+
+    @contextlib.contextmanager
+    def limit(self, seconds: float) -> Iterator[None]:
+        """Bound all calls made inside."""
+        before, self._until = self._until, time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._until = before
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that are left for calls."""
+        return self._timeout_s if self._until is None else self._until - time.monotonic()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        lines: bool = False,
+        headers: Mapping[str, str] | None = None,
+        allowed: Collection[int] = (),
+    ) -> Said:
+        """Call, and return a success or one of the statuses that are ``allowed``; ``lines``: the body is NDJSON.
+
+        Raises DestinationAway, DestinationRefuses.
+        """
+        if (left_s := self.left_s) <= 0:
+            raise DestinationAway("the search engine did not answer in time")
+        kind = "application/x-ndjson" if lines else "application/json"
+        try:
+            answer = self._pool.request(
+                method,
+                self._base + path,
+                body=body,
+                headers={**self._headers, "Content-Type": kind, **(headers or {})},
+                timeout=urllib3.Timeout(connect=min(CONNECT_S, left_s), read=left_s),
+                redirect=False,
+            )
+        except urllib3.exceptions.HTTPError as problem:
+            # The texts name hosts and paths, never passwords: those are in headers.
+            raise DestinationAway(_short(str(problem)) or type(problem).__name__) from problem
+        said = Said(answer.status, answer.data)
+        if 200 <= said.status < 300 or said.status in allowed:
+            return said
+        if said.status in BUSY or said.status >= 500:
+            raise DestinationAway(f"{said.status}: {reason(said)}")
+        raise DestinationRefuses(f"{said.status}: {reason(said)}")
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
+def reason(said: Said) -> str:
+    """Return what an engine says about a failure."""
+    try:
+        found = json.loads(said.body)
+    except (ValueError, RecursionError):
+        found = None
+    told = found.get("error", found.get("message")) if isinstance(found, dict) else None
+    if isinstance(told, dict):
+        told = told.get("reason") or told.get("type")
+    return _short(str(told or said.body.decode(errors="replace")))
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:REASON_LENGTH]

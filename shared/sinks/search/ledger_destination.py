@@ -1,0 +1,210 @@
+"""Deliver to a search engine, which has no transactions.
+
+Each change is written into the ledger first, then made, then written into the ledger as made.  Whoever takes over while
+one is unfinished closes the gate behind its writer, who may be late, not dead; and makes the change again, since the
+position has not moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from shared.clock import Clock, now_ms
+from shared.model import Kind
+from shared.nonces import new_nonce
+from shared.sinks.destination import (
+    Copies,
+    Copy,
+    CopyChange,
+    DeadLetter,
+    DestinationRefuses,
+    Differences,
+    Mark,
+    Superseded,
+)
+from shared.sinks.mapping import Document
+from shared.sinks.search.engine import Engine
+from shared.sinks.search.ledger import CopyRecord, Ledger, public_name, public_names, read_ledger
+from shared.sinks.sinks import Sink
+
+
+class LedgerDestination:
+    """A sink's documents in a search engine; a `shared.sinks.destination.Destination`."""
+
+    def __init__(
+        self, engine: Engine, sink: Sink, catalog_key: str, *, timeout_s: float, clock: Clock = now_ms
+    ) -> None:
+        self._engine = engine
+        self._sink = sink
+        self._catalog_key = catalog_key
+        self._timeout_s = timeout_s
+        self._clock = clock
+        #: This connection: one turn at a time uses it.
+        self._me = new_nonce()
+        self._ledger: Ledger | None = None
+        self._tag: Any = None
+
+    def take_over(self, owner: str) -> Copies:
+        with self._engine.limit(self._timeout_s):
+            ledger = self._load()
+            if ledger is None or ledger.owner != self._me or ledger.writing:
+                ledger = self._own(ledger)
+            if ledger.leftovers:
+                ledger = self._drop_leftovers(ledger)
+            self._ledger = ledger
+            return ledger.copies
+
+    def look(self) -> Copies:
+        with self._engine.limit(self._timeout_s):
+            found = self._engine.load()
+            return read_ledger(found[0]).copies if found else Copies(None, None)
+
+    def start_next(self, copy: Copy) -> None:
+        with self._engine.limit(self._timeout_s):
+            ledger = self._mine()
+            number = self._number(ledger)
+            places = {kind.value: f"{public_name(self._sink.name, kind)}-{number}" for kind in self._sink.mapping.kinds}
+            # Known to the ledger before they are there, so that none is forgotten.
+            record = CopyRecord.of(copy, places)
+            ledger = self._save(replace(ledger, number=number, next=record, leftovers=_left(ledger, ledger.next)))
+            for kind, place in places.items():
+                self._engine.create(place, Kind(kind), ledger.gate)
+            self._drop_leftovers(ledger)
+
+    def drop_next(self) -> None:
+        with self._engine.limit(self._timeout_s):
+            ledger = self._mine()
+            self._drop_leftovers(self._save(replace(ledger, next=None, leftovers=_left(ledger, ledger.next))))
+
+    def deliver(self, change: CopyChange) -> list[DeadLetter]:
+        if self._ledger is None:
+            # A repair.
+            self.take_over("")
+        dead = list[DeadLetter]()
+        with self._engine.limit(self._timeout_s):
+            ledger = self._mine()
+            record: CopyRecord | None = getattr(ledger, change.which)
+            if record is None or record.copy != change.before:
+                raise Superseded("the copy is at another position")
+            kinds = [kind for kind in Kind if change.documents.get(kind) or change.gone.get(kind)]
+            if kinds:
+                ledger = self._save(replace(ledger, number=self._number(ledger), writing=True))
+            for kind in kinds:
+                documents, gone = change.documents.get(kind, ()), change.gone.get(kind, ())
+                place = record.places[kind.value]
+                dead += self._engine.write(place, ledger.gate, ledger.number, kind, documents, gone)
+            after = CopyRecord.of(change.after, record.places)
+            if kinds or after != record:
+                self._save(replace(ledger, writing=False, **{change.which.value: after}))
+        return dead
+
+    def switch(self, copy: Copy) -> None:
+        with self._engine.limit(self._timeout_s):
+            ledger = self._mine()
+            made = ledger.next
+            if made is None or made.copy != copy:
+                raise Superseded("another delivers to this sink now")
+            ledger = self._save(replace(ledger, number=self._number(ledger), writing=True))
+            names = {public_name(self._sink.name, kind): made.places.get(kind.value) for kind in _KINDS}
+            gate = self._engine.point(names, ledger.gate, ledger.number)
+            leftovers = _left(ledger, ledger.live)
+            ledger = replace(ledger, gate=gate, writing=False, live=made, next=None, leftovers=leftovers)
+            self._drop_leftovers(self._save(ledger))
+
+    def compare(self, mark: Mark, kind: Kind, documents: Sequence[Document], after: str, until: str) -> Differences:
+        with self._engine.limit(self._timeout_s):
+            before = self._live_at(mark)
+            wanted = {one.id: self._engine.wanted(kind, one) for one in documents}
+            found = self._engine.read(before[0].places[kind.value], list(wanted), after, until)
+            # What was read is no snapshot.
+            if self._live_at(mark) != before:
+                raise Superseded("something was delivered meanwhile")
+        return Differences(
+            missing=sorted(wanted.keys() - found.keys()),
+            extra=sorted(found.keys() - wanted.keys()),
+            stale=sorted(one for one in wanted.keys() & found.keys() if wanted[one] != found[one]),
+        )
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def _own(self, ledger: Ledger | None) -> Ledger:
+        """Become the owner; nothing that an earlier one still sends has any effect."""
+        name, sink = self._sink.name, self._sink
+        if ledger is not None and ledger.sink_id != sink.id and not sink.take_over:
+            raise DestinationRefuses(
+                f"{name} is that of another sink (catalog {ledger.catalog_key}, section {ledger.section}): choose"
+                " another name, or add this one with --take-over"
+            )
+        ledger = ledger or Ledger(sink.id, self._catalog_key, sink.section)
+        number, gate = self._number(ledger), ledger.gate
+        if not gate or ledger.writing or not self._engine.compares:
+            gate = self._engine.fence(gate, number, [one for one in ledger.places if self._engine.has(one)])
+            # The earlier owner may have written it until now.
+            ledger = (self._load() if not self._engine.compares else None) or ledger
+        live, made = (self._if_there(record) for record in (ledger.live, ledger.next))
+        self._check_names(ledger, live)
+        return self._save(
+            replace(
+                ledger, sink_id=sink.id, catalog_key=self._catalog_key, section=sink.section,
+                owner=self._me, gate=gate, number=number, writing=False, live=live, next=made,
+            )
+        )  # fmt: skip
+
+    def _check_names(self, ledger: Ledger, live: CopyRecord | None) -> None:
+        """Raise DestinationRefuses if a name of readers is somebody else's, and this sink may not have it."""
+        own = {*ledger.places, *ledger.leftovers}
+        for name in public_names(self._sink.name):
+            others = [place for place in self._engine.led_to(name) if place not in own]
+            if others and not self._sink.take_over:
+                raise DestinationRefuses(
+                    f"there is {name} already, which no sink made: choose another name, or add the sink with"
+                    " --take-over, which replaces it"
+                )
+
+    def _if_there(self, record: CopyRecord | None) -> CopyRecord | None:
+        return record if record and all(map(self._engine.has, record.places.values())) else None
+
+    def _number(self, ledger: Ledger) -> int:
+        """Number a change: higher than all before, also than those that a backup does not know."""
+        return max(ledger.number + 1, self._clock())
+
+    def _mine(self) -> Ledger:
+        if self._ledger is None:
+            raise Superseded("nobody has taken over")
+        return self._ledger
+
+    def _load(self) -> Ledger | None:
+        found = self._engine.load()
+        self._tag = found[1] if found else None
+        return read_ledger(found[0]) if found else None
+
+    def _save(self, ledger: Ledger) -> Ledger:
+        self._tag = self._engine.save(ledger.encode(), self._tag)
+        self._ledger = ledger
+        return ledger
+
+    def _drop_leftovers(self, ledger: Ledger) -> Ledger:
+        if not ledger.leftovers:
+            return ledger
+        for place in ledger.leftovers:
+            self._engine.drop(place)
+        return self._save(replace(ledger, leftovers=[]))
+
+    def _live_at(self, mark: Mark) -> tuple[CopyRecord, int]:
+        """Return the live copy and the number of the last change.  Raises Superseded."""
+        found = self._engine.load()
+        ledger = read_ledger(found[0]) if found else None
+        if ledger is None or ledger.live is None or ledger.writing or ledger.live.copy.mark != mark:
+            raise Superseded("the live copy has moved on")
+        return ledger.live, ledger.number
+
+
+_KINDS = (Kind.ITEMS, Kind.VARIATIONS)
+
+
+def _left(ledger: Ledger, record: CopyRecord | None) -> list[str]:
+    return [*ledger.leftovers, *(record.places.values() if record else ())]

