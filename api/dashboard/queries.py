@@ -11,7 +11,7 @@ from marshmallow import fields as ma
 from marshmallow import validate
 from werkzeug.datastructures import MultiDict
 
-from api.schemas import fields
+from api.schemas import fields, query_fields
 from api.schemas.base import Query, load_query
 from api.schemas.fields import between, length
 from api.schemas.queries import MAX_INT32
@@ -51,9 +51,9 @@ class UpdatesForm(Query):
     from_ms = MinuteMs(data_key="from", load_default=None, allow_none=False)
     before_ms = MinuteMs(data_key="to", load_default=None, allow_none=False, is_end=True)
     text = fields.Text(data_key="q", load_default="", validate=length(None, 250))
-    before = fields.QueryInteger(load_default=None, allow_none=False, validate=between(1, MAX_INT32))
+    before = query_fields.QueryInteger(load_default=None, allow_none=False, validate=between(1, MAX_INT32))
     #: Keep looking for new ones, also while nothing happens and without JavaScript.
-    watch = fields.QueryFlag(load_default=False)
+    watch = query_fields.QueryFlag(load_default=False)
 
 
 class EntriesForm(Query):
@@ -61,8 +61,8 @@ class EntriesForm(Query):
 
     outcome = fields.Choice(list(EntryOutcome), load_default=None, allow_none=False)
     text = fields.Text(data_key="find", load_default="", validate=length(None, 250))
-    chunk = fields.QueryInteger(load_default=0, allow_none=False, validate=between(0, MAX_INT32))
-    offset = fields.QueryInteger(load_default=0, allow_none=False, validate=between(0, MAX_INT32))
+    chunk = query_fields.QueryInteger(load_default=0, allow_none=False, validate=between(0, MAX_INT32))
+    offset = query_fields.QueryInteger(load_default=0, allow_none=False, validate=between(0, MAX_INT32))
 
 
 class CatalogForm(Query):
@@ -80,7 +80,7 @@ class FieldsForm(Query):
     section = fields.Text(load_default=None, allow_none=False, validate=length(1, 100))
     text = fields.Text(data_key="q", load_default="", validate=length(None, 300))
     sort_by = fields.Choice(list(SortBy), load_default=SortBy.PRESENCE)
-    offset = fields.QueryInteger(load_default=0, allow_none=False, validate=between(0, MAX_INT32))
+    offset = query_fields.QueryInteger(load_default=0, allow_none=False, validate=between(0, MAX_INT32))
 
 
 class EntryForm(Query):
@@ -89,7 +89,7 @@ class EntryForm(Query):
     section = fields.Text(load_default="", validate=length(None, 100))
     kind = fields.Choice(list(Kind), load_default=Kind.ITEMS)
     id = fields.Text(required=True, validate=length(1, 250))
-    before = fields.QueryInteger(load_default=None, allow_none=False, validate=between(1, MAX_INT32))
+    before = query_fields.QueryInteger(load_default=None, allow_none=False, validate=between(1, MAX_INT32))
 
 
 def read_form(form: type[Query]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, validates_schema
 
-from api.schemas import fields
+from api.schemas import fields, query_fields
 from api.schemas.queries import SubmittingQuery, on_invalid_choice, on_missing_choice
 from shared.file_format import FileFormat
 
@@ -57,7 +57,7 @@ class FilesQuery(SubmittingQuery):
         load_default=Delimiter.COMMA,
         metadata={"description": "Character between the cells of a CSV file."},
     )
-    dry_run = fields.QueryFlag(
+    dry_run = query_fields.QueryFlag(
         load_default=False,
         metadata={"description": "Check the files and report what would become of their entries, but store nothing."},
     )
@@ -87,7 +87,7 @@ class PatchFilesQuery(FilesQuery):
 
     hints: ClassVar = {"mode": "PATCH keeps all other entries; send PUT to delete what the files leave out"}
 
-    patch_delta = fields.QueryFlag(
+    patch_delta = query_fields.QueryFlag(
         load_default=False, metadata={"description": "Change only the given fields of existing entries."}
     )
     on_missing = on_missing_choice()

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from api.schemas import fields
+from api.schemas import fields, query_fields
 from api.schemas.base import Query, Strict
 from api.schemas.fields import between, length
 from api.schemas.queries import MAX_ADDRESSES, MAX_INT32, MailAddress, page_size
@@ -78,7 +78,7 @@ class ChangesQuery(Query):
             "A page then ends with about 1,000 entries."
         },
     )
-    wait = fields.QueryInteger(
+    wait = query_fields.QueryInteger(
         load_default=0,
         allow_none=False,
         validate=between(0, MAX_WAIT_S),

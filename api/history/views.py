@@ -15,7 +15,7 @@ from api.http.auth import authorize, caller
 from api.http.responses import answer_json
 from api.openapi.answers import moment, positive
 from api.openapi.describe import Answer, Description, Tag, describe
-from api.schemas import fields
+from api.schemas import fields, query_fields
 from api.schemas.base import Query, Strict, load_query
 from api.schemas.fields import between
 from api.schemas.queries import MAX_INT32, page_size, section_or_default
@@ -30,7 +30,7 @@ class HistoryQuery(Query):
 
     section = section_or_default()
     num_results_per_page = page_size(PAGE, most=PAGE)
-    before = fields.QueryInteger(
+    before = query_fields.QueryInteger(
         load_default=None,
         allow_none=False,
         validate=between(1, MAX_INT32),

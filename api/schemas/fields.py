@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
-
-from api.waiters import MAX_WAIT_S, UntilIndexed
 
 REQUIRED = "field required"
 NULL = "none is not an allowed value"
 EXTRA = "extra fields not permitted"
 NOT_A_DICT = "value is not a valid dict"
 NOT_A_LIST = "value is not a valid list"
-
-#: The value of ``wait`` that waits for the sinks, too.
-INDEXED = "indexed"
 
 #: Suffixes of a key of ``data`` that edits the list under the name before it.
 EDIT_SUFFIXES = (":add", ":remove")
@@ -62,7 +57,7 @@ class ContainsOneOf(validate.Validator):
         return value
 
 
-def _words(invalid: str) -> dict[str, str | list[Any] | dict[Any, Any]]:
+def words(invalid: str) -> dict[str, str | list[Any] | dict[Any, Any]]:
     """Return the contract's messages for a value that is missing, null, or of another type."""
     return {"required": REQUIRED, "null": NULL, "invalid": invalid}
 
@@ -70,13 +65,13 @@ def _words(invalid: str) -> dict[str, str | list[Any] | dict[Any, Any]]:
 class Text(fields.String):
     """A string; other types are not converted."""
 
-    default_error_messages = _words("str type expected")
+    default_error_messages = words("str type expected")
 
 
 class WholeNumber(fields.Integer):
     """A JSON number without a fraction: ``1337.0`` counts, text and booleans do not."""
 
-    default_error_messages = _words("value is not a valid integer")
+    default_error_messages = words("value is not a valid integer")
 
     def _validated(self, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -89,7 +84,7 @@ class WholeNumber(fields.Integer):
 class Number(fields.Float):
     """A JSON number; text and booleans are not converted."""
 
-    default_error_messages = _words("value is not a valid float")
+    default_error_messages = words("value is not a valid float")
 
     def _validated(self, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -100,7 +95,7 @@ class Number(fields.Float):
 class JsonSchema(fields.Field[Any]):
     """A JSON Schema: an object, true or false."""
 
-    default_error_messages = _words("value is not a valid dict or boolean")
+    default_error_messages = words("value is not a valid dict or boolean")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, dict | bool):
@@ -111,7 +106,7 @@ class JsonSchema(fields.Field[Any]):
 class Flag(fields.Boolean):
     """A JSON boolean; other types are not converted."""
 
-    default_error_messages = _words("value could not be parsed to a boolean")
+    default_error_messages = words("value could not be parsed to a boolean")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -122,7 +117,7 @@ class Flag(fields.Boolean):
 class Moment(fields.DateTime):
     """An ISO 8601 date and time as text."""
 
-    default_error_messages = _words("invalid datetime format")
+    default_error_messages = words("invalid datetime format")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         # RFC 3339 allows a lower-case `t` and `z`, the standard library does not.
@@ -132,7 +127,7 @@ class Moment(fields.DateTime):
 class TextOrNumber(fields.Field[Any]):
     """A string that passes ``text``, or any JSON number."""
 
-    default_error_messages = _words("value is not a valid string or number")
+    default_error_messages = words("value is not a valid string or number")
 
     def __init__(self, text: Text, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -156,7 +151,7 @@ class Unread(fields.Raw):
 class ListOf(fields.List[Any]):
     """A JSON array of one kind of field."""
 
-    default_error_messages = _words(NOT_A_LIST)
+    default_error_messages = words(NOT_A_LIST)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
         if not isinstance(value, list):
@@ -176,7 +171,7 @@ class OneOrMany(ListOf):
 class MapOf(fields.Dict):
     """A JSON object with arbitrary names; all names are of one kind, and all values."""
 
-    default_error_messages = _words(NOT_A_DICT)
+    default_error_messages = words(NOT_A_DICT)
 
     def __init__(self, *, keys: Text, values: fields.Field[Any], **kwargs: Any) -> None:
         super().__init__(keys=keys, values=values, **kwargs)
@@ -201,7 +196,7 @@ class MapOf(fields.Dict):
 class Object(fields.Nested):
     """A JSON object with its own schema."""
 
-    default_error_messages = _words(NOT_A_DICT)
+    default_error_messages = words(NOT_A_DICT)
 
 
 class OpenObject(fields.Nested):
@@ -211,7 +206,7 @@ class OpenObject(fields.Nested):
     an edit suffix must hold a list; where ``edits_refused`` is given, that message refuses any such key.
     """
 
-    default_error_messages = _words(NOT_A_DICT)
+    default_error_messages = words(NOT_A_DICT)
 
     def __init__(self, nested: Any, *, max_bytes: int, edits_refused: str | None = None, **kwargs: Any) -> None:
         super().__init__(nested, **kwargs)
@@ -246,7 +241,7 @@ class OpenObject(fields.Nested):
 class Choice(fields.String):
     """One member of an enum of strings, by its value, loaded as the member."""
 
-    default_error_messages = _words("value is not a valid enumeration member; permitted: {permitted}")
+    default_error_messages = words("value is not a valid enumeration member; permitted: {permitted}")
 
     def __init__(self, choices: Sequence[StrEnum], **kwargs: Any) -> None:
         metadata = {"enum": [choice.value for choice in choices], **kwargs.pop("metadata", {})}
@@ -258,52 +253,3 @@ class Choice(fields.String):
         if member is None:
             raise self.make_error("invalid", permitted=", ".join(f"'{name}'" for name in self._members))
         return member
-
-
-class QueryInteger(fields.Integer):
-    """A whole number as the text of a query parameter."""
-
-    default_error_messages = _words("value is not a valid integer")
-
-    #: Bounded, since the interpreter refuses to read thousands of digits.
-    _DIGITS = re.compile(r"[+-]?[0-9]{1,100}", re.ASCII)
-
-    def _validated(self, value: Any) -> int:
-        if not self._DIGITS.fullmatch(value):
-            raise self.make_error("invalid", input=value)
-        return int(value)
-
-
-class QueryWait(QueryInteger):
-    """Seconds to wait, or ``indexed``: as long as possible, also for the sinks."""
-
-    def _validated(self, value: Any) -> int:
-        # To a client that is made from the document 5.0 is an integer, as in JSON.
-        return UntilIndexed(MAX_WAIT_S) if value == INDEXED else super()._validated(value.removesuffix(".0"))
-
-
-class QueryFlag(fields.Boolean):
-    """A boolean as the text of a query parameter, in any of the usual spellings and cases."""
-
-    default_error_messages = _words("value could not be parsed to a boolean")
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            truthy=("1", "true", "t", "yes", "y", "on"),
-            falsy=("0", "false", "f", "no", "n", "off"),
-            **kwargs,
-        )
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
-        return super()._deserialize(value.lower(), attr, data, **kwargs)
-
-
-class QueryDate(fields.Date):
-    """A day as ``yyyy-mm-dd``."""
-
-    default_error_messages = _words("invalid date format")
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
-        if not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
-        return super()._deserialize(value, attr, data, **kwargs)

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, validate, validates_schema
 
-from api.schemas import fields
+from api.schemas import fields, query_fields
 from api.schemas.base import Query
 from api.schemas.fields import between, length
 from api.waiters import MAX_WAIT_S
@@ -38,7 +38,7 @@ class WaitQuery(Query):
     """Parameters of a request that may wait for a task to end."""
 
     #: None: do not wait, and leave the task out of the answer.
-    wait = fields.QueryWait(
+    wait = query_fields.QueryWait(
         load_default=None,
         allow_none=False,
         validate=between(0, MAX_WAIT_S),
@@ -82,9 +82,9 @@ def on_missing_choice() -> fields.Choice:
     )
 
 
-def page_size(default: int, *, most: int) -> fields.QueryInteger:
+def page_size(default: int, *, most: int) -> query_fields.QueryInteger:
     """Declare the size of a page."""
-    return fields.QueryInteger(
+    return query_fields.QueryInteger(
         load_default=default,
         validate=between(1, most),
         metadata={"description": "Most results on a page."},
@@ -114,7 +114,7 @@ class SubmittingQuery(WaitQuery):
     """Parameters of every request that becomes a task."""
 
     section = section_or_default()
-    force = fields.QueryFlag(
+    force = query_fields.QueryFlag(
         load_default=False,
         metadata={
             "description": "Waive the safeguard: without it, a task that would delete more than half of the items, "
@@ -139,13 +139,13 @@ class SubmittingQuery(WaitQuery):
 class PagedQuery(Query):
     """Pages by number or by offset, not both.  Without either, the first page; both are None if not sent."""
 
-    page = fields.QueryInteger(
+    page = query_fields.QueryInteger(
         load_default=None,
         allow_none=False,
         validate=between(1, MAX_INT32),
         metadata={"description": "Number of the page, from 1. Not together with `offset`."},
     )
-    offset = fields.QueryInteger(
+    offset = query_fields.QueryInteger(
         load_default=None,
         allow_none=False,
         validate=between(0, MAX_INT32),

@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import ValidationError, validates_schema
 
 from api.history.entry_changes import MOST_ENTRIES
-from api.schemas import fields
+from api.schemas import fields, query_fields
 from api.schemas.base import Strict
 from api.schemas.fields import between, length
 from api.schemas.queries import MAX_INT32, NO_SECTION_OF_GROUPS, PagedQuery, page_size
@@ -47,17 +47,17 @@ class TasksQuery(PagedQuery):
             "`catalog_export`; no task has another type."
         },
     )
-    start_date = fields.QueryDate(
+    start_date = query_fields.QueryDate(
         load_default=None,
         allow_none=False,
         metadata={"description": "Return only tasks submitted on this day (UTC) or later."},
     )
-    end_date = fields.QueryDate(
+    end_date = query_fields.QueryDate(
         load_default=None,
         allow_none=False,
         metadata={"description": "Return only tasks submitted on this day (UTC) or earlier."},
     )
-    before = fields.QueryInteger(
+    before = query_fields.QueryInteger(
         load_default=None,
         allow_none=False,
         validate=between(1, MAX_INT32),
@@ -80,7 +80,7 @@ class EntriesQuery(PagedQuery):
         allow_none=False,
         metadata={"description": "Return only entries with this outcome."},
     )
-    changes = fields.QueryFlag(
+    changes = query_fields.QueryFlag(
         load_default=False,
         allow_none=False,
         metadata={

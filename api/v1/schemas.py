@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import validate
 
-from api.schemas import fields
+from api.schemas import fields, query_fields
 from api.schemas.base import Strict
 from api.schemas.entries import (
     ONE_ALPHANUMERIC,
@@ -25,7 +25,7 @@ from shared.model import OnInvalid
 class SyncQuery(WaitQuery):
     """Parameters of a write of V1.  Those of V2 only are refused, since ignoring them would do something else."""
 
-    dry_run = fields.QueryFlag(
+    dry_run = query_fields.QueryFlag(
         validate=validate.Equal(False, error="not available in V1"), metadata={"description": "Not available in V1."}
     )
     on_invalid = fields.Choice(
@@ -43,7 +43,7 @@ class ItemsV1Query(SyncQuery):
         validate=length(1, 100),
         metadata={"description": "The section of the catalog; may be in the body instead."},
     )
-    force = fields.QueryFlag(
+    force = query_fields.QueryFlag(
         load_default=False,
         metadata={
             "description": "Let a PUT also create items that do not exist, and waive the safeguard: without it, a "

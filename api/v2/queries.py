@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.schemas import fields
+from api.schemas import fields, query_fields
 from api.schemas.fields import length
 from api.schemas.queries import (
     GroupSection,
@@ -20,7 +20,7 @@ class WriteQuery(SubmittingQuery):
     """Parameters of every write of entries."""
 
     on_invalid = on_invalid_choice()
-    dry_run = fields.QueryFlag(
+    dry_run = query_fields.QueryFlag(
         load_default=False,
         metadata={
             "description": "Check and report, but store nothing. The answer is 200 and lists the entries that break "
