@@ -8,6 +8,7 @@ types.
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
@@ -51,6 +52,8 @@ def mended(part: Any) -> Any:
 
 description = schemathesis.openapi.from_dict(mended(json.loads(PUBLIC.read_text(encoding="utf-8"))))
 description.app = APP
+# Cases at every boundary are worked out when tests are collected, by every process: only where many are wanted.
+description.config.phases.coverage.enabled = "FUZZ_EXAMPLES" in os.environ
 
 
 @description.parametrize()
