@@ -38,7 +38,7 @@ _MAY_BE_NULL = re.compile(r"\bnull\b")
 
 
 def mended(part: Any) -> Any:
-    """Let values be null whose text says so, as `start_time`; and let two choices fit, as both do of each FAILED task."""
+    """Let values be null whose text says so, as `start_time`; and let two choices fit, as both do for a FAILED task."""
     if isinstance(part, list):
         return [mended(one) for one in part]
     if not isinstance(part, dict):
