@@ -23,10 +23,10 @@ from api.entries.rules import sent_id
 from api.errors import Invalid, Problem, Refused
 from api.files.catalog_file import CatalogFile, blocks_of, make_chunk
 from api.files.findings import MAX_BAD_ROWS, MAX_PROBLEMS, MAX_WARNINGS, UploadFindings
-from api.files.flip_growth import growth_of_flip, kept_at_once
 from api.files.queries import Delimiter
 from api.files.rows.lines import BrokenFile, Row
 from api.services import Services
+from api.submit.flip_growth import growth_of_flip, kept_at_once
 from api.submit.submit import Accepted, submit_batch
 from shared.catalog.footprint import Footprint
 from shared.codec import decode_chunk, encode_chunk

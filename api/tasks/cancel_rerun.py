@@ -8,12 +8,16 @@ from functools import partial
 
 import structlog
 
-from api.services import current_services
+from api.services import Services, current_services
 from api.submit.append import append
+from api.submit.flip_growth import growth_of_flip
+from shared.catalog.footprint import Footprint
 from shared.idempotency import IdempotencyKey
-from shared.model import Status
+from shared.model import Operation, Status
 from shared.nonces import new_nonce
+from shared.partition.growth import OUTCOME_BYTES, TASK_BYTES
 from shared.partition.submissions import TaskChange, TasksChanged
+from shared.tasks.records import Task
 from shared.telemetry import metrics
 
 log = structlog.get_logger()
@@ -36,12 +40,21 @@ def change_tasks(
     Raises KeyUsed, or TaskNotFound or TaskConflict, or StoreFull for a re-run, and then nothing has changed.
     """
     services = current_services()
-    tasks = services.tasks(catalog_key).get_many(list(forced)) if forced else []
+    again = [task_id for task_id, change in changes if change is TaskChange.RERUN]
+    tasks = [task for task in services.tasks(catalog_key).get_many(again) if task is not None] if again else []
     batches = {
-        task.id: replace(task.batch, force=True, force_reason=forced[task.id]) for task in tasks if task is not None
+        task.id: replace(task.batch, force=True, force_reason=forced[task.id]) for task in tasks if task.id in forced
     }
-    change = partial(services.tail(catalog_key).change_tasks, changes, who=who, idempotency=idempotency, forced=batches)
-    if any(change is TaskChange.RERUN for _, change in changes):
+    growths = _growths(services, catalog_key, tasks)
+    change = partial(
+        services.tail(catalog_key).change_tasks,
+        changes,
+        who=who,
+        idempotency=idempotency,
+        forced=batches,
+        growths=growths,
+    )
+    if again:
         services.admit(catalog_key)
         changed = append(services, catalog_key, change, may_mail=True)
     else:
@@ -50,6 +63,16 @@ def change_tasks(
         for (task_id, made), now_id in zip(changes, changed.ids, strict=True):
             _record_changed(catalog_key, task_id, made, now_id, who, forced.get(task_id))
     return changed
+
+
+def _growths(services: Services, catalog_key: str, tasks: Sequence[Task]) -> dict[int, int]:
+    """Estimate what tasks that copy what is there take by now."""
+    there, lean = Footprint(services.client, catalog_key), services.memory.is_lean
+    keeping = [task for task in tasks if task.batch.operation is Operation.KEEP]
+    return {
+        task.id: TASK_BYTES + task.batch.entries * OUTCOME_BYTES + growth_of_flip(there, task.batch, lean=lean)
+        for task in keeping
+    }
 
 
 def _record_changed(

@@ -15,9 +15,9 @@ local function has_room(more, full_percent)
   return most == 0 or taken + more <= most * full_percent / 100
 end
 
--- The growth of a task of which this much is known, to be run again.
-local function growth_again(growth, bytes, entries)
-  return tonumber(growth) or bytes * OLD_GROWTH + entries * OLD_ENTRY_GROWTH
+-- The growth of a task of which this much is known, to be run again; it is at least so much, if that is given.
+local function growth_again(growth, bytes, entries, least)
+  return math.max(tonumber(growth) or bytes * OLD_GROWTH + entries * OLD_ENTRY_GROWTH, least or 0)
 end
 
 local function release(bytes)

@@ -28,6 +28,7 @@
 -- ARGV  touched             what the history has of the tasks to run again: task id, index of the first entry, length of
 --                           the digests (4 bytes each), digests
 -- ARGV  forced              msgpack: task id → the batch to run instead of its own; '' if there are none
+-- ARGV  growths             msgpack: task id → bytes that it takes now, if that may be more than at first; '' if there are none
 -- ARGV  changes…            task id and CANCEL or RERUN, in turn; no id twice
 --
 -- Returns {CHANGED | REPEATED, ring, ids of the canceled and of the new tasks, in the order asked for…}
@@ -58,6 +59,7 @@ if repeated then
   return answer
 end
 
+local least = growths == '' and {} or cmsgpack.unpack(growths)
 local more_tasks, more_bytes, more_memory, exporting = 0, 0, 0, nil
 for i = 1, #changes, 2 do
   local task_id, change = changes[i], changes[i + 1]
@@ -86,7 +88,7 @@ for i = 1, #changes, 2 do
       exporting = task_id
     end
     more_tasks, more_bytes = more_tasks + 1, more_bytes + bytes
-    more_memory = more_memory + bytes + growth_again(growth, bytes, entries)
+    more_memory = more_memory + bytes + growth_again(growth, bytes, entries, least[task_id])
   end
 end
 if more_memory > 0 and not has_room(more_memory, tonumber(full_percent)) then
@@ -109,7 +111,7 @@ for i = 1, #changes, 2 do
     redis.call('COPY', PAYLOAD .. old, PAYLOAD .. task_id)
     local batch, section, entries, chunks, bytes, growth, notify, builds, export = unpack(redis.call('HMGET',
       TASK .. old, 'batch', 'section', 'entries', 'chunks', 'payload_bytes', 'growth', 'notify', 'builds', 'export'))
-    append_task(waiting, task_id, now_ms, bytes, entries, growth_again(growth, bytes, entries), {'batch', batches[old] or batch, 'section', section, 'chunks', chunks,
+    append_task(waiting, task_id, now_ms, bytes, entries, growth_again(growth, bytes, entries, least[old]), {'batch', batches[old] or batch, 'section', section, 'chunks', chunks,
       'retry_of', old, 'rerun_by', who})
     if notify then
       redis.call('HSET', TASK .. task_id, 'notify', notify)

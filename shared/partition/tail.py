@@ -32,6 +32,7 @@ RUNG_TTL_MS = 2_000
 HOUR_MS = 3_600_000
 
 NOTHING_FORCED: Mapping[int, Batch] = {}
+NO_GROWTHS: Mapping[int, int] = {}
 
 
 class Tail:
@@ -104,14 +105,15 @@ class Tail:
         nonce: str,
         idempotency: IdempotencyKey | None = None,
         forced: Mapping[int, Batch] = NOTHING_FORCED,
+        growths: Mapping[int, int] = NO_GROWTHS,
         before: Sequence[scripts.Command] = (),
         after: Sequence[scripts.Command] = (),
     ) -> TasksChanged:
         """Cancel queued tasks and re-run ended ones, all or none; ``before`` and ``after`` as in `submit`.
 
         A repeat with the same nonce or Idempotency-Key gets the first answer.  ``forced``: batches to run again in
-        place of those of their tasks, with the same entries.  Raises TaskNotFound or TaskConflict, and then nothing has
-        changed.
+        place of those of their tasks, with the same entries.  ``growths``: what a task takes by now, if that
+        may be more than what it reserved at first.  Raises TaskNotFound or TaskConflict, and then nothing has changed.
         """
         change = self._writer(scripts.CHANGE_TASKS.command, nonce, now_ms, idempotency)
         again = [task_id for task_id, change in changes if change is TaskChange.RERUN]
@@ -127,9 +129,8 @@ class Tail:
                 kept_cap_bytes=self._settings.payload_bytes,
                 history_cap_bytes=self._settings.history_bytes,
                 touched=touched,
-                forced=pack({str(id_): encode_batch(batch).decode() for id_, batch in forced.items()})
-                if forced
-                else b"",
+                forced=_pack_by_id({id_: encode_batch(batch).decode() for id_, batch in forced.items()}),
+                growths=_pack_by_id(growths),
                 changes=[value for task_id, change in changes for value in (task_id, change)],
             ),
             replicas=self._settings.min_replicas,
@@ -166,6 +167,11 @@ class Tail:
             digest=named.request_digest,
             idempotency_ttl_ms=IDEMPOTENCY_TTL_MS,
         )
+
+
+def _pack_by_id(values: Mapping[int, Any]) -> bytes:
+    """Write values by task id as the scripts take them."""
+    return pack({str(task_id): value for task_id, value in values.items()}) if values else b""
 
 
 def read_submitted(reply: Any, settings: Settings, *, awake: bool) -> Submitted:

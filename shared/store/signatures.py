@@ -42,6 +42,7 @@ def change_tasks(
     history_cap_bytes: int,
     touched: bytes,
     forced: bytes,
+    growths: bytes,
     changes: Sequence[Argument],
 ) -> None: ...
 

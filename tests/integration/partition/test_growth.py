@@ -252,3 +252,14 @@ def test_long_entries_are_kept_a_few_at_a_time(rig: Rig, ingress: Ingress) -> No
     rig.expire_lease()
     rig.drain()
     assert len(rig.bodies()) == 100
+
+
+def test_what_is_kept_again_may_be_more_by_now(rig: Rig, ingress: Ingress) -> None:
+    """A re-run reserves for what is there when it is asked for."""
+    upload(ingress, [{"id": str(number)} for number in range(ENTRIES)], mode="ids", force=1)
+    rig.drain()
+    put(rig, entries=long_items(2000))
+    rig.drain()
+    ingress.send("PATCH", "/v1/tasks/1", {"status": "QUEUED"})
+    growth = reserved(rig)
+    assert ENTRIES * 2000 < flipped_at_its_last_step(rig) <= growth
