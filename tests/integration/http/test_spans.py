@@ -92,8 +92,10 @@ def test_what_fails_is_marked(rig: Rig, ingress: Ingress, exporter: InMemorySpan
     """A request without a trace begins one; one that is refused has no task below it."""
     ingress.write("PATCH", "/v2/items", {"items": items("none")})
     ingress.send("PUT", "/v2/items", b"{")
+    ingress.get("/health/live")
     drain(rig)
     found = by_name(exporter)
+    assert "GET /health/live" not in found
     drained = found["drain"]
     assert (drained.status.is_ok, "items not found" in drained.status.description) == (False, True)
     assert drained.context.trace_id == found["PATCH /v2/items"].context.trace_id
