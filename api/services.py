@@ -13,7 +13,7 @@ from shared.catalog.reader import Catalog
 from shared.clock import Clock
 from shared.credential_changes import CredentialChanges
 from shared.credentials import ConfiguredCredentials, Credentials
-from shared.doorbell import Doorbell, broker_url_for, doorbell_app
+from shared.doorbell import Doorbell, choose_broker_url, doorbell_app
 from shared.errors import Misconfigured
 from shared.exports.export_records import Exports
 from shared.exports.files import ExportFiles
@@ -136,7 +136,7 @@ def create_services(settings: Settings, *, clock: Clock) -> Services:
     client = connect(settings.redis_url)
     backlog = Backlog(client)
     configured = ConfiguredCredentials(settings)
-    broker_url = settings.broker_url or broker_url_for(settings.redis_url)
+    broker_url = choose_broker_url(settings.broker_url, settings.redis_url)
     return Services(
         client=client,
         export_files=ExportFiles(settings),

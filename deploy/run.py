@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
             raise Misconfigured("python -m deploy.run ingress|worker|sinks|flower|ftps")
         name, settings = Name(arguments[0]), Settings.from_env(os.environ)
         words = [*command(name, settings), *arguments[1:]]
-        check_settings(settings)
+        check_settings(settings, os.environ)
         # A store that is away is looked at before the first write.
         with contextlib.suppress(StoreUnavailable):
             for warning in check_store(connect(settings.redis_url or ""), settings.durability):

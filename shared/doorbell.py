@@ -144,6 +144,20 @@ class Doorbell:
         return Producer(connection.default_channel)
 
 
+def choose_broker_url(given: str | None, redis_url: str) -> str:
+    """Return the given URL of a broker, with its login where all libraries look for it, or that beside the store."""
+    if given is None:
+        return broker_url_for(redis_url)
+    base, _, query = given.partition("?")
+    options = dict(parse_qsl(query))
+    login, (scheme, _, rest) = _login(options), base.partition("://")
+    if not login:
+        return given
+    host, slash, database = rest.partition("/")
+    rest = login + host.rpartition("@")[2] + slash + database
+    return f"{scheme}://{rest}" + (f"?{urlencode(options)}" if options else "")
+
+
 def broker_url_for(redis_url: str) -> str:
     """Return the URL of the broker beside the store: the same server, the next logical database.
 

@@ -16,7 +16,7 @@ from celery import Celery, bootsteps
 from shared.catalog.read_sizes import ReadSizes
 from shared.catalog.reader import Catalog
 from shared.clock import now_ms
-from shared.doorbell import DRAIN_JOB, QUEUE, Doorbell, broker_url_for, doorbell_app
+from shared.doorbell import DRAIN_JOB, QUEUE, Doorbell, choose_broker_url, doorbell_app
 from shared.errors import Misconfigured
 from shared.exports.export_records import Exports
 from shared.exports.files import ExportFiles
@@ -55,7 +55,7 @@ def create_celery(settings: Settings) -> Celery:
     if settings.redis_url is None:
         raise Misconfigured("SLUICE_REDIS_URL is not set; `make up` starts a server of its own and sets it")
     configure_logs(settings.log_level)
-    broker_url = settings.broker_url or broker_url_for(settings.redis_url)
+    broker_url = choose_broker_url(settings.broker_url, settings.redis_url)
     celery = Celery("sluice", broker=broker_url)
     celery.conf.update(celery_settings(broker_url, queue=QUEUE, job=DRAIN_JOB))
     build_puller = functools.partial(_build_puller, settings, settings.redis_url, broker_url)

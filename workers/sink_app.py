@@ -14,7 +14,7 @@ from typing import Any
 from celery import Celery, bootsteps
 
 from shared.clock import now_ms
-from shared.doorbell import broker_url_for
+from shared.doorbell import choose_broker_url
 from shared.errors import Misconfigured
 from shared.settings import Settings
 from shared.sinks.sinks import SinkName
@@ -35,7 +35,7 @@ def create_celery(settings: Settings) -> Celery:
     if settings.redis_url is None:
         raise Misconfigured("SLUICE_REDIS_URL is not set; `make up` starts a server of its own and sets it")
     configure_logs(settings.log_level)
-    broker_url = settings.broker_url or broker_url_for(settings.redis_url)
+    broker_url = choose_broker_url(settings.broker_url, settings.redis_url)
     celery = Celery("sluice-sinks", broker=broker_url)
     celery.conf.update(celery_settings(broker_url, queue=QUEUE, job=DELIVER_JOB))
     stop, client = threading.Event(), connect(settings.redis_url)

@@ -6,6 +6,7 @@ import ipaddress
 import threading
 from collections.abc import Callable
 
+import structlog
 from flask import Blueprint, Flask, Request, Response, g, redirect, render_template, request, url_for
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
@@ -15,6 +16,8 @@ from api.dashboard.visitors import is_own_form, recognize, visitor
 from api.errors import Forbidden, NotFound, Refused
 from shared.clock import Clock
 from shared.errors import StoreFull, TaskConflict, TaskNotFound, TryAgain
+
+log = structlog.get_logger()
 
 #: Allow only resources that we serve, no inline code, no framing.
 SAFE_HEADERS = {
@@ -144,6 +147,7 @@ def _make_safe(response: Response) -> Response:
 
 
 def _store_away(error: TryAgain) -> tuple[str, int]:
+    log.warning("store refused", action="store_refused", error=f"{type(error).__name__}: {error}")
     full = isinstance(error, StoreFull)
     return _page(503, "The store is full." if full else "The store does not answer at the moment. Its data is safe.")
 

@@ -6,18 +6,26 @@ an earlier task, if its payload is still kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
 
 from api.history.differences import Difference, differences
-from shared.catalog.merging import NULL, Fields, decode_fields, merge, overwrite
+from shared.catalog.merging import NULL, Fields, decode_fields, encode_fields, merge, overwrite
 from shared.errors import TaskFailed
 from shared.model import Batch, Operation
 from shared.tasks.reports import EntryOutcome
 
+#: Of these, those that merge `data` member by member.
+_MERGING = frozenset({Operation.PATCH, Operation.AMEND})
 #: Operations whose entries have the fields that change, and no others.
 CHANGING = frozenset({Operation.PATCH, Operation.AMEND, Operation.UPSERT})
 _LEFT = frozenset({EntryOutcome.IGNORED, EntryOutcome.FAILED, EntryOutcome.UNCHANGED, None})
+
+
+#: A field that a PATCH replaces whole: its name, or `data` and the name of a member.
+Part = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,8 @@ class State:
     #: None if it did not exist.
     fields: Fields | None
     is_known: bool = True
+    #: If not: what PATCHes have set since, NULL where a field was removed.
+    parts: Mapping[Part, msgspec.Raw] = field(default_factory=dict)
 
     @property
     def there(self) -> Fields:
@@ -90,7 +100,14 @@ def _changes(deed: Deed, before: State, after: State) -> Changes | None:
     sent = _sent(deed.sent)
     # Which never changes.
     sent.pop("id", None)
-    return Changes(list(differences({}, sent)), complete=False)
+    if deed.batch.operation not in _MERGING:
+        return Changes(list(differences({}, sent)), complete=False)
+    parts = dict(_parts(sent))
+    known = {part: value for part, value in parts.items() if part in before.parts}
+    rest = {part: value for part, value in parts.items() if part not in before.parts}
+    was = {part: before.parts[part] for part in known}
+    found = [*differences(_whole(was, known), _whole(known, known)), *differences({}, _sent_whole(rest))]
+    return Changes(found, complete=not rest)
 
 
 def _after(deed: Deed, before: State) -> State:
@@ -128,10 +145,50 @@ def _sent(entry: bytes) -> Fields:
 
 def _changed(before: State, sent: Fields, *, whole: bool) -> State:
     if not before.is_known:
-        return UNKNOWN
+        return UNKNOWN if whole else State(None, is_known=False, parts=_merged(before.parts, sent))
     fields = dict(before.there)
     try:
         overwrite(fields, sent) if whole else merge(fields, sent)
     except TaskFailed:
         return UNKNOWN
     return State(fields)
+
+
+def _parts(sent: Fields) -> Iterator[tuple[Part, msgspec.Raw]]:
+    """Take a PATCH apart."""
+    for name, value in sent.items():
+        if name == "data" and value != NULL:
+            yield from ((("data", key), member) for key, member in decode_fields(value).items())
+        else:
+            yield (name,), value
+
+
+def _merged(parts: Mapping[Part, msgspec.Raw], sent: Fields) -> dict[Part, msgspec.Raw]:
+    """Lay a PATCH over what is known of an entry."""
+    merged = dict(parts)
+    for part, value in _parts(sent):
+        base, colon, edit = part[-1].rpartition(":")
+        if part == ("data",):
+            merged = {each: known for each, known in merged.items() if each[0] != "data"}
+        elif len(part) == 2 and colon and edit in ("add", "remove"):
+            merged.pop(("data", base), None)
+        else:
+            merged[part] = value
+    return merged
+
+
+def _whole(parts: Mapping[Part, msgspec.Raw], like: Mapping[Part, msgspec.Raw]) -> Fields:
+    """Put parts together as an entry, without those removed; with `data` if the other one has some of it."""
+    fields = {part[0]: value for part, value in parts.items() if len(part) == 1 and value != NULL}
+    if any(len(part) == 2 for part in like):
+        data = {part[1]: value for part, value in parts.items() if len(part) == 2 and value != NULL}
+        fields["data"] = msgspec.Raw(encode_fields(data))
+    return fields
+
+
+def _sent_whole(parts: Mapping[Part, msgspec.Raw]) -> Fields:
+    """Put parts together as they were sent, nulls too."""
+    fields = {part[0]: value for part, value in parts.items() if len(part) == 1}
+    if data := {part[1]: value for part, value in parts.items() if len(part) == 2}:
+        fields["data"] = msgspec.Raw(encode_fields(data))
+    return fields

@@ -11,6 +11,8 @@ from flask import Flask, Response, g, request
 from shared.nonces import new_nonce
 from shared.telemetry import spans
 
+#: Asked every few seconds by machines, so that nobody wants to see each time.
+_UNTRACED = frozenset({"health", "metrics"})
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,200}")
 #: W3C Trace Context, version 00 and what later versions begin with: version, trace id, parent id, flags.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -40,7 +42,7 @@ def _take() -> None:
     ids = {"request_id": sent if _REQUEST_ID.fullmatch(sent) else new_nonce()}
     if _TRACEPARENT.fullmatch(trace):
         ids["traceparent"] = trace
-    if spans.are_on():
+    if spans.are_on() and request.blueprint not in _UNTRACED:
         g.span = spans.begin(
             request.method, parent=ids.get("traceparent", ""), kind=spans.SpanKind.SERVER, request_id=ids["request_id"]
         )
@@ -53,7 +55,7 @@ def _take() -> None:
 
 def _give(response: Response) -> Response:
     response.headers["X-Request-Id"] = request_id()
-    if spans.are_on():
+    if "span" in g:
         _describe(g.span, response)
     return response
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 
 from deploy.stack.first_credentials import check_credentials
 from shared.errors import BadSetting
 from shared.exports.files import ExportFiles
 from shared.outbox.mail_server import MailServer
 from shared.settings import Settings
+from shared.telemetry import spans
 from workers.deliver.messages import parse_sender
 
 #: Placeholders for secrets in examples.
@@ -18,7 +20,7 @@ _EXAMPLE = re.compile(r"change.?me", re.IGNORECASE)
 SECRET_KEY_LENGTH = 16
 
 
-def check_settings(settings: Settings) -> None:
+def check_settings(settings: Settings, environ: Mapping[str, str]) -> None:
     """Raise Misconfigured, naming the variable, if something could not work, or is a secret that everybody knows."""
     _check_secrets(settings)
     check_credentials(settings)
@@ -27,6 +29,7 @@ def check_settings(settings: Settings) -> None:
         MailServer.parse(settings.smtp_url)
         parse_sender(settings.mail_from)
     ExportFiles(settings)
+    spans.check(environ)
 
 
 def _check_secrets(settings: Settings) -> None:

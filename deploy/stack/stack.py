@@ -177,7 +177,7 @@ class Stack:
 
     def _prepare(self) -> None:
         settings = self.settings
-        check_settings(settings)
+        check_settings(settings, self.environ)
         self._folder = folder = open_folder(settings.data_dir)
         check_port(settings.host, settings.port, "SLUICE_PORT")
         if Name.FLOWER in self._names:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
+from importlib.util import find_spec
 from typing import Any
 
 from shared.errors import BadSetting, Misconfigured
@@ -69,24 +70,36 @@ class _Tracing:
     tracer: Any = None
 
 
-def configure(environ: Mapping[str, str], *, service: str) -> None:
-    """Switch spans on if OpenTelemetry's variables say where to send them.
+def check(environ: Mapping[str, str]) -> bool:
+    """Return whether OpenTelemetry's variables say where to send spans.
 
     Raises Misconfigured if what sends them is not installed, BadSetting if it does not speak their protocol.
     """
     disabled = environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER") == "none"
     if disabled or not any(environ.get(name) for name in _ENDPOINTS):
-        return
+        return False
     for name in _PROTOCOLS:
         if environ.get(name, _ONLY_PROTOCOL) != _ONLY_PROTOCOL:
             raise BadSetting(f"{name}={environ[name]}: only {_ONLY_PROTOCOL} is spoken")
-    try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ImportError as error:
-        raise Misconfigured(f"OTEL_EXPORTER_OTLP_ENDPOINT is set: pip install 'sluice[otel]' ({error})") from error
+    for module in ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http"):
+        try:
+            found = find_spec(module)
+        except ModuleNotFoundError:
+            found = None
+        if found is None:
+            raise Misconfigured(f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and {module} missing: pip install 'sluice[otel]'")
+    return True
+
+
+def configure(environ: Mapping[str, str], *, service: str) -> None:
+    """Switch spans on if OpenTelemetry's variables say where to send them.  Raises as `check`."""
+    if not check(environ):
+        return
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
     name = environ.get("OTEL_SERVICE_NAME") or service
     provider = TracerProvider(resource=Resource.create({"service.name": name}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

@@ -96,7 +96,7 @@ def test_it_says_where_it_does_not_know_what_was_before(
 ) -> None:
     """Then the fields that were sent are shown, without what they replaced."""
     rig.put(shirt(price=0))
-    rig.patch({"id": "sku-42", "data": {"price": 1}})
+    rig.patch({"id": "sku-42", "data": {"stock": 1}})
     rig.patch({"id": "sku-42", "data": {"price": 2}})
     rig.drain()
     if why == "the payload is gone":
@@ -161,6 +161,59 @@ def test_any_history_adds_up_to_what_is_stored(rig: Rig, ingress: Ingress) -> No
         ]
         assert step["before_known"], step
         assert sorted(step["changes"], key=repr) == sorted(expected, key=repr), step
+
+
+def test_what_patches_have_set_is_known_though_the_whole_entry_is_not(rig: Rig, ingress: Ingress) -> None:
+    """A feed of prices that comes every hour says what each one changed, however old the last PUT is."""
+    rig.put(shirt(price=0, tags=["a"], facets={"color": ["red"]}))
+    for data in (
+        {"price": 1},
+        {"price": 2, "facets": {"color": ["blue"]}},
+        {"price": 2, "facets": {}},
+        {"price": None},
+    ):
+        rig.patch({"id": "sku-42", "data": data})
+    rig.drain()
+    rig.client.delete(rig.keys().payload(1))
+    assert changes(ingress, num_results_per_page=4) == [
+        (5, "updated", [("data.price", 2, None)]),
+        (4, "updated", [("data.facets.color", ["blue"], None)]),
+        (3, "updated", [("data.price", 1, 2), ("data.facets.color", None, ["blue"])]),
+        (2, "updated", [("data.price", None, 1)]),
+    ]
+    assert [step["before_known"] for step in ingress.get(PATH)["history"]] == [True, True, False, False, False]
+
+
+def test_nothing_untrue_is_told_of_patches_behind_a_payload_that_is_gone(rig: Rig, ingress: Ingress) -> None:
+    """Against what was stored: edits of lists, removed fields, and data that was removed as a whole."""
+    chance = random.Random(22)
+    rig.put(shirt(x=1, tags=[1]))
+    rig.drain()
+    stored = [{}, rig.bodies()]
+    for _ in range(40):
+        sent = {"x": chance.randrange(5), "y": chance.choice([None, {"a": 1}, "s"]), "tags": [chance.randrange(5)]}
+        edits = {"tags:add": [chance.randrange(9)], "tags:remove": [0, 1]}
+        name = chance.choice([*sent, *sent, *edits, "data"])
+        data = None if name == "data" else {name: (sent | edits)[name]}
+        rig.patch({"id": "sku-42", "name": chance.choice("AB"), "data": data})
+        rig.drain()
+        stored.append(rig.bodies())
+    rig.client.delete(rig.keys().payload(1))
+    steps = ingress.get(PATH)["history"] + ingress.get(PATH, before=22)["history"]
+    known = 0
+    for step in steps:
+        if step["task_id"] == 1 or not step["changes"]:
+            continue
+        was, became = (decode_fields(stored[at]["sku-42"]) for at in (step["task_id"] - 1, step["task_id"]))
+        true = {(one.field, one.before, one.after) for one in differences(was, became)}
+        told = [(each["field"], each.get("before"), each.get("after")) for each in step["changes"]]
+        expected = [(field, *[None if side is None else json.loads(side) for side in sides]) for field, *sides in true]
+        if step["before_known"]:
+            known += 1
+            assert sorted(told, key=repr) == sorted(expected, key=repr), step
+        for one in told:
+            assert one[1] is None or one in expected, (step, expected)
+    assert known > 10
 
 
 def test_an_unknown_kind_is_named(ingress: Ingress) -> None:

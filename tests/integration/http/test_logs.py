@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.batches import items
 from tests.support.ingress import TOKEN, Ingress
+from tests.support.pages import Pages
 from tests.support.rig import ACME, Rig
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -105,3 +106,21 @@ def test_what_libraries_log_is_json_too(lines: Lines, capfd: pytest.CaptureFixtu
     err = capfd.readouterr().err
     [line] = [json.loads(line) for line in err.splitlines()] or [{}]
     assert (line["event"], line["logger"], line["action"]) == ("cannot reach it", "kombu", "connect")
+
+
+def test_a_store_that_takes_no_writes_is_told_in_the_log(rig: Rig, ingress: Ingress, lines: Lines) -> None:
+    """A master that became a replica: whoever looks for the reason of each 503 finds it, of the page's too."""
+    pages = Pages(ingress)
+    pages.sign_in()
+    task_id = ingress.write("PUT", "/v2/items", {"items": items("a")})
+    csrf = pages.csrf()
+    lines.new("store_refused")
+    rig.client.replicaof("127.0.0.1", 1)
+    try:
+        answer = ingress.send("PUT", "/v2/items", {"items": items("b")})
+        page = pages.post(f"/c/{ACME}/updates/{task_id}/cancel", csrf=csrf)
+        told = lines.new("store_refused")
+    finally:
+        rig.client.replicaof("NO", "ONE")
+    assert (answer.status_code, page.status_code) == (503, 503)
+    assert ["read only replica" in line["error"] for line in told] == [True, True]

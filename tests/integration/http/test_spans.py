@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from shared.errors import BadSetting
+from shared.errors import BadSetting, Misconfigured
 from shared.outbox.outbox import Outbox
 from shared.outbox.webhooks import Webhooks
 from shared.tasks.records import Tasks
@@ -92,8 +92,10 @@ def test_what_fails_is_marked(rig: Rig, ingress: Ingress, exporter: InMemorySpan
     """A request without a trace begins one; one that is refused has no task below it."""
     ingress.write("PATCH", "/v2/items", {"items": items("none")})
     ingress.send("PUT", "/v2/items", b"{")
+    ingress.get("/health/live")
     drain(rig)
     found = by_name(exporter)
+    assert "GET /health/live" not in found
     drained = found["drain"]
     assert (drained.status.is_ok, "items not found" in drained.status.description) == (False, True)
     assert drained.context.trace_id == found["PATCH /v2/items"].context.trace_id
@@ -161,3 +163,10 @@ def test_a_protocol_that_is_not_spoken_is_refused_in_one_line() -> None:
     with pytest.raises(BadSetting, match="only http/protobuf is spoken"):
         spans.configure(environ, service="x")
     assert not spans.are_on()
+
+
+def test_a_missing_package_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs it."""
+    monkeypatch.setattr(spans, "find_spec", lambda name: None)
+    with pytest.raises(Misconfigured, match=r"pip install 'sluice\[otel\]'"):
+        spans.check({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x:4318"})

@@ -191,7 +191,7 @@ def test_no_service_starts_with_the_secrets_of_an_example() -> None:
         if "change-me" in line:
             name, _, value = line.partition("=")
             with pytest.raises(BadSetting, match=name):
-                check_settings(Settings.from_env({name: value}))
+                check_settings(Settings.from_env({name: value}), {})
 
 
 def test_what_compose_mounts_is_there() -> None:

@@ -13,7 +13,7 @@ import pytest
 from kombu import Connection
 
 from shared import doorbell
-from shared.doorbell import Doorbell, broker_url_for, doorbell_app
+from shared.doorbell import Doorbell, broker_url_for, choose_broker_url, doorbell_app
 from shared.waiting import wait_until
 
 #: Far less than any time-out of a broker.
@@ -152,3 +152,20 @@ def test_a_mute_broker_is_not_reachable_and_says_so_in_time(mute_port: int) -> N
 def test_the_broker_lies_beside_the_store(store: str, broker: str) -> None:
     """The same server, another logical database."""
     assert broker_url_for(store) == broker
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        (None, "redis://h:1/1"),
+        ("amqp://me:pw@h/v", "amqp://me:pw@h/v"),
+        ("redis://h:2/3?password=s3cr3t", "redis://:s3cr3t@h:2/3"),
+        ("redis://h/3?username=me&password=a%40b&ssl_cert_reqs=none", "redis://me:a%40b@h/3?ssl_cert_reqs=none"),
+        ("sentinel://a:1;sentinel://b:2", "sentinel://a:1;sentinel://b:2"),
+    ],
+)
+def test_the_password_of_a_given_broker_stands_where_it_is_hidden(given: str | None, used: str) -> None:
+    """Wherever it was written: Celery prints the options of a URL as they are, and takes no login from there."""
+    assert choose_broker_url(given, "redis://h:1/0") == used
+    shown = Connection(used).as_uri()
+    assert not any(secret in shown for secret in ("s3cr3t", "a%40b", "a@b"))

@@ -252,6 +252,7 @@ def test_a_name_chosen_by_the_sender_is_cut_in_messages() -> None:
         (WriteQuery, "section", "", "ensure this value has at least 1 characters"),
         (WriteQuery, "section", "s" * 101, "ensure this value has at most 100 characters"),
         (WriteQuery, "notification_email", "nobody", "value is not a valid email address"),
+        (WriteQuery, "notification_email", "jürgen@shop.example", "value is not a valid email address"),
         (TasksQuery, "page", "x", "value is not a valid integer"),
         (TasksQuery, "page", "1.0", "value is not a valid integer"),
         (TasksQuery, "page", "9" * 5000, "value is not a valid integer"),

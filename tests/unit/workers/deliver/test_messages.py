@@ -96,6 +96,18 @@ def test_what_a_task_says_stays_in_the_body_of_a_mail() -> None:
     assert "Bcc: evil@d.example" in read.get_content()
 
 
+def test_senders_and_recipients_are_written_as_people_write_them() -> None:
+    """With a name before the address, and with letters beyond ASCII in a domain."""
+    sender = "Sluice Süd <noreply@bücher.example>"
+    mail = failure_mail("acme", task(), NO_PROBLEMS, sender=sender, recipients=["a@bücher.example"], public_url=None)
+    read = message_from_bytes(bytes(mail), policy=default)
+    assert (read["From"].addresses[0].display_name, read["From"].addresses[0].addr_spec) == (
+        "Sluice Süd", "noreply@xn--bcher-kva.example",
+    )  # fmt: skip
+    assert read["To"] == "a@xn--bcher-kva.example"
+    assert read["Message-ID"].endswith("@xn--bcher-kva.example>")
+
+
 def test_a_mail_says_in_its_subject_what_failed_and_why() -> None:
     """In one line, with the name of the file, and without the name of a class."""
     assert written()["Subject"] == "acme: update 7 failed: items not found: 'a'"
