@@ -13,16 +13,11 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from api.waiters import MAX_WAIT_S, UntilIndexed
-
 REQUIRED = "field required"
 NULL = "none is not an allowed value"
 EXTRA = "extra fields not permitted"
 NOT_A_DICT = "value is not a valid dict"
 NOT_A_LIST = "value is not a valid list"
-
-#: The value of ``wait`` that waits for the sinks, too.
-INDEXED = "indexed"
 
 #: Suffixes of a key of ``data`` that edits the list under the name before it.
 EDIT_SUFFIXES = (":add", ":remove")
@@ -272,14 +267,6 @@ class QueryInteger(fields.Integer):
         if not self._DIGITS.fullmatch(value):
             raise self.make_error("invalid", input=value)
         return int(value)
-
-
-class QueryWait(QueryInteger):
-    """Seconds to wait, or ``indexed``: as long as possible, also for the sinks."""
-
-    def _validated(self, value: Any) -> int:
-        # To a client that is made from the document 5.0 is an integer, as in JSON.
-        return UntilIndexed(MAX_WAIT_S) if value == INDEXED else super()._validated(value.removesuffix(".0"))
 
 
 class QueryFlag(fields.Boolean):
