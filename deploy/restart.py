@@ -1,8 +1,8 @@
 """Replace every ingress and worker process of a running `make up`: ``python -m deploy.restart``, or ``make restart``.
 
 No request fails: new processes of the ingress listen before the old ones end, on the same socket, and those let the
-requests at hand end.  While the workers are replaced, a few seconds, batches are accepted and wait, and so do deliveries
-to sinks.  The new processes run the code that is there now; settings and the libraries that gunicorn itself uses stay
+requests at hand end.  While the workers are replaced, a few seconds, batches are accepted and wait; deliveries to sinks
+wait, too.  The new processes run the code that is there now; settings and the libraries that gunicorn itself uses stay
 until `make up` ends.
 """
 
