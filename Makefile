@@ -62,7 +62,7 @@ slow-clients: $(VENV)/ready-dev
 
 test-typesense: $(VENV)/ready-dev
 	@$(PIP) --editable '.[test_typesense]'
-	@$(BIN)/python -m pytest tests/integration/sinks/test_typesense.py $(ARGS)
+	@SINK_ROUNDS=$${SINK_ROUNDS:-100} $(BIN)/python -m pytest tests/integration/sinks/test_typesense.py $(ARGS)
 
 test-cluster: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest tests/cluster/test_slots.py tests/cluster/faults.py tests/cluster/sentinel.py tests/cluster/hosts.py $(ARGS)
