@@ -70,7 +70,7 @@ slow-clients: $(VENV)/ready-dev
 
 test-typesense: $(VENV)/ready-dev
 	@$(PIP) --editable '.[test_typesense]'
-	@$(BIN)/python -m pytest tests/integration/sinks/test_typesense.py $(ARGS)
+	@SINK_ROUNDS=$${SINK_ROUNDS:-100} $(BIN)/python -m pytest tests/integration/sinks/test_typesense.py $(ARGS)
 
 test-cluster: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest tests/cluster/test_slots.py tests/cluster/faults.py tests/cluster/sentinel.py tests/cluster/hosts.py $(ARGS)
@@ -103,6 +103,7 @@ sbom: $(VENV)/ready-audit
 lock: $(VENV)/ready-audit
 	@$(LOCK) --extra test --extra check --extra docs --output-file $(LOCKS)/dev.txt $(ARGS)
 	@$(LOCK) --constraint $(LOCKS)/dev.txt --output-file $(LOCKS)/run.txt $(ARGS)
+	@$(LOCK) --constraint $(LOCKS)/dev.txt $(addprefix --extra ,opensearch otel postgres typesense) --output-file $(LOCKS)/image.txt $(ARGS)
 	@$(LOCK) --constraint $(LOCKS)/dev.txt --extra bench --output-file $(LOCKS)/bench.txt $(ARGS)
 	@$(LOCK) --constraint $(LOCKS)/dev.txt --extra audit --output-file $(LOCKS)/audit.txt $(ARGS)
 

@@ -1,8 +1,9 @@
 """Replace every ingress and worker process of a running `make up`: ``python -m deploy.restart``, or ``make restart``.
 
 No request fails: new processes of the ingress listen before the old ones end, on the same socket, and those let the
-requests at hand end.  While the workers are replaced, a few seconds, batches are accepted and wait.  The new processes
-run the code that is there now; settings and the libraries that gunicorn itself uses stay until `make up` ends.
+requests at hand end.  While the workers are replaced, a few seconds, batches are accepted and wait; deliveries to sinks
+wait, too.  The new processes run the code that is there now; settings and the libraries that gunicorn itself uses stay
+until `make up` ends.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ def main() -> int:
             raise Misconfigured(f"no Sluice runs on the data folder {folder}: set SLUICE_DATA_DIR as for `make up`")
         replace_ingress(supervisor)
         print("ingress  replaced", flush=True)
-        replace_worker(supervisor)
-        print("worker   replaced", flush=True)
+        for name in (Name.WORKER, Name.SINKS):
+            if name in supervisor.processes():
+                replace_worker(supervisor, name)
+                print(f"{name:<8} replaced", flush=True)
     except (SluiceError, WaitedInVain) as problem:
         print(f"sluice: {problem}", file=sys.stderr)
         return 1
@@ -52,12 +55,12 @@ def replace_ingress(supervisor: Supervisor) -> None:
     wait_until(replaced, "the ingress is replaced", timeout_s=REPLACE_TIMEOUT_S, every_s=0.1)
 
 
-def replace_worker(supervisor: Supervisor) -> None:
-    """Stop the worker, which gives its partitions back, and start another."""
-    supervisor.stop_service(Name.WORKER, timeout_s=REPLACE_TIMEOUT_S)
-    supervisor.start_service(Name.WORKER)
+def replace_worker(supervisor: Supervisor, name: Name = Name.WORKER) -> None:
+    """Stop a worker, which gives its partitions or sinks back, and start another."""
+    supervisor.stop_service(name, timeout_s=REPLACE_TIMEOUT_S)
+    supervisor.start_service(name)
     wait_until(
-        lambda: supervisor.processes()[Name.WORKER].state == "RUNNING", "the worker runs", timeout_s=REPLACE_TIMEOUT_S
+        lambda: supervisor.processes()[name].state == "RUNNING", f"the service {name} runs", timeout_s=REPLACE_TIMEOUT_S
     )
 
 

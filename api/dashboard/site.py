@@ -10,7 +10,20 @@ from typing import Any
 
 from flask import Blueprint, Flask, g, url_for
 
-from api.dashboard import field_list, followers, guard, login, now, records, refused, tokens, update, updates, words
+from api.dashboard import (
+    field_list,
+    followers,
+    guard,
+    login,
+    now,
+    records,
+    refused,
+    sinks,
+    tokens,
+    update,
+    updates,
+    words,
+)
 from api.dashboard.guard import Cookies
 from api.dashboard.visitors import csrf_token
 from api.errors import NotFound
@@ -45,7 +58,7 @@ def _create_blueprint() -> Blueprint:
     guard.register(blueprint)
     words.register(blueprint)
     blueprint.context_processor(_context)
-    for views in (login, now, updates, update, records, field_list, followers, refused, tokens):
+    for views in (login, now, updates, update, records, field_list, followers, refused, sinks, tokens):
         views.register(blueprint)
 
     @blueprint.get("/<anything:path>")

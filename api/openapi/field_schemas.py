@@ -11,6 +11,7 @@ from marshmallow import fields as ma
 from marshmallow import validate
 
 from api.schemas import fields, query_fields
+from api.schemas.wait import QueryWait
 
 _FLAG_TEXT = "A boolean in a query, in any of the usual spellings and in any case."
 _FLAGS = ["true", "false", "True", "False", "TRUE", "FALSE", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"]
@@ -58,7 +59,7 @@ def _query_flag(converter: OpenAPIConverter, _: ma.Field[Any], ret: dict[str, An
 
 def _query_wait(_: OpenAPIConverter, __: ma.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
     bounds = {name: ret.pop(name) for name in ("type", "minimum", "maximum")}
-    return {"anyOf": [bounds, {"type": "string", "enum": [query_fields.INDEXED]}]}
+    return {"anyOf": [bounds, {"type": "string", "enum": [INDEXED]}]}
 
 
 def _text_or_number(converter: OpenAPIConverter, field: Any, _: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _open_object(converter: OpenAPIConverter, field: Any, ret: dict[str, Any]) -
 
 _WRITERS: dict[type[ma.Field[Any]], Callable[[OpenAPIConverter, Any, dict[str, Any]], dict[str, Any]]] = {
     query_fields.QueryFlag: _query_flag,
-    query_fields.QueryWait: _query_wait,
+    QueryWait: _query_wait,
     fields.JsonSchema: lambda *_: {"type": ["object", "boolean"]},
     fields.TextOrNumber: _text_or_number,
     fields.OneOrMany: _one_or_many,

@@ -10,6 +10,7 @@ from marshmallow import ValidationError, validate, validates_schema
 from api.schemas import fields, query_fields
 from api.schemas.base import Query
 from api.schemas.fields import between, length
+from api.schemas.wait import QueryWait
 from api.waiters import MAX_WAIT_S
 from shared.model import OnInvalid, OnMissing
 
@@ -38,7 +39,7 @@ class WaitQuery(Query):
     """Parameters of a request that may wait for a task to end."""
 
     #: None: do not wait, and leave the task out of the answer.
-    wait = query_fields.QueryWait(
+    wait = QueryWait(
         load_default=None,
         allow_none=False,
         validate=between(0, MAX_WAIT_S),

@@ -9,10 +9,6 @@ from typing import Any
 from marshmallow import fields
 
 from api.schemas.fields import words
-from api.waiters import MAX_WAIT_S, UntilIndexed
-
-#: The value of ``wait`` that waits for the sinks, too.
-INDEXED = "indexed"
 
 
 class QueryInteger(fields.Integer):
@@ -27,14 +23,6 @@ class QueryInteger(fields.Integer):
         if not self._DIGITS.fullmatch(value):
             raise self.make_error("invalid", input=value)
         return int(value)
-
-
-class QueryWait(QueryInteger):
-    """Seconds to wait, or ``indexed``: as long as possible, also for the sinks."""
-
-    def _validated(self, value: Any) -> int:
-        # To a client that is made from the document 5.0 is an integer, as in JSON.
-        return UntilIndexed(MAX_WAIT_S) if value == INDEXED else super()._validated(value.removesuffix(".0"))
 
 
 class QueryFlag(fields.Boolean):

@@ -14,8 +14,8 @@ from pathlib import Path
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from shared.durable import write_durably
 from shared.errors import Misconfigured, SluiceError
-from shared.exports.durable import write_durably
 from shared.exports.joined_files import JoinedFiles
 from shared.settings import Settings
 

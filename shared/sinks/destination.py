@@ -139,6 +139,7 @@ class Destination(Protocol):
 
 _POSTGRES = ("shared.sinks.postgres.destination_postgres", "postgres")
 _OPENSEARCH = ("shared.sinks.search.opensearch", "opensearch")
+_FILES = ("shared.sinks.file_engine", "")
 _TYPESENSE = ("shared.sinks.search.typesense", "typesense")
 
 #: Scheme of a URL: the module that opens it, see `DestinationModule`, and the extra that it needs.
@@ -151,6 +152,8 @@ KNOWN = {
     "elasticsearch+http": _OPENSEARCH,
     "typesense+https": _TYPESENSE,
     "typesense+http": _TYPESENSE,
+    # In front of any scheme of fsspec, such as files+s3.
+    "files+…": _FILES,
 }
 #: Entry points by which other packages add to these: the scheme, and the module.
 ENTRY_POINTS = "sluice.destinations"
@@ -177,6 +180,7 @@ def check_sink(url: str, mapping: SinkMapping) -> None:
 
 def _module(url: str) -> DestinationModule:
     scheme = url.partition("://")[0]
+    scheme = "files+…" if scheme.startswith("files+") else scheme
     if scheme not in KNOWN:
         for found in entry_points(group=ENTRY_POINTS, name=scheme):
             other: DestinationModule = found.load()

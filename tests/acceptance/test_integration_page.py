@@ -260,6 +260,7 @@ def everything(customer: Customer) -> list[str]:
         f"{base}/updates/{failed}",
         f"{base}/catalog",
         f"{base}/followers",
+        f"{base}/sinks",
         f"{base}/catalog/entry?id=sku-1",
         f"{base}/fields",
         f"{base}/refused",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from tests.acceptance.conftest import OpenSite, open_site  # noqa: F401  (a fixt
 from tests.acceptance.site import Site
 from tests.docs.commands import Command, commands, prints, run
 from tests.docs.pages import PAGES, ROOT, fences, name_of
+from tests.support import postgres_server
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -24,6 +27,8 @@ NOT_RUN = [
     ("README.md", "make demo", "starts a stack of its own, for a minute: tests/acceptance/test_demo.py"),
     ("README.md", "make up", "starts a stack that stays up: tests/acceptance/test_up.py"),
     ("docs/tutorial.md", "make up", "starts a stack that stays up: tests/acceptance/test_up.py"),
+    ("docs/tutorial-table.md", "make .venv/ready", "installs: tests/unit/deploy/test_deployment.py"),
+    ("docs/tutorial-table.md", "SLUICE_SINKS=1 make up", "starts a stack that stays up: tests/acceptance/test_up.py"),
     ("docs/how-to/scale-out.md", "SLUICE_REDIS_URL=", "serves until it is stopped: tests/acceptance/test_run.py"),
     ("docs/how-to/back-up.md", "valkey-server", "on a server's host: tests/integration/partition/test_backup.py"),
     ("docs/how-to/back-up.md", "valkey-cli", "on a server's host: tests/integration/partition/test_backup.py"),
@@ -38,6 +43,9 @@ NOT_RUN = [
 ADDRESS, KEY, TOKEN = "http://127.0.0.1:8080", "key_…", "tok_…"
 MY_KEY, MY_TOKEN = "docs", "docs-token"
 
+#: The page that delivers to a database.
+WITH_POSTGRES = "docs/tutorial-table.md"
+
 LANGUAGES = {"", "console", "json", "python", "text", "yaml"}
 
 
@@ -51,10 +59,27 @@ def with_commands(language: str) -> list[Path]:
 
 
 @pytest.fixture
-def site(open_site: OpenSite) -> Iterator[Site]:  # noqa: F811
+def site(
+    open_site: OpenSite,  # noqa: F811
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
     """A stack of its own for each page: the pages count tasks from 1."""
-    with open_site(credentials=f"{MY_KEY}:{MY_TOKEN}") as running:
-        yield running
+    sinks, server = 0, None
+    if name_of(request.node.callspec.params["page"]) == WITH_POSTGRES:
+        server, sinks = postgres_server.start(tmp_path_factory.mktemp("postgres")), 1
+        if server is None:
+            if os.environ.get("CI") == "true":
+                pytest.fail("PostgreSQL is not installed: apt-get install postgresql")
+            pytest.skip("PostgreSQL is not installed")
+        # As on a machine where it runs as one expects.
+        monkeypatch.setenv("PGHOST", server.host)
+        monkeypatch.setenv("PGUSER", "bench")
+    with contextlib.ExitStack() as ending:
+        if server is not None:
+            ending.callback(server.stop)
+        yield ending.enter_context(open_site(credentials=f"{MY_KEY}:{MY_TOKEN}", sinks=sinks))
 
 
 def mine(text: str, site: Site) -> str:

@@ -10,17 +10,15 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
-from shared.clock import iso
 from shared.codec import encode_json
 from shared.model import Kind
 from shared.sinks.destination import DeadLetter, DestinationAway, DestinationRefuses, Superseded
 from shared.sinks.mapping import ColumnType, Document
 from shared.sinks.mapping import Mapping as SinkMapping
+from shared.sinks.search.bulk_lines import GUARD, BulkLine, delete_line, index_line, result_of, source_of
 from shared.sinks.search.http_calls import BUSY, HttpCalls, basic, read_engine_url
 from shared.sinks.search.ledger_destination import LedgerDestination
 from shared.sinks.search.modes import check_mode
@@ -71,15 +69,6 @@ def connect(sink: Sink, catalog_key: str, *, timeout_s: float) -> LedgerDestinat
     """Open a sink's destination."""
     check_sink(sink.url, sink.mapping)
     return LedgerDestination(OpenSearch(sink, timeout_s=timeout_s), sink, catalog_key, timeout_s=timeout_s)
-
-
-class _Line(NamedTuple):
-    """One action of a bulk request."""
-
-    id: str
-    body: bytes
-    #: None for a deletion.
-    document: Document | None
 
 
 class OpenSearch:
@@ -173,32 +162,32 @@ class OpenSearch:
     def write(
         self, place: str, gate: str, number: int, kind: Kind, documents: Sequence[Document], gone: Sequence[str]
     ) -> list[DeadLetter]:
-        dead, lines = list[DeadLetter](), list[_Line]()
+        dead, lines = list[DeadLetter](), list[BulkLine]()
         for entry_id in gone:
             if len(entry_id.encode()) <= ID_BYTES:
-                lines.append(_delete(entry_id, number))
+                lines.append(delete_line(entry_id, number))
         for one in documents:
             if len(one.id.encode()) > ID_BYTES:
                 dead.append(DeadLetter(kind, one.id, f"an id has at most {ID_BYTES} bytes in this search engine"))
             else:
-                lines.append(_index(one, number))
+                lines.append(index_line(one, number))
         refused = self._send(_gate(place, gate), lines)
         dead += [DeadLetter(kind, line.id, reason) for line, reason in refused]
         # What is refused now has no place there, nor has its earlier version.
-        if again := [_delete(line.id, number) for line, _ in refused if line.document is not None]:
+        if again := [delete_line(line.id, number) for line, _ in refused if line.document is not None]:
             self._send(_gate(place, gate), again)
         return dead
 
-    def _send(self, alias: str, lines: Sequence[_Line]) -> list[tuple[_Line, str]]:
+    def _send(self, alias: str, lines: Sequence[BulkLine]) -> list[tuple[BulkLine, str]]:
         """Send lines until all are taken or refused; an id is there once, so their order does not matter.
 
         Raises DestinationAway if the cluster is busy for too long.
         """
-        left, refused, said = list(lines), list[tuple[_Line, str]](), ""
+        left, refused, said = list(lines), list[tuple[BulkLine, str]](), ""
 
         def taken() -> bool:
             nonlocal left, said
-            busy = list[_Line]()
+            busy = list[BulkLine]()
             for line, (status, reason) in zip(left, self._bulk(alias, left), strict=True):
                 if status in BUSY or status >= 500:
                     busy.append(line)
@@ -219,11 +208,12 @@ class OpenSearch:
             raise DestinationAway(said) from None
         return refused
 
-    def _bulk(self, alias: str, lines: Sequence[_Line]) -> list[tuple[int, str]]:
+    def _bulk(self, alias: str, lines: Sequence[BulkLine]) -> list[tuple[int, str]]:
         """Send lines once; returns a status and a reason for each."""
         if not lines:
             return []
-        body = b"".join(line.body for line in lines)
+        deletes = all(line.document is None for line in lines)
+        body = (GUARD if deletes else b"") + b"".join(line.body for line in lines)
         path = f"/{quote(alias)}/_bulk?require_alias=true"
         said = self._calls.ask("POST", path, body, lines=True, allowed=(400, 413, 429, 503))
         if said.status in (429, 503):
@@ -233,10 +223,13 @@ class OpenSearch:
                 return [(400, f"{said.status}: the cluster refuses the whole request")]
             half = len(lines) // 2
             return self._bulk(alias, lines[:half]) + self._bulk(alias, lines[half:])
-        return [_result(next(iter(item.values()))) for item in said.json()["items"]]
+        results = [next(iter(item.values())) for item in said.json()["items"]]
+        if deletes and results.pop(0).get("error", {}).get("type") == "index_not_found_exception":
+            raise Superseded("another delivers to this sink now")
+        return [result_of(one) for one in results]
 
     def wanted(self, kind: Kind, document: Document) -> Any:
-        return json.loads(_source(document))
+        return json.loads(source_of(document))
 
     def read(self, place: str, ids: Sequence[str], after: str, until: str) -> dict[str, Any]:
         self._calls.ask("POST", f"/{place}/_refresh")
@@ -254,35 +247,6 @@ class OpenSearch:
 
     def close(self) -> None:
         self._calls.close()
-
-
-def _result(item: Mapping[str, Any]) -> tuple[int, str]:
-    error = item.get("error")
-    if isinstance(error, dict):
-        cause = error.get("caused_by")
-        more = f": {cause['reason']}" if isinstance(cause, dict) and cause.get("reason") else ""
-        error = f"{error.get('reason') or error.get('type')}{more}"
-    return int(item["status"]), str(error or "")[:500]
-
-
-def _index(one: Document, number: int) -> _Line:
-    action = {"index": {"_id": one.id, "version": number, "version_type": "external"}}
-    return _Line(one.id, encode_json(action) + b"\n" + _source(one) + b"\n", one)
-
-
-def _delete(entry_id: str, number: int) -> _Line:
-    action = {"delete": {"_id": entry_id, "version": number, "version_type": "external"}}
-    return _Line(entry_id, encode_json(action) + b"\n", None)
-
-
-def _source(one: Document) -> bytes:
-    row: dict[str, Any] = {"id": one.id, "body": msgspec.Raw(one.body), "updated_at": iso(one.updated_ms)}
-    row |= one.columns if one.item_id is None else {"item_id": one.item_id, **one.columns}
-    return encode_json(row).translate(_NO_BREAKS)
-
-
-#: In JSON a line break is white space, never part of a value.
-_NO_BREAKS = bytes.maketrans(b"\n\r", b"  ")
 
 
 def _gate(place: str, gate: str) -> str:

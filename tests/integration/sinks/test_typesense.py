@@ -16,7 +16,9 @@ from shared.sinks.sink_lease import read_dead_letters
 from tests.support.batches import items, variations
 from tests.support.rig import ACME, Rig
 from tests.support.search_server import TypesenseProcess, TypesenseRig
+from tests.support.sink_faults import run_with_faults
 from tests.support.sinks import NAME
+from tests.support.store_server import StoreServer
 
 COLUMNS = Mapping(
     items=(
@@ -282,3 +284,11 @@ def test_a_verification_finds_and_mends_what_somebody_changed(sink: TypesenseRig
     sink.settle()
     assert [found.wrong for found in sink.verify()] == [0, 0]
     sink.check()
+
+
+def test_workers_that_are_killed_paused_and_woken_late_leave_the_collection_right(
+    sink: TypesenseRig, store_server: StoreServer
+) -> None:
+    sink.add()
+    run_with_faults(sink, store_server.url, seed=7)
+    assert len(sink.collections()) == 3, "nothing is left over"

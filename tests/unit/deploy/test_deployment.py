@@ -119,8 +119,8 @@ def test_every_service_is_started_by_the_one_command() -> None:
             module, *rest = line.split()
             assert module == "deploy.run"
             words.append(rest)
-    assert {word[0] for word in words} == {Name.INGRESS, Name.WORKER, Name.FLOWER}
-    assert len(words) == 9
+    assert {word[0] for word in words} == {Name.INGRESS, Name.WORKER, Name.SINKS, Name.FLOWER}
+    assert len(words) == 12
 
 
 def test_the_one_command_is_what_supervisor_runs() -> None:

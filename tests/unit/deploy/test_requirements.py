@@ -14,7 +14,13 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "deploy" / "requirements"
 #: File → the extras that it has beside what Sluice itself needs.
-LOCKS = {"run": [], "dev": ["test", "check", "docs"], "bench": ["bench"], "audit": ["audit"]}
+LOCKS = {
+    "run": [],
+    "image": ["opensearch", "otel", "postgres", "typesense"],
+    "dev": ["test", "check", "docs"],
+    "bench": ["bench"],
+    "audit": ["audit"],
+}
 #: A package, and its hashes.
 _PINNED = re.compile(r"^([\w.-]+)==([\w.+!]+)(?: ; [^\\\n]+)?(?: \\\n    --hash=sha256:[0-9a-f]{64})+$", re.MULTILINE)
 
@@ -55,5 +61,7 @@ def test_nothing_is_installed_without_a_hash(name: str) -> None:
 
 
 def test_whoever_runs_it_has_the_versions_that_were_tested() -> None:
-    tested, run = pinned("dev"), pinned("run")
-    assert {package: tested.get(package) for package in run} == run
+    tested = pinned("dev")
+    for name in ("run", "image"):
+        installed = pinned(name)
+        assert {package: tested.get(package) for package in installed} == installed

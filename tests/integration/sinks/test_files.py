@@ -1,0 +1,174 @@
+"""A sink in files: read in the order of their names they are the catalogue, at any moment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.model import Kind
+from shared.sinks.destination import CopyChange, Which, connect
+from shared.sinks.file_engine import FileEngine
+from shared.sinks.mapping import Document, Mapping, Variations
+from tests.support.batches import items, variations
+from tests.support.rig import ACME, Rig
+from tests.support.sinks import NAME, DeliveryRig
+
+
+class FilesRig(DeliveryRig):
+    """A sink in a folder."""
+
+    def __init__(self, rig: Rig, folder: Path) -> None:
+        super().__init__(rig, f"files+file://{folder}")
+        self.folder = folder
+
+    def ledger(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "products.json").read_bytes())
+        return found
+
+    def place(self, kind: Kind = Kind.ITEMS) -> Path:
+        return self.folder / self.ledger()["live"]["places"][kind]
+
+    def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
+        """As the guide tells readers to do it."""
+        found = dict[str, Any]()
+        for file in sorted(self.place(kind).glob("*.ndjson"), key=lambda file: int(file.stem)):
+            for line in file.read_bytes().splitlines():
+                entry = json.loads(line)
+                if entry.get("deleted"):
+                    found.pop(entry["id"], None)
+                else:
+                    found[entry["id"]] = entry["body"]
+        return found
+
+    def position(self) -> tuple[int, bool]:
+        live = self.ledger()["live"]
+        return live["task_id"], live["exact"]
+
+
+@pytest.fixture
+def sink(rig: Rig, tmp_path: Path) -> FilesRig:
+    return FilesRig(rig, tmp_path / "feed")
+
+
+def test_a_new_sink_gets_the_whole_catalogue_and_then_its_changes(sink: FilesRig) -> None:
+    sink.rig.put(*items(*(f"i{number:02d}" for number in range(25))))
+    sink.rig.put(*variations("i01", "v1", "v2"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.check()
+    sink.rig.patch({"id": "i03", "name": "Another name"})
+    sink.rig.delete({"id": "i01"})
+    last = sink.rig.put(b'{"id": "more",\n "name": "More", "data": {"price": 19.90}}')
+    sink.rig.drain()
+    sink.settle()
+    sink.check()
+    assert sink.position() == (last, True)
+    assert b'"price": 19.90' in sorted(sink.place().iterdir())[-1].read_bytes()
+    files = sorted(sink.place().iterdir())
+    sink.settle()
+    assert sorted(sink.place().iterdir()) == files, "nothing has changed"
+
+
+def test_a_late_writers_file_changes_nothing(sink: FilesRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sleeps before it writes; another delivers the same changes and later ones; it wakes up."""
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.rig.put({"id": "a", "name": "Old"})
+    sink.rig.drain()
+    late = connect(sink.sinks.get(NAME.name), ACME, timeout_s=5)
+    live = late.take_over("late").live
+    assert live is not None
+    real = FileEngine.write
+
+    def sleeps(*of: Any) -> Any:
+        monkeypatch.setattr(FileEngine, "write", real)
+        sink.rig.put({"id": "a", "name": "Newer"})
+        sink.rig.delete({"id": "b"})
+        sink.rig.drain()
+        sink.settle()
+        return real(*of)
+
+    monkeypatch.setattr(FileEngine, "write", sleeps)
+    old = {Kind.ITEMS: [Document("a", None, 1, b'{"id":"a","name":"Old"}', {"name": "Old"})]}
+    late.deliver(CopyChange(Which.LIVE, live, live, old))
+    assert sink.rows() == sink.catalogue()
+    # It has set back the position, too: what comes after it is delivered once more.
+    sink.settle()
+    sink.check()
+
+
+def test_a_worker_that_was_killed_leaves_no_half_file_and_is_succeeded(
+    sink: FilesRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    files = sorted(sink.place().glob("*.ndjson"))
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    sink.rig.delete({"id": "a"})
+    sink.rig.drain()
+    with pytest.raises(KeyboardInterrupt):
+        sink.turn()
+    monkeypatch.undo()
+    assert sorted(sink.place().glob("*.ndjson")) == files
+    sink.rig.client.delete(sink.rig.keys().sink_lease(NAME.name))
+    sink.turns = sink.worker("two")
+    sink.settle()
+    sink.check()
+
+
+def test_another_mapping_makes_a_new_snapshot_and_leaves_nothing_behind(sink: FilesRig) -> None:
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.sinks.remap(NAME.name, Mapping(mode=Variations.NONE))
+    assert sink.turn(budget_s=0) == "delivered"
+    assert len(sink.rows()) == 2500, "the old one, as it was"
+    sink.rig.delete({"id": "i0000"})
+    sink.rig.drain()
+    sink.settle()
+    assert sink.rows() == sink.catalogue()
+    assert sorted(sink.folder.iterdir()) == [sink.place(), sink.folder / "products.json"]
+
+
+def test_a_verification_finds_and_mends_what_somebody_changed(sink: FilesRig) -> None:
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(1200))))
+    sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+    last = max(sink.place().iterdir(), key=lambda file: int(file.stem))
+    lines = last.read_bytes().replace(b"Item i0500", b"Mine").splitlines(keepends=True)
+    lines = [line for line in lines if b'"i0700"' not in line] + [b'{"id":"zzz","body":{}}\n']
+    last.write_bytes(b"".join(lines))
+    for repair in (False, True):
+        of_items, _ = sink.verify(repair=repair)
+        assert (of_items.stale, of_items.missing, of_items.extra) == (["i0500"], ["i0700"], ["zzz"])
+    sink.settle()
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+    sink.check()
+
+
+def test_a_storage_that_is_not_there_makes_the_sink_rest(sink: FilesRig) -> None:
+    sink.folder.write_bytes(b"no folder")
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    assert sink.turn() == "failed"
+    sink.folder.unlink()
+    sink.sinks.resume(NAME.name)
+    sink.settle()
+    sink.check()
