@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import NamedTuple
 
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.origin import NO_ORIGIN, Origin
 
 

@@ -19,7 +19,7 @@ from api.exports.request import make_export, request_export
 from api.services import Services, current_services
 from shared.codec import encode_json
 from shared.errors import SluiceError
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.model import CatalogPart, Status
 from shared.origin import Origin, Submitter
 from shared.tasks.records import Task

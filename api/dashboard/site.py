@@ -10,21 +10,9 @@ from typing import Any
 
 from flask import Blueprint, Flask, g, url_for
 
-from api.dashboard import (
-    field_list,
-    followers,
-    guard,
-    login,
-    now,
-    records,
-    refused,
-    sinks,
-    tokens,
-    update,
-    updates,
-    words,
-)
+from api.dashboard import guard, login, words
 from api.dashboard.guard import Cookies
+from api.dashboard.pages import field_list, followers, now, records, refused, sinks, tokens, update, updates
 from api.dashboard.visitors import csrf_token
 from api.errors import NotFound
 from shared.settings import Settings

@@ -14,7 +14,7 @@ from api.services import Services
 from api.submit.append import append
 from api.submit.submit import refuse
 from shared.codec import encode_chunk
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.idempotency import IdempotencyKey
 from shared.model import NO_SECTION, Batch, CatalogPart, Chunk, Export, Kind, Operation
 from shared.origin import Origin

@@ -18,7 +18,7 @@ from api.files.rows.json_rows import JsonFile
 from api.files.rows.lines import CsvFile, Row
 from api.files.rows.row_rules import file_rules_for
 from api.schemas.fields import EXTRA
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.model import Chunk, Kind, OnMissing, Operation, Skipped
 
 #: Operations in which several rows of one group each add a parent.

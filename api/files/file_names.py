@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.model import Kind
 
 _ARCHIVE = re.compile(r"\.(tar\.gz|tgz)$", re.IGNORECASE)

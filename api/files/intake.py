@@ -9,7 +9,7 @@ from api.files.archives import gunzip, read_archive
 from api.files.file_names import is_archive, is_junk, kind_of, read_ending
 from api.files.upload import FileUpload
 from api.schemas.nearest import nearest
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.model import Kind
 
 _NAMES = ", ".join(f"'{kind}'" for kind in Kind)

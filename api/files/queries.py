@@ -10,7 +10,7 @@ from marshmallow import ValidationError, validates_schema
 
 from api.schemas import fields, query_fields
 from api.schemas.queries import SubmittingQuery, on_invalid_choice, on_missing_choice
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 
 
 class SyncMode(StrEnum):

@@ -31,7 +31,7 @@ from api.submit.submit import Accepted, submit_batch
 from shared.catalog.footprint import Footprint
 from shared.codec import decode_chunk, encode_chunk
 from shared.errors import StoreUnavailable
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.guards.rules import Rules, safeguard
 from shared.idempotency import IdempotencyKey
 from shared.model import NO_SECTION, Batch, Chunk, Form, Kind, OnInvalid, Operation, Part, Skipped

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from api.files.file_names import is_archive, read_ending, without_archive_ending
 from shared.errors import SluiceError
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.model import Kind, OnMissing, Operation
 
 

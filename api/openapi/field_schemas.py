@@ -11,7 +11,7 @@ from marshmallow import fields as ma
 from marshmallow import validate
 
 from api.schemas import fields, query_fields
-from api.schemas.wait import QueryWait
+from api.schemas.wait import INDEXED, QueryWait
 
 _FLAG_TEXT = "A boolean in a query, in any of the usual spellings and in any case."
 _FLAGS = ["true", "false", "True", "False", "TRUE", "FALSE", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"]

@@ -10,7 +10,7 @@ from api.schemas import fields
 from api.schemas.base import Strict
 from api.tasks.planned_answers import PlannedChanges
 from api.tasks.schemas import TaskType
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.model import CatalogPart, Kind, Status
 from shared.tasks.reports import EntryOutcome
 

@@ -13,7 +13,7 @@ from api.schemas import fields, query_fields
 from api.schemas.base import Strict
 from api.schemas.fields import between, length
 from api.schemas.queries import MAX_INT32, NO_SECTION_OF_GROUPS, PagedQuery, page_size
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.model import CatalogPart, Status
 from shared.tasks.reports import EntryOutcome
 

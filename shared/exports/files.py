@@ -14,9 +14,9 @@ from pathlib import Path
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from shared.durable import write_durably
 from shared.errors import Misconfigured, SluiceError
 from shared.exports.joined_files import JoinedFiles
+from shared.files.durable import write_durably
 from shared.settings import Settings
 
 #: Bytes per read.

@@ -21,7 +21,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from shared.clock import iso
 from shared.codec import encode_json
-from shared.durable import write_durably
+from shared.files.durable import write_durably
 from shared.model import Kind
 from shared.sinks.destination import DeadLetter, DestinationAway
 from shared.sinks.mapping import Document

@@ -24,7 +24,7 @@ from shared.codec import encode_json
 from shared.exports.export_records import Exports
 from shared.exports.files import ExportFiles, ExportGone
 from shared.exports.gzip_member import Deflated, MemberPiece
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.model import NO_SECTION, Batch, CatalogPart, Kind
 from shared.partition.lease import Lease
 from shared.partition.steps import Failure, Piece, failed

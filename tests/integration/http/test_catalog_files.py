@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from api.files.upload import FileUpload
 from api.services import EXTENSION
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.model import TERMINAL, Batch, Kind, OnMissing, Operation, Status
 from shared.origin import Origin, Submitter
 from shared.tasks.entry_history import History, Touch

@@ -23,7 +23,7 @@ from api.cli.remote.file_parts import parts_of
 from shared.errors import Misconfigured
 from shared.exports import export_records
 from shared.exports.files import ExportFiles
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.keys import padded
 from shared.model import CatalogPart, Kind, Status
 from shared.partition.lease import Lease

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api.ftps.names import OPERATIONS, BadName, FileName, parse_name
-from shared.file_format import FileFormat
+from shared.files.file_format import FileFormat
 from shared.model import Kind, OnMissing, Operation
 
 NOW = "2026-01-31-12-00-00"

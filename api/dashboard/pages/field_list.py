@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 
 from api.dashboard.guard import readable
+from api.dashboard.pages.records import choose_section
 from api.dashboard.queries import FieldsForm, read_form
-from api.dashboard.records import choose_section
 from api.services import current_services
 from api.v1.field_stats import SortBy, SortOrder, ordered
 

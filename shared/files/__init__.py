@@ -1,0 +1,1 @@
+"""Formats of catalogue files, and files that survive a power cut."""
