@@ -13,6 +13,8 @@ from shared.partition.growth import LEAN_RECORD_BYTES, RECORD_BYTES
 
 #: Ids that are left out are told to followers.  They are stored compressed: random letters to three quarters at most.
 _TOLD_NUMERATOR, _TOLD_DENOMINATOR = 3, 4
+#: What an entry leaves in the report and in the history.
+_OUTCOME_BYTES = 5
 #: Of what a waiting task has reserved, ids and records of touched items are a quarter at most.
 _WAITING_SHARE = 4
 
@@ -36,6 +38,7 @@ def growth_of_flip(there: Footprint, batch: Batch, *, lean: bool = False) -> int
         items, id_bytes = there.ids(Kind.ITEMS, batch.section)
         touched, record_bytes = min(items, sizes[Kind.VARIATIONS][0]), LEAN_RECORD_BYTES if lean else RECORD_BYTES
         growth += touched * (record_bytes + id_bytes // max(1, items))
+    growth += batch.entries * _OUTCOME_BYTES
     if batch.operation is Operation.KEEP:
         # Its rows are ids: at most it copies all that is there, or will be.
         return growth + there.waiting() + sum(there.memory(kind, batch.section_of(kind)) for kind in batch.kinds)

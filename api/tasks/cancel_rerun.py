@@ -15,7 +15,7 @@ from shared.catalog.footprint import Footprint
 from shared.idempotency import IdempotencyKey
 from shared.model import Operation, Status
 from shared.nonces import new_nonce
-from shared.partition.growth import OUTCOME_BYTES, TASK_BYTES
+from shared.partition.growth import TASK_BYTES
 from shared.partition.submissions import TaskChange, TasksChanged
 from shared.tasks.records import Task
 from shared.telemetry import metrics
@@ -69,10 +69,7 @@ def _growths(services: Services, catalog_key: str, tasks: Sequence[Task]) -> dic
     """Estimate what tasks that copy what is there take by now."""
     there, lean = Footprint(services.client, catalog_key), services.memory.is_lean
     keeping = [task for task in tasks if task.batch.operation is Operation.KEEP]
-    return {
-        task.id: TASK_BYTES + task.batch.entries * OUTCOME_BYTES + growth_of_flip(there, task.batch, lean=lean)
-        for task in keeping
-    }
+    return {task.id: TASK_BYTES + growth_of_flip(there, task.batch, lean=lean) for task in keeping}
 
 
 def _record_changed(

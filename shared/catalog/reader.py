@@ -49,6 +49,10 @@ class Catalog:
         """Read what the applier wants, in few round trips: see `ViewReads`."""
         return ViewReads(self._keys, self._sizes).reading(kind, section, generations, wanted)
 
+    def expect(self, kind: Kind, section: str, generations: Generations, length: float) -> None:
+        """Note how long entries are that will be written, on average."""
+        self._sizes.learn(self._keys.entries(kind, section, generations.written), length)
+
     def view_of_patches(self, kind: Kind, section: str, generations: Generations, ids: Sequence[str]) -> View:
         """Read the patches of entries, and the values of entries without patches only."""
         view, patches = View(), self._keys.patches(kind, section, generations.written)
@@ -56,8 +60,7 @@ class Catalog:
         if some:
             [found] = scripts.run(self._client, ("HMGET", patches, *ids))
             view_replies.take_patches(view, ids, found)
-        others = [id_ for id_ in dict.fromkeys(ids) if id_ not in view.patches]
-        if others:
+        if others := [id_ for id_ in dict.fromkeys(ids) if id_ not in view.patches]:
             self.look_closer(view, kind, section, generations, others)
         return view
 
@@ -124,7 +127,8 @@ class Catalog:
         ids, values, changes, following, total, ended = self._replied(generation, command)
         position = position_in(self._client, self._catalog_key, *ended) if ended else None
         next_place = None if following is None else places.between(ids[-1], following)
-        return EntryPage(list(found_entries(_texts(ids), values, changes)), total, next_place, position)
+        found = found_entries([id_.decode() for id_ in ids], values, changes)
+        return EntryPage(list(found), total, next_place, position)
 
     def sections(self) -> list[str]:
         """List the sections that have, or had, entries."""
@@ -208,10 +212,6 @@ class _Replaced(Exception):
 
     def __init__(self, by: int) -> None:
         self.by = by
-
-
-def _texts(ids: Sequence[bytes]) -> list[str]:
-    return [id_.decode() for id_ in ids]
 
 
 def _section_of(kind: Kind, section: str) -> str:

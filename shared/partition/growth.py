@@ -23,8 +23,6 @@ RECORD_BYTES = 95
 LEAN_RECORD_BYTES = 55
 #: An id takes its bytes, and a seventh for what allocations are rounded up by.
 _ID_NUMERATOR, _ID_DENOMINATOR = 8, 7
-#: What an entry leaves in the report and in the history of its task, of files the latter too.
-OUTCOME_BYTES = 5
 #: What a warning has beside ids and message.
 _WARNING_BYTES = 150
 #: What a stored value has beside the entry's JSON.
@@ -52,7 +50,7 @@ def growth_of(batch: Batch, chunk: Chunk, *, lean: bool = False) -> int:
     ``lean``: the store is known to be Valkey from 8.1 on.
     """
     if batch.operation is Operation.DELETE:
-        return len(chunk) * OUTCOME_BYTES + _warnings(chunk)
+        return len(chunk) + _warnings(chunk)
     records, id_bytes, nested = _records(batch, chunk)
     record_bytes = LEAN_RECORD_BYTES if lean else RECORD_BYTES
     return (

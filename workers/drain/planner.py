@@ -14,7 +14,7 @@ from shared.catalog.reading import Reading, read
 from shared.codec import decode_chunk, encode_report
 from shared.errors import TaskFailed
 from shared.guards.rules import Rules, safeguard
-from shared.model import Batch, Chunk, Kind, Outcome
+from shared.model import Batch, Chunk, Kind, Operation, Outcome
 from shared.partition.grants import Grant
 from shared.partition.lease import Lease
 from shared.partition.step_results import StepResult
@@ -31,6 +31,8 @@ from workers.export.exporter import Exporter
 
 #: Most entries with a reason in the report of a task that was accepted only to fail.
 REFUSED_REASONS = 1000
+#: Operations that send entries as they will be stored.
+WHOLE = (Operation.PUT, Operation.ADD, Operation.REPLACE, Operation.CREATE, Operation.MODIFY, Operation.SYNC)
 
 
 class LeaseLost(Exception):
@@ -149,6 +151,9 @@ class Planner:
             for i, frame in enumerate(work.frames)
             if not part.parts or part.kind_of(work.chunk + i) is part.kind
         ]
+        if part.operation in WHOLE:
+            entries, length = sum(len(chunk) for *_, chunk in chunks), sum(len(chunk.text) for *_, chunk in chunks)
+            self.catalog.expect(part.kind, part.section, run[0].generations(part.kind), length / max(1, entries))
         if not rules and all(go_by_patches(part, chunk) for _, _, chunk in chunks):
             return self._plan_by_patches(part, run[0], chunks)
         wanted = Wants(size=bool(rules))

@@ -181,12 +181,12 @@ WRITES = {
     # They replace one another, or what was there: little is there in the end.
     "sync files": Write(sync_file, filled=0),
     "a sync that leaves out long ids": Write(sync_of_one, [LONG_IDS], 0.7),
-    "a sync that touches all items": Write(sync_of_one_variation, [ONE_EACH, TINY], 0.7),
+    "a sync that touches all items": Write(sync_of_one_variation, [ONE_EACH, TINY], 0.7, filled=0),
     "kept ids": Write(kept_ids, [BOILERPLATE], 0.3, filled=0),
     "kept giants": Write(kept_giants, [texts.TEXTS["giant"]], 0.3, filled=0),
     "kept ids of what waits": Write(batches_and_kept_ids, filled=0),
-    # Fields that are there are replaced.
-    "patches beside": Write(patches_beside, [BOILERPLATE], 0.3, filled=0.5),
+    # What is kept beside is there already, most of the time, and only gets longer.
+    "patches beside": Write(patches_beside, [BOILERPLATE], 0.3, filled=0.4),
     "patches of giants": Write(patches_of_giants, [texts.TEXTS["giant"]], 0.6, filled=0),
     "patches that create": Write(patches_that_create),
     "patches that make longer": Write(longer_by_a_letter, [texts.TEXTS["rounded up"]], 0.6),
