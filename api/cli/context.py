@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from api.cli.output import as_json
 from api.services import current_services
 from shared.credentials import CATALOG_KEY
 
@@ -33,8 +34,23 @@ def check_known(catalog_key: str) -> None:
     raise click.ClickException(f"there is no catalog {catalog_key!r}: nobody sent to it, and no token names it{hint}")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under a header, in aligned columns."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
+#: What may stand in a cell; None: nothing.
+Cell = str | int | float | None
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], *, json: bool = False) -> None:
+    """Print rows under a header, in aligned columns, or as JSON: a list of objects, one a row."""
+    if json:
+        names = [name.lower().replace(" ", "_") for name in head]
+        as_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    shown = [[_cell(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *shown, strict=True)]
+    for row in (head, *shown):
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cell(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell:.1f}" if isinstance(cell, float) else str(cell)

@@ -8,6 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from api.cli.context import check_known, key_argument, table
+from api.cli.output import json_option
 from api.services import current_services
 from shared.clock import iso
 from shared.codec import encode_json
@@ -66,17 +67,18 @@ def add_sink(
 
 @sinks.command("list")
 @key_argument
-def list_sinks(catalog_key: str) -> None:
+@json_option
+def list_sinks(catalog_key: str, json: bool) -> None:
     """List the sinks of a catalog with how far they are, without passwords."""
     check_known(catalog_key)
     client = current_services().client
     states = [(sink, read_state(client, SinkName(catalog_key, sink.name))) for sink in _sinks(catalog_key).all()]
     rows = [
-        (sink.name, sink.section, sink.shown_url, _phase(sink, state), str(state.task_id), str(state.entries),
-         str(state.dead), state.error)
+        (sink.name, sink.section, sink.shown_url, _phase(sink, state), state.task_id, state.entries,
+         state.dead, state.error)
         for sink, state in states
     ]  # fmt: skip
-    table(("NAME", "SECTION", "URL", "STATE", "TASK", "DELIVERED", "DEAD", "ERROR"), rows)
+    table(("NAME", "SECTION", "URL", "STATE", "TASK", "DELIVERED", "DEAD", "ERROR"), rows, json=json)
 
 
 @sinks.command("pause")
@@ -161,12 +163,13 @@ def dead_letters() -> None:
 @dead_letters.command("list")
 @key_argument
 @name_argument
-def list_dead_letters(catalog_key: str, name: str) -> None:
+@json_option
+def list_dead_letters(catalog_key: str, name: str, json: bool) -> None:
     """List them, with the reasons.  One goes when a later version of its entry is delivered."""
     _sinks(catalog_key).get(name)
     letters = read_dead_letters(current_services().client, SinkName(catalog_key, name))
-    rows = [(letter.kind, letter.id, str(letter.task_id), iso(letter.at_ms), letter.reason) for letter in letters]
-    table(("KIND", "ID", "TASK", "AT", "REASON"), rows)
+    rows = [(letter.kind, letter.id, letter.task_id, iso(letter.at_ms), letter.reason) for letter in letters]
+    table(("KIND", "ID", "TASK", "AT", "REASON"), rows, json=json)
 
 
 def _try(catalog_key: str, section: str, mapping: Mapping) -> None:
