@@ -7,7 +7,7 @@ import re
 import click
 from flask.cli import AppGroup
 
-from api.cli.output import table
+from api.cli.output import json_option, table
 from api.services import Services, current_services
 from shared.clock import iso
 from shared.credential_changes import CredentialAct, CredentialChange
@@ -58,16 +58,25 @@ def create_credential(
 
 
 @credentials.command("list")
-def list_credentials() -> None:
+@json_option
+def list_credentials(json: bool) -> None:
     """List the credentials, those of the settings too, without their tokens."""
     services = current_services()
     used = services.credentials.last_used()
     rows = [
-        (each.id, each.name, catalog_key, scope, _date(each.created_ms), _date(used.get(each.id)), _end(each, services))
+        (
+            each.id,
+            each.name,
+            catalog_key,
+            scope,
+            _date(each.created_ms),
+            _date(used.get(each.id)),
+            _date(each.expires_ms) if json else _end(each, services),
+        )
         for each in (*services.credentials.all(), *services.credentials.fixed())
         for catalog_key, scope in sorted(each.scopes.items())
     ]
-    table(("ID", "NAME", "KEY", "SCOPE", "CREATED", "LAST USED", "EXPIRES"), rows)
+    table(("ID", "NAME", "KEY", "SCOPE", "CREATED", "LAST USED", "EXPIRES"), rows, json=json)
 
 
 @credentials.command("rotate")
@@ -121,10 +130,10 @@ def _show(token: str) -> None:
     click.echo("Only the token's hash is stored: it cannot be shown again.", err=True)
 
 
-def _date(ms: int | None) -> str:
-    return iso(ms) if ms else "-"
+def _date(ms: int | None) -> str | None:
+    return iso(ms) if ms else None
 
 
-def _end(credential: Credential, services: Services) -> str:
+def _end(credential: Credential, services: Services) -> str | None:
     ended = credential.expires_ms is not None and credential.expires_ms <= services.clock()
-    return _date(credential.expires_ms) + (" (expired)" if ended else "")
+    return f"{_date(credential.expires_ms)} (expired)" if ended else _date(credential.expires_ms)

@@ -26,6 +26,8 @@ from shared.store.memory import FULL_PERCENT, TRIM_ABOVE, used_share
 
 #: A backlog that is older than this while workers are alive is worth a look.
 OLD_S = 300.0
+#: A token that ends within this time is told.
+SOON_MS = 7 * 24 * 3600 * 1000
 #: A folder with less room than this is nearly full.
 LOW_BYTES = 1024**3
 
@@ -56,7 +58,7 @@ _COLOURS = {Health.OK: "green", Health.WARNING: "yellow", Health.BROKEN: "bold r
 @json_option
 @with_appcontext
 def doctor(json: bool) -> None:
-    """Check a running installation: settings, store, workers, partitions, deliveries, mail, disk.
+    """Check a running installation: settings, store, workers, partitions, deliveries, tokens, mail, disk.
 
     Says what to do about whatever is wrong. Exit code 1 if something is broken.
     """
@@ -141,7 +143,7 @@ def _partitions(services: Services) -> Iterator[Finding]:
         yield Finding(Health.BROKEN, "partitions", f"{key} is stuck", advice)
     if not stuck and now.oldest_s > OLD_S and now.workers:
         advice = "more workers, or one catalog with a long backlog: `sluice top`"
-        yield Finding(Health.WARNING, "partitions", f"the oldest batch has waited {span(now.oldest_s)}", advice)
+        yield Finding(Health.WARNING, "partitions", f"the oldest batch has waited {span(now.oldest_s * 1000)}", advice)
     elif not stuck:
         yield Finding(Health.OK, "partitions", f"{now.tasks} tasks wait, none is stuck")
 
@@ -156,6 +158,24 @@ def _deliveries(services: Services) -> Iterator[Finding]:
             yield Finding(Health.WARNING, "deliveries", f"{key}: {target} {state} ({trouble.reason})", advice)
     if not bad:
         yield Finding(Health.OK, "deliveries", "no webhook and no address has failed lately")
+
+
+def _tokens(services: Services) -> Iterator[Finding]:
+    now_ms, stored = services.clock(), services.credentials.all()
+    ending = [
+        each
+        for each in stored
+        if each.expires_ms is not None
+        and now_ms < each.expires_ms < now_ms + SOON_MS
+        # One that was rotated ends as it should.
+        and not any(other.name == each.name and other.created_ms > each.created_ms for other in stored)
+    ]
+    for each in ending:
+        left = span((each.expires_ms or 0) - now_ms)
+        advice = f"`sluice credentials rotate {each.id}`, and give the new one to whoever uses it"
+        yield Finding(Health.WARNING, "tokens", f"{each.name} ({each.id}) expires in {left}", advice)
+    if not ending:
+        yield Finding(Health.OK, "tokens", "none expires within a week")
 
 
 def _mail(services: Services) -> Iterator[Finding]:
@@ -183,4 +203,4 @@ def _disk(services: Services) -> Iterator[Finding]:
         yield Finding(Health.OK, "disk", text)
 
 
-CHECKS = (_settings, _store, _memory, _workers, _partitions, _deliveries, _mail, _disk)
+CHECKS = (_settings, _store, _memory, _workers, _partitions, _deliveries, _tokens, _mail, _disk)

@@ -17,8 +17,23 @@ def as_json(value: Any, *, lines: bool = False) -> None:
     click.echo(text if lines else msgspec.json.format(text, indent=2))
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under a header, in aligned columns."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
+#: What may stand in a cell; None: nothing.
+Cell = str | int | float | None
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], *, json: bool = False) -> None:
+    """Print rows under a header, in aligned columns, or as JSON: a list of objects, one a row."""
+    if json:
+        names = [name.lower().replace(" ", "_") for name in head]
+        as_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    shown = [[_cell(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *shown, strict=True)]
+    for row in (head, *shown):
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cell(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell:.1f}" if isinstance(cell, float) else str(cell)

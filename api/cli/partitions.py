@@ -11,7 +11,7 @@ from flask.cli import AppGroup
 
 from api.cli.catalog_key import key_argument
 from api.cli.context import check_known
-from api.cli.output import table
+from api.cli.output import json_option, table
 from api.services import Services, current_services
 from shared.admin.stuck import Decision, settle_stuck
 from shared.partition.backlog import PAGE
@@ -27,18 +27,18 @@ def partitions(context: click.Context) -> None:
 
 @partitions.command("list")
 @click.option("--all", "everything", is_flag=True, help="Include partitions without a backlog.")
-def list_partitions(everything: bool) -> None:
+@json_option
+def list_partitions(everything: bool, json: bool) -> None:
     """List the partitions with a backlog, longest-waiting first."""
     services, now_ms = current_services(), current_services().clock()
     rows = []
     for catalog_key in _catalog_keys(services, everything=everything):
         state = services.partition_state(catalog_key)
-        waited_s = "-" if state.oldest_ms is None else f"{max(0, now_ms - state.oldest_ms) / 1000:.1f}"
-        owner = state.holder or ("stuck" if state.stuck else "-")
+        waited_s = None if state.oldest_ms is None else state.age_s(now_ms)
+        owner = state.holder or ("stuck" if state.stuck else None)
         if everything or state.tasks:
-            head = "-" if state.head is None else str(state.head)
-            rows.append((catalog_key, str(state.tasks), str(state.bytes), head, waited_s, str(state.stalls), owner))
-    table(("KEY", "TASKS", "BYTES", "HEAD", "OLDEST S", "STALLS", "OWNER"), rows)
+            rows.append((catalog_key, state.tasks, state.bytes, state.head, waited_s, state.stalls, owner))
+    table(("KEY", "TASKS", "BYTES", "HEAD", "OLDEST S", "STALLS", "OWNER"), rows, json=json)
 
 
 @partitions.command("retry")

@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 
 from api.cli.catalog_key import key_argument
 from api.cli.context import check_known
-from api.cli.output import table
+from api.cli.output import json_option, table
 from api.services import current_services
 from shared.clock import iso
 from shared.codec import encode_json
@@ -83,16 +83,17 @@ def add_sink(
 
 @sinks.command("list")
 @key_argument
-def list_sinks(catalog_key: str) -> None:
+@json_option
+def list_sinks(catalog_key: str, json: bool) -> None:
     """List the sinks of a catalog with how far they are, without passwords."""
     check_known(catalog_key)
     services = current_services()
     rows = [
-        (one.name.name, one.sink.section, one.sink.shown_url, one.phase, str(one.state.task_id), f"{one.lag_s:.0f}",
-         str(one.state.entries), str(one.state.dead), one.state.error)
+        (one.name.name, one.sink.section, one.sink.shown_url, one.phase, one.state.task_id, round(one.lag_s),
+         one.state.entries, one.state.dead, one.state.error)
         for one in report_sinks(services.client, services.clock(), catalog_key=catalog_key)
     ]  # fmt: skip
-    table(("NAME", "SECTION", "URL", "STATE", "TASK", "LAG S", "DELIVERED", "DEAD", "ERROR"), rows)
+    table(("NAME", "SECTION", "URL", "STATE", "TASK", "LAG S", "DELIVERED", "DEAD", "ERROR"), rows, json=json)
 
 
 @sinks.command("pause")
@@ -179,12 +180,13 @@ def dead_letters() -> None:
 @dead_letters.command("list")
 @key_argument
 @name_argument
-def list_dead_letters(catalog_key: str, name: str) -> None:
+@json_option
+def list_dead_letters(catalog_key: str, name: str, json: bool) -> None:
     """List them, with the reasons.  One goes when a later version of its entry is delivered."""
     _sinks(catalog_key).get(name)
     letters = read_dead_letters(current_services().client, SinkName(catalog_key, name))
-    rows = [(letter.kind, letter.id, str(letter.task_id), iso(letter.at_ms), letter.reason) for letter in letters]
-    table(("KIND", "ID", "TASK", "AT", "REASON"), rows)
+    rows = [(letter.kind, letter.id, letter.task_id, iso(letter.at_ms), letter.reason) for letter in letters]
+    table(("KIND", "ID", "TASK", "AT", "REASON"), rows, json=json)
 
 
 @dead_letters.command("retry")

@@ -7,7 +7,7 @@ from flask.cli import AppGroup
 
 from api.cli.catalog_key import key_argument
 from api.cli.context import check_known
-from api.cli.output import table
+from api.cli.output import json_option, table
 from api.services import current_services
 from shared.clock import iso
 from shared.model import TERMINAL
@@ -35,17 +35,18 @@ def add_webhook(catalog_key: str, url: str) -> None:
 
 @webhooks.command("list")
 @key_argument
-def list_webhooks(catalog_key: str) -> None:
+@json_option
+def list_webhooks(catalog_key: str, json: bool) -> None:
     """List the webhooks of a catalog with their states and pending deliveries, without secrets."""
     check_known(catalog_key)
     services = current_services()
     outbox = services.outbox(catalog_key)
     troubles = outbox.troubles()
     rows = [
-        (one.id, iso(one.created_ms), one.url, _state(one, troubles.get(one.id)), str(outbox.waiting(one.id)))
+        (one.id, iso(one.created_ms), one.url, _state(one, troubles.get(one.id)), outbox.waiting(one.id))
         for one in services.webhooks(catalog_key).all()
     ]
-    table(("ID", "CREATED", "URL", "STATE", "WAITING"), rows)
+    table(("ID", "CREATED", "URL", "STATE", "WAITING"), rows, json=json)
 
 
 @webhooks.command("pause")
@@ -135,7 +136,8 @@ def remove_webhook(catalog_key: str, webhook_id: str) -> None:
 @webhooks.command("deliveries")
 @key_argument
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
-def list_deliveries(catalog_key: str, limit: int) -> None:
+@json_option
+def list_deliveries(catalog_key: str, limit: int, json: bool) -> None:
     """List the last delivery attempts, newest first."""
     check_known(catalog_key)
     rows = [
@@ -143,13 +145,13 @@ def list_deliveries(catalog_key: str, limit: int) -> None:
             iso(one.at_ms),
             str(one.task_id or "ping"),
             one.target,
-            str(one.number),
+            one.number,
             one.outcome,
             one.error or str(one.status_code or ""),
         )
         for one in current_services().outbox(catalog_key).attempts(limit)
     ]
-    table(("AT", "TASK", "TARGET", "ATTEMPT", "OUTCOME", "ANSWER"), rows)
+    table(("AT", "TASK", "TARGET", "ATTEMPT", "OUTCOME", "ANSWER"), rows, json=json)
 
 
 def _set_paused(catalog_key: str, webhook_id: str, *, paused: bool) -> None:

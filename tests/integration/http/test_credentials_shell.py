@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from api.cli.main import sluice
 from shared.clock import now_ms
+from tests.support.batches import items
 from tests.support.ingress import Ingress
 from tests.support.rig import ACME
 from tests.support.store_server import StoreServer
@@ -62,3 +64,16 @@ def test_configured_tokens_are_listed_too(shell: Any) -> None:
     [line] = [line for line in shell("list").output.splitlines() if "settings-" in line]
     assert ACME in line
     assert "configured" not in line
+
+
+def test_lists_are_json_for_programs(shell: Any, ingress: Ingress) -> None:
+    """With numbers as numbers, and null where a table has a dash; of tokens, partitions and webhooks."""
+    shell("create", "feed", ACME, "--days", "1")
+    fixed, feed = sorted(json.loads(shell("list", "--json").output), key=lambda each: each["name"] == "feed")
+    assert (fixed["created"], feed["key"], feed["scope"], feed["last_used"]) == (None, ACME, "rw", None)
+    assert feed["expires"] > feed["created"]
+    ingress.write("PUT", "/v2/items", {"items": items("a")})
+    [waits] = json.loads(CliRunner().invoke(sluice, ["partitions", "list", "--json"]).output)
+    assert (waits["key"], waits["tasks"], waits["head"], waits["owner"]) == (ACME, 1, 1, None)
+    assert CliRunner().invoke(sluice, ["webhooks", "list", ACME, "--json"]).output == "[]\n"
+    assert CliRunner().invoke(sluice, ["webhooks", "deliveries", ACME, "--json"]).output == "[]\n"

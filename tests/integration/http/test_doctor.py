@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from api.cli.main import sluice
 from shared.clock import now_ms
 from shared.codec import encode_json
+from shared.credentials import Credential, Credentials, Scope, digest_of
 from shared.outbox.outbox import Trouble
 from shared.partition.heartbeats import Heartbeats
 from tests.support.batches import items
@@ -103,3 +104,26 @@ def test_a_mail_server_that_is_away_is_found_before_a_mail_is_missed(rig: Rig, d
     said = doctor(**here).output
     assert "Connection refused" in said
     assert "→ no mail is sent; see that SLUICE_SMTP_URL is right" in said
+
+
+def test_a_token_that_ends_soon_is_told_unless_it_was_rotated(rig: Rig, doctor: Doctor) -> None:
+    """With the command that makes the next one."""
+    credentials = Credentials(rig.client, (), clock=rig.clock)
+    now, day = rig.clock(), 24 * 3600 * 1000
+    ending = Credential("feed", digest_of("a"), {ACME: Scope.READ}, created_ms=now - day, expires_ms=now + 3 * day)
+    credentials.store(ending)
+    credentials.store(Credential("later", digest_of("b"), {ACME: Scope.READ}, expires_ms=now + 30 * day))
+    said = doctor().output
+    assert f"feed ({ending.id}) expires in 72 h" in said or f"feed ({ending.id}) expires in 3 d" in said
+    assert f"→ `sluice credentials rotate {ending.id}`" in said
+    assert "later" not in said
+    credentials.rotate(ending, digest_of("c"), now_ms=now, overlap_ms=day)
+    assert found(doctor("--json"))["tokens"] == "ok"
+
+
+def test_a_backlog_that_is_old_though_somebody_works_is_told(rig: Rig, doctor: Doctor) -> None:
+    """With its age, in words."""
+    rig.clock.now_ms -= 600_000
+    rig.put(*items("a"))
+    rig.clock.now_ms += 600_000
+    assert "the oldest batch has waited 10 min" in doctor().output

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -17,12 +19,14 @@ from deploy.stack.data_folder import LONGEST_SOCKET_PATH, open_folder
 from deploy.stack.first_credentials import NewCredential, check_credentials, new_credential
 from deploy.stack.ports import base_url, check_port, free_port
 from deploy.stack.services import STOP_ORDER
+from deploy.stack.stack import Stack
 from deploy.stack.supervisor import render_config
-from deploy.up import Stopped, stop_on_signals
+from deploy.up import Stopped, stop_on_signals, warn_of_mail
 from shared.credentials import parse_credentials
 from shared.errors import Misconfigured
 from shared.settings import Settings
 from shared.waiting import WaitedInVain, wait_until
+from tests.support.receivers import mail_server
 
 LOOPBACK = "127.0.0.1"
 
@@ -182,3 +186,16 @@ def test_waiting_looks_once_more_when_the_time_is_up() -> None:
     assert wait_until(lambda: next(looks), "seven", timeout_s=0.01, every_s=0.01) == 7
     with pytest.raises(WaitedInVain, match="never: not within 0 s"):
         wait_until(lambda: False, "never", timeout_s=0)
+
+
+def test_mail_that_cannot_go_out_is_told_at_the_start(capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, without the password; nothing is said where mail is not wanted, or goes out."""
+    here = SimpleNamespace(environ={"SLUICE_SMTP_URL": f"smtp://me:s3cr3t@{LOOPBACK}:1"})
+    warn_of_mail(cast(Stack, here))
+    said = capsys.readouterr().out
+    assert said.startswith(f"no mail can be sent, SLUICE_SMTP_URL: {LOOPBACK}:1: ")
+    assert (said.count("\n"), "s3cr3t" in said) == (1, False)
+    with mail_server() as mailbox:
+        for environ in ({}, {"SLUICE_SMTP_URL": mailbox.url}):
+            warn_of_mail(cast(Stack, SimpleNamespace(environ=environ)))
+    assert capsys.readouterr().out == ""
