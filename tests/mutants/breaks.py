@@ -28,6 +28,7 @@ LOST = "integration/partition/test_lost_answers.py"
 REPLICAS = "integration/partition/test_replicas.py"
 HISTORY = "integration/partition/test_lost_history.py"
 WALKS = "integration/http/test_walks.py"
+OPENSEARCH = "integration/sinks/test_opensearch.py"
 
 BREAKS = [
     Break(
@@ -274,5 +275,27 @@ BREAKS = [
         "if number > before then",
         "if false then",
         f"{SUBMIT}::test_a_server_that_came_back_gives_out_no_id_again",
+    ),
+    Break(
+        "gate of a lost writer",
+        "shared/sinks/search/ledger_destination.py",
+        "if not gate or ledger.writing or not self._engine.compares:",
+        "if not gate or not self._engine.compares:",
+        f"{OPENSEARCH}::test_a_late_writer_changes_nothing",
+    ),
+    Break(
+        "versions of documents",
+        "shared/sinks/search/bulk_lines.py",
+        '{"index": {"_id": one.id, "version": number, "version_type": "external"}}',
+        '{"index": {"_id": one.id}}',
+        f"{OPENSEARCH}::test_a_write_inside_the_cluster_that_is_late_is_refused_by_its_number",
+    ),
+    Break(
+        "refusals of one delivery",
+        "shared/sinks/search/opensearch.py",
+        "left = busy",
+        "left = []",
+        "unit/shared/sinks/search/test_opensearch.py"
+        "::test_what_a_busy_cluster_did_not_take_is_sent_again_in_order_and_nothing_else",
     ),
 ]
