@@ -101,7 +101,7 @@ class FileEngine:
     def led_to(self, name: str) -> list[str]:
         return []
 
-    def point(self, names: Mapping[str, str | None], gate: str, number: int) -> str:
+    def point(self, names: Mapping[str, str | None], led: Mapping[str, Sequence[str]], gate: str, number: int) -> str:
         # Readers find the live places in the ledger.
         return gate
 

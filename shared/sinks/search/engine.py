@@ -48,10 +48,10 @@ class Engine(Protocol):
     def led_to(self, name: str) -> list[str]:
         """List the places that a name of readers leads to; itself, if it is no such name but a place."""
 
-    def point(self, names: Mapping[str, str | None], gate: str, number: int) -> str:
+    def point(self, names: Mapping[str, str | None], led: Mapping[str, Sequence[str]], gate: str, number: int) -> str:
         """Have names lead to other places, at once if the engine can, or nowhere; returns the gate.
 
-        Raises Superseded if the gate is closed.
+        ``led`` is what they led to, and nothing else may go.  Raises Superseded if the gate is closed.
         """
 
     def write(

@@ -107,9 +107,11 @@ class LedgerDestination:
             made = ledger.next
             if made is None or made.copy != copy:
                 raise Superseded("another delivers to this sink now")
+            # Somebody may have made something of that name while all was copied.
+            led = self._free_names(ledger)
             ledger = self._save(replace(ledger, number=self._number(ledger), writing=True))
             names = {public_name(self._sink.name, kind): made.places.get(kind.value) for kind in _KINDS}
-            gate = self._engine.point(names, ledger.gate, ledger.number)
+            gate = self._engine.point(names, led, ledger.gate, ledger.number)
             leftovers = _left(ledger, ledger.live)
             ledger = replace(ledger, gate=gate, writing=False, live=made, next=None, leftovers=leftovers)
             self._drop_leftovers(self._save(ledger))
@@ -146,7 +148,7 @@ class LedgerDestination:
             # The earlier owner may have written it until now.
             ledger = (self._load() if not self._engine.compares else None) or ledger
         live, made = (self._if_there(record) for record in (ledger.live, ledger.next))
-        self._check_names(ledger, live)
+        self._free_names(ledger)
         return self._save(
             replace(
                 ledger, sink_id=sink.id, catalog_key=self._catalog_key, section=sink.section,
@@ -154,16 +156,17 @@ class LedgerDestination:
             )
         )  # fmt: skip
 
-    def _check_names(self, ledger: Ledger, live: CopyRecord | None) -> None:
-        """Raise DestinationRefuses if a name of readers is somebody else's, and this sink may not have it."""
+    def _free_names(self, ledger: Ledger) -> dict[str, list[str]]:
+        """Return what the names of readers lead to: only what this sink may take away.  Raises DestinationRefuses."""
+        led = {name: self._engine.led_to(name) for name in public_names(self._sink.name)}
         own = {*ledger.places, *ledger.leftovers}
-        for name in public_names(self._sink.name):
-            others = [place for place in self._engine.led_to(name) if place not in own]
-            if others and not self._sink.take_over:
+        for name, found in led.items():
+            if not own.issuperset(found) and not self._sink.take_over:
                 raise DestinationRefuses(
                     f"there is {name} already, which no sink made: choose another name, or add the sink with"
                     " --take-over, which replaces it"
                 )
+        return led
 
     def _if_there(self, record: CopyRecord | None) -> CopyRecord | None:
         return record if record and all(map(self._engine.has, record.places.values())) else None

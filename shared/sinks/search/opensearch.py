@@ -145,10 +145,11 @@ class OpenSearch:
             return sorted(said.json())
         return [name] if self.has(name) else []
 
-    def point(self, names: Mapping[str, str | None], gate: str, number: int) -> str:
+    def point(self, names: Mapping[str, str | None], led: Mapping[str, Sequence[str]], gate: str, number: int) -> str:
         actions: list[Any] = []
         for name, place in names.items():
-            for before in self.led_to(name):
+            # An index that came meanwhile makes the cluster refuse the alias.
+            for before in led[name]:
                 actions.append({"remove_index": {"index": name}} if before == name else _remove(before, name))
             if place is not None:
                 # Whose gate is closed comes too late.

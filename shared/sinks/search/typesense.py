@@ -129,13 +129,13 @@ class Typesense:
             return [found]
         return []
 
-    def point(self, names: Mapping[str, str | None], gate: str, number: int) -> str:
+    def point(self, names: Mapping[str, str | None], led: Mapping[str, Sequence[str]], gate: str, number: int) -> str:
         for name, place in names.items():
             if place is None:
                 self._write("DELETE", f"/aliases/{name}")
                 continue
-            # A collection that this sink may replace.
-            if self.led_to(name) == [name]:
+            # A collection that this sink may replace; one that came meanwhile makes the server refuse the alias.
+            if led[name] == [name]:
                 self.drop(name)
             self._write("PUT", f"/aliases/{name}", encode_json({"collection_name": place}))
         return gate

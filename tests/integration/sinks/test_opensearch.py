@@ -313,6 +313,26 @@ def test_an_index_that_no_sink_made_is_left_alone(sink: OpenSearchRig) -> None:
     sink.ask("GET", "/others/_doc/mine")
 
 
+@pytest.mark.parametrize("alias", [False, True])
+def test_an_index_that_comes_while_all_is_copied_is_left_alone(sink: OpenSearchRig, alias: bool) -> None:
+    """An application made it, or an alias of the name: there is no switch while it is there."""
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
+    sink.rig.drain()
+    sink.add()
+    assert sink.turn(budget_s=0) == "delivered"
+    mine = "theirs" if alias else "products"
+    sink.ask("PUT", f"/{mine}/_doc/mine?refresh=true", {"mine": 1}, status=201)
+    if alias:
+        sink.ask("POST", "/_aliases", {"actions": [{"add": {"index": mine, "alias": "products"}}]})
+    assert sink.turn() == "failed"
+    assert "products already, which no sink made" in sink.state().error
+    assert list(sink.documents()) == ["mine"]
+    sink.ask("DELETE", f"/{mine}")
+    sink.sinks.resume(NAME.name)
+    sink.settle()
+    sink.check()
+
+
 def test_a_verification_finds_and_mends_what_somebody_changed(sink: OpenSearchRig) -> None:
     sink.rig.put(*items(*(f"i{number:04d}" for number in range(1200))))
     last = sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)

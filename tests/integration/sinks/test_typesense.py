@@ -265,6 +265,18 @@ def test_a_collection_that_no_sink_made_is_left_alone(sink: TypesenseRig) -> Non
     sink.check()
 
 
+def test_a_collection_that_comes_while_all_is_copied_is_left_alone(sink: TypesenseRig) -> None:
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
+    sink.rig.drain()
+    sink.add()
+    assert sink.turn(budget_s=0) == "delivered"
+    sink.ask("POST", "/collections", {"name": "products", "fields": [{"name": "x", "type": "string"}]}, status=201)
+    sink.ask("POST", "/collections/products/documents", {"id": "mine", "x": "mine"}, status=201)
+    assert sink.turn() == "failed"
+    assert "products already, which no sink made" in sink.state().error
+    assert list(sink.documents()) == ["mine"]
+
+
 def test_a_verification_finds_and_mends_what_somebody_changed(sink: TypesenseRig) -> None:
     sink.rig.put(*items(*(f"i{number:04d}" for number in range(1200))))
     last = sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
