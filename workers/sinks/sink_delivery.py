@@ -41,7 +41,7 @@ class Record(Protocol):
     """Is told of each delivery that has taken effect; raises if another owns the sink now."""
 
     def __call__(
-        self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter]
+        self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter], *, has_live: bool
     ) -> None: ...
 
 
@@ -68,7 +68,9 @@ class SinkDelivery:
         self._catalog = catalog
         self._gatherer = gatherer
         self._hold = hold
-        self._record = record
+        self._told = record
+        #: Whether readers have a whole copy.
+        self._has_live = True
 
     def run(self, owner: str, until: float) -> None:
         """Deliver until nothing is left, or ``until`` (monotonic, seconds) has passed.
@@ -78,6 +80,7 @@ class SinkDelivery:
         # To connect may have taken long.
         self._hold()
         live, made = self._destination.take_over(owner)
+        self._has_live = live is not None
         version = self._sink.version
         try:
             if made is not None and made.version == version:
@@ -95,6 +98,9 @@ class SinkDelivery:
             )  # fmt: skip
             self._record("behind", self._start(), (), ())
 
+    def _record(self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter]) -> None:
+        self._told(phase, copy, cleared, dead, has_live=self._has_live)
+
     def _follow(self, live: Copy, until: float) -> None:
         self._record("live", live, (), ())
         for gathered in self._gatherer.again(live.mark, self._again, self._hold):
@@ -107,6 +113,8 @@ class SinkDelivery:
     def _start(self) -> Copy:
         copy = Copy(self._gatherer.now(), self._sink.version, encode_json(CopyCursor()).decode())
         self._destination.start_next(copy)
+        if not self._has_live:
+            self._record("copying", copy, (), ())
         return copy
 
     def _copy(self, copy: Copy, until: float) -> None:

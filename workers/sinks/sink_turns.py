@@ -207,11 +207,19 @@ class _Turn:
                 raise LeaseGone("another worker delivers to it, or it was changed")
             self.held_at = now
 
-    def record(self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter]) -> None:
+    def record(
+        self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter], *, has_live: bool
+    ) -> None:
         mark = copy.mark
         at = mark.position
         self.facts = SinkFacts(
-            phase, copy.version, at.task_id, at.mark, mark.exact, at_ms=self.clock(), live_task_id=_seen(phase, copy)
+            phase,
+            copy.version,
+            at.task_id,
+            at.mark,
+            mark.exact,
+            at_ms=self.clock(),
+            live_task_id=_seen(phase, copy, has_live=has_live),
         )
         anew = phase == "behind" or (copy.version != self.state.version and not self.counted)
         count = self.lease.settle(self.facts, cleared=cleared, dead=dead, delivered=len(cleared), anew=anew)
@@ -237,7 +245,7 @@ class _Turn:
         self.lease.settle(facts, release=True)
 
 
-def _seen(phase: str, copy: Copy) -> int | None:
+def _seen(phase: str, copy: Copy, *, has_live: bool) -> int | None:
     """Return the last task that readers see all of; None if that has not changed."""
     match phase:
         case "live":
@@ -245,7 +253,7 @@ def _seen(phase: str, copy: Copy) -> int | None:
         # The store may have forgotten tasks, and give their ids to others.
         case "behind":
             return 0
-    return None
+    return None if has_live else 0
 
 
 def _check_dead(count: int) -> None:

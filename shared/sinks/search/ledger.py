@@ -57,6 +57,8 @@ class Ledger(msgspec.Struct, frozen=True):
     next: CopyRecord | None = None
     #: Places that nobody needs any more.
     leftovers: list[str] = msgspec.field(default_factory=list)
+    #: What is there of a copy that is not whole any more: readers keep it until there is another.
+    broken: list[str] = msgspec.field(default_factory=list)
 
     @property
     def copies(self) -> Copies:

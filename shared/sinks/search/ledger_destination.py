@@ -110,11 +110,7 @@ class LedgerDestination:
             # Somebody may have made something of that name while all was copied.
             led = self._free_names(ledger)
             ledger = self._save(replace(ledger, number=self._number(ledger), writing=True))
-            names = {public_name(self._sink.name, kind): made.places.get(kind.value) for kind in _KINDS}
-            gate = self._engine.point(names, led, ledger.gate, ledger.number)
-            leftovers = _left(ledger, ledger.live)
-            ledger = replace(ledger, gate=gate, writing=False, live=made, next=None, leftovers=leftovers)
-            self._drop_leftovers(self._save(ledger))
+            self._drop_leftovers(self._save(self._lead(ledger, made, led)))
 
     def compare(self, mark: Mark, kind: Kind, documents: Sequence[Document], after: str, until: str) -> Differences:
         with self._engine.limit(self._timeout_s):
@@ -142,24 +138,42 @@ class LedgerDestination:
                 " another name, or add this one with --take-over"
             )
         ledger = ledger or Ledger(sink.id, self._catalog_key, sink.section)
-        number, gate = self._number(ledger), ledger.gate
-        if not gate or ledger.writing or not self._engine.compares:
-            gate = self._engine.fence(gate, number, [one for one in ledger.places if self._engine.has(one)])
+        compares = self._engine.compares
+        if not compares:
+            ledger = replace(ledger, gate=self._fence(ledger, self._number(ledger)))
             # The earlier owner may have written it until now.
-            ledger = (self._load() if not self._engine.compares else None) or ledger
-        live, made = (self._if_there(record) for record in (ledger.live, ledger.next))
-        self._free_names(ledger)
-        return self._save(
-            replace(
-                ledger, sink_id=sink.id, catalog_key=self._catalog_key, section=sink.section,
-                owner=self._me, gate=gate, number=number, writing=False, live=live, next=made,
-            )
+            if found := self._load():
+                ledger = replace(found, gate=ledger.gate)
+        led = self._free_names(ledger)
+        was_writing, ledger = ledger.writing, self._whole(ledger, led)
+        ledger = replace(
+            ledger, sink_id=sink.id, catalog_key=self._catalog_key, section=sink.section,
+            owner=self._me, number=self._number(ledger),
         )  # fmt: skip
+        if compares and (was_writing or not ledger.gate):
+            # Of two who take over, the one who loses must not close the other's gate.
+            ledger = self._save(replace(ledger, writing=True))
+            ledger = replace(ledger, gate=self._fence(ledger, ledger.number))
+        made = ledger.next
+        if was_writing and made and _is_led_to(made, led):
+            # Readers have it already, and its writer was lost before it could note that.
+            ledger = self._lead(replace(ledger, number=self._number(ledger)), made, led)
+        return self._save(replace(ledger, writing=False))
+
+    def _fence(self, ledger: Ledger, number: int) -> str:
+        return self._engine.fence(ledger.gate, number, [one for one in ledger.places if self._engine.has(one)])
+
+    def _lead(self, ledger: Ledger, made: CopyRecord, led: dict[str, list[str]]) -> Ledger:
+        """Have readers see a copy; returns what is to be noted then."""
+        names = {public_name(self._sink.name, kind): made.places.get(kind.value) for kind in _KINDS}
+        gate = self._engine.point(names, led, ledger.gate, ledger.number)
+        leftovers = [*_left(ledger, ledger.live), *ledger.broken]
+        return replace(ledger, gate=gate, writing=False, live=made, next=None, leftovers=leftovers, broken=[])
 
     def _free_names(self, ledger: Ledger) -> dict[str, list[str]]:
         """Return what the names of readers lead to: only what this sink may take away.  Raises DestinationRefuses."""
         led = {name: self._engine.led_to(name) for name in public_names(self._sink.name)}
-        own = {*ledger.places, *ledger.leftovers}
+        own = {*ledger.places, *ledger.leftovers, *ledger.broken}
         for name, found in led.items():
             if not own.issuperset(found) and not self._sink.take_over:
                 raise DestinationRefuses(
@@ -168,8 +182,21 @@ class LedgerDestination:
                 )
         return led
 
-    def _if_there(self, record: CopyRecord | None) -> CopyRecord | None:
-        return record if record and all(map(self._engine.has, record.places.values())) else None
+    def _whole(self, ledger: Ledger, led: dict[str, list[str]]) -> Ledger:
+        """Forget copies of which a place is gone, but not their other places."""
+        live, made = ledger.live, ledger.next
+        if made and not self._is_there(made):
+            ledger = replace(ledger, next=None)
+            if _is_led_to(made, led):
+                ledger = replace(ledger, broken=[*ledger.broken, *made.places.values()])
+            else:
+                ledger = replace(ledger, leftovers=_left(ledger, made))
+        if live and not self._is_there(live):
+            ledger = replace(ledger, live=None, broken=[*ledger.broken, *live.places.values()])
+        return ledger
+
+    def _is_there(self, record: CopyRecord) -> bool:
+        return all(map(self._engine.has, record.places.values()))
 
     def _number(self, ledger: Ledger) -> int:
         """Number a change: higher than all before, also than those that a backup does not know."""
@@ -207,6 +234,10 @@ class LedgerDestination:
 
 
 _KINDS = (Kind.ITEMS, Kind.VARIATIONS)
+
+
+def _is_led_to(record: CopyRecord, led: dict[str, list[str]]) -> bool:
+    return any(place in found for found in led.values() for place in record.places.values())
 
 
 def _left(ledger: Ledger, record: CopyRecord | None) -> list[str]:

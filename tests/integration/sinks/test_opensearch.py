@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from shared.model import Kind
-from shared.sinks.destination import Copy, CopyChange, Superseded, Which, connect
+from shared.sinks.destination import (
+    Copy,
+    CopyChange,
+    DestinationAway,
+    DestinationRefuses,
+    Superseded,
+    Which,
+    connect,
+)
 from shared.sinks.mapping import DEFAULT, Column, ColumnType, Document, Mapping, Variations
 from shared.sinks.search.opensearch import OpenSearch
 from shared.sinks.sink_lease import read_dead_letters
@@ -243,6 +251,111 @@ def test_an_index_that_somebody_deleted_is_copied_anew(sink: OpenSearchRig) -> N
     assert sink.turn() == "lost"
     sink.settle()
     sink.check()
+
+
+def test_while_one_of_two_indices_is_gone_readers_keep_the_other_and_nothing_counts_as_built(
+    sink: OpenSearchRig,
+) -> None:
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
+    sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    before = sink.ledger()["live"]["places"]
+    sink.ask("DELETE", "/" + before["variations"])
+    for holder in ("two", "three"):
+        sink.turns = sink.worker(holder)
+        assert sink.turn(budget_s=0) == "delivered", sink.state()
+        assert (sink.state().phase, sink.state().live_task_id) == ("copying", 0)
+    assert before["items"] in sink.indices()
+    sink.settle()
+    sink.check()
+    assert sink.indices() == sorted([*sink.ledger()["live"]["places"].values(), "sluice_sinks"])
+
+
+def test_a_copy_that_cannot_be_made_leaves_no_index_behind(
+    sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cluster has no room for the second of its indices, again and again."""
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    real = OpenSearch.create
+
+    def create(engine: OpenSearch, place: str, kind: Kind, gate: str) -> None:
+        if kind is Kind.VARIATIONS:
+            raise DestinationRefuses("400: this action would add [2] shards")
+        real(engine, place, kind, gate)
+
+    sink.add()
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenSearch, "create", create)
+        for _ in range(3):
+            assert sink.turn() == "failed"
+            sink.sinks.resume(NAME.name)
+    sink.settle()
+    assert sink.indices() == sorted([*sink.ledger()["live"]["places"].values(), "sluice_sinks"])
+
+
+def test_readers_keep_the_index_that_a_lost_writer_had_switched_them_to(
+    sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could not note the switch, and then another copy was asked for."""
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.sinks.resync(NAME.name)
+    real = OpenSearch.point
+
+    def point(*of: Any) -> Any:
+        real(*of)
+        raise DestinationAway("cut off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenSearch, "point", point)
+        assert sink.turn() == "failed"
+    sink.sinks.resync(NAME.name)
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
+    sink.rig.drain()
+    assert sink.turn(budget_s=0) == "delivered", sink.state()
+    assert sink.state().phase == "copying"
+    assert list(sink.rows()) == ["a"]
+    sink.settle()
+    sink.check()
+    assert sink.indices() == sorted([*sink.ledger()["live"]["places"].values(), "sluice_sinks"])
+
+
+def test_of_two_who_take_over_at_once_the_loser_does_not_close_the_winners_gate(
+    sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    dead = Late(sink, monkeypatch)
+
+    def dies() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dead.deliver(dies, gone={Kind.ITEMS: ["a"]})
+    winner, loser = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=5) for _ in range(2))
+    real, live = OpenSearch.has, list[Copy]()
+
+    def has(engine: OpenSearch, place: str) -> bool:
+        # The loser has read the ledger by now.
+        monkeypatch.setattr(OpenSearch, "has", real)
+        found = winner.take_over("winner").live
+        live.extend([found] if found else [])
+        return real(engine, place)
+
+    monkeypatch.setattr(OpenSearch, "has", has)
+    with pytest.raises(Superseded):
+        loser.take_over("loser")
+    assert winner.deliver(CopyChange(Which.LIVE, live[0], live[0], gone={Kind.ITEMS: ["b"]})) == []
+    assert list(sink.rows()) == ["a"]
+    for destination in (dead.destination, winner, loser):
+        destination.close()
 
 
 def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_version_can(sink: OpenSearchRig) -> None:
