@@ -1,4 +1,4 @@
-"""Deliver to OpenSearch or Elasticsearch, 7.10 or newer, by what both have in common.
+"""Deliver to OpenSearch (2.12 or newer) or Elasticsearch (7.11 or newer), by what both have in common.
 
 Every document is written with the number of its change as external version, so an older write changes nothing.  Writes
 go through an alias of their own, the gate: it is what remains of the protection once a deleted document's version is
@@ -117,12 +117,24 @@ class OpenSearch:
         self._calls.ask("PUT", f"/{LEDGERS}", body, allowed=(400,))
 
     def fence(self, gate: str, number: int, places: Sequence[str]) -> str:
+        self._check_cluster()
         actions: list[Any] = []
         for place in places:
             actions += [_remove(place, f"{place}-w*"), _add(place, _gate(place, str(number)))]
         if actions:
             self._calls.ask("POST", "/_aliases", encode_json({"actions": actions}))
         return str(number)
+
+    def _check_cluster(self) -> None:
+        """Raise DestinationRefuses if the cluster is too old to switch copies, before anything is copied."""
+        place = f"{self._name}-0"
+        # 404: it knows what is asked, and there is no such index.
+        body = encode_json({"actions": [_replaced(place, _gate(place, "0"))]})
+        if self._calls.ask("POST", "/_aliases", body, allowed=(400, 404)).status == 400:
+            raise DestinationRefuses(
+                "this cluster is too old (it does not know must_exist in _aliases): OpenSearch has to be 2.12 or newer,"
+                " Elasticsearch 7.11"
+            )
 
     def create(self, place: str, kind: Kind, gate: str) -> None:
         columns = {column.name: _TYPES[column.type] for column in self._mapping.columns(kind)}
@@ -153,7 +165,7 @@ class OpenSearch:
                 actions.append({"remove_index": {"index": name}} if before == name else _remove(before, name))
             if place is not None:
                 # Whose gate is closed comes too late.
-                actions.append({"remove": {"index": place, "alias": _gate(place, gate), "must_exist": True}})
+                actions.append(_replaced(place, _gate(place, gate)))
                 actions += [_add(place, _gate(place, str(number))), _add(place, name)]
         said = self._calls.ask("POST", "/_aliases", encode_json({"actions": actions}), allowed=(404,))
         if said.status == 404:
@@ -260,3 +272,7 @@ def _add(place: str, alias: str) -> Mapping[str, Any]:
 
 def _remove(place: str, alias: str) -> Mapping[str, Any]:
     return {"remove": {"index": place, "alias": alias}}
+
+
+def _replaced(place: str, alias: str) -> Mapping[str, Any]:
+    return {"remove": {"index": place, "alias": alias, "must_exist": True}}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.clock import now_ms
 from shared.model import Kind
 from shared.sinks.destination import (
     Copy,
@@ -340,6 +341,8 @@ def test_of_two_who_take_over_at_once_the_loser_does_not_close_the_winners_gate(
     with pytest.raises(KeyboardInterrupt):
         dead.deliver(dies, gone={Kind.ITEMS: ["a"]})
     winner, loser = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=5) for _ in range(2))
+    # A number, and so a gate, of its own.
+    monkeypatch.setattr(loser, "_clock", lambda: now_ms() + 1000)
     real, live = OpenSearch.has, list[Copy]()
 
     def has(engine: OpenSearch, place: str) -> bool:

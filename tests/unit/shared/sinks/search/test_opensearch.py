@@ -117,6 +117,14 @@ def test_a_wrong_password_is_a_persons_turn(serve: Serve, status: int) -> None:
         engine.load()
 
 
+def test_a_cluster_that_is_too_old_to_switch_copies_is_refused_before_anything_is_copied(serve: Serve) -> None:
+    said = b'{"error": {"reason": "[7:23] [aliases] failed to parse field [actions]"}}'
+    engine, server = serve(lambda asked: (400, said) if b"must_exist" in asked.body else (200, b"{}"))
+    with pytest.raises(DestinationRefuses, match="is too old"):
+        engine.fence("", 1, [])
+    assert len(server.asked) == 1
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
