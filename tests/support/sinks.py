@@ -17,6 +17,7 @@ from shared.sinks.mapping import DEFAULT, Mapping
 from shared.sinks.sink_lease import SinkState, read_dead_letters, read_state
 from shared.sinks.sinks import Sink, SinkName, Sinks
 from shared.sinks.verify import KindVerified, Verification
+from tests.support.batches import items, variations
 from tests.support.rig import ACME, Rig
 from workers.sinks.sink_turns import SinkTurns
 
@@ -83,6 +84,17 @@ class DeliveryRig:
             return list(verification.run(repair=repair))
         finally:
             destination.close()
+
+    def put_variation_later(self) -> None:
+        """Deliver an item, and a variation of it some time after it."""
+        self.rig.put(*items("a", "b"))
+        self.rig.drain()
+        self.add()
+        self.settle()
+        self.rig.clock.advance(100_000)
+        self.rig.put(*variations("a", "v1"), kind=Kind.VARIATIONS)
+        self.rig.drain()
+        self.settle()
 
     def close(self) -> None:
         self.turns.close()

@@ -63,7 +63,7 @@ class Engine(Protocol):
         """
 
     def wanted(self, kind: Kind, document: Document) -> Any:
-        """What `read` should find of a document."""
+        """What `read` should find of a document; of an item, without when it changed (see `comparable`)."""
 
     def read(self, place: str, ids: Sequence[str], after: str, until: str) -> dict[str, Any]:
         """Read the documents with ids behind ``after`` up to ``until`` ('' for the end).

@@ -20,7 +20,7 @@ from shared.sinks.mapping import ColumnType, Document
 from shared.sinks.mapping import Mapping as SinkMapping
 from shared.sinks.search.bulk_lines import GUARD, BulkLine, delete_line, index_line, result_of, source_of
 from shared.sinks.search.http_calls import BUSY, HttpCalls, basic, read_engine_url
-from shared.sinks.search.ledger_destination import LedgerDestination
+from shared.sinks.search.ledger_destination import LedgerDestination, comparable
 from shared.sinks.search.modes import check_mode
 from shared.sinks.sinks import BadSink, Sink
 from shared.waiting import WaitedInVain, wait_until
@@ -242,7 +242,7 @@ class OpenSearch:
         return [result_of(one) for one in results]
 
     def wanted(self, kind: Kind, document: Document) -> Any:
-        return json.loads(source_of(document))
+        return comparable(json.loads(source_of(document)))
 
     def read(self, place: str, ids: Sequence[str], after: str, until: str) -> dict[str, Any]:
         self._calls.ask("POST", f"/{place}/_refresh")
@@ -253,8 +253,8 @@ class OpenSearch:
             query = {"size": PAGE, "query": {"range": {"id": bounds}}, "sort": [{"id": "asc"}]}
             hits = self._calls.ask("POST", f"/{place}/_search", encode_json(query)).json()["hits"]["hits"]
             for hit in hits:
-                found[hit["_id"]] = hit["_source"]
                 behind = hit["_source"]["id"]
+                found[hit["_id"]] = comparable(hit["_source"])
             if len(hits) < PAGE:
                 return found
 

@@ -22,7 +22,7 @@ from shared.sinks.destination import DeadLetter, DestinationAway, Superseded
 from shared.sinks.mapping import ColumnType, Document
 from shared.sinks.mapping import Mapping as SinkMapping
 from shared.sinks.search.http_calls import BUSY, HttpCalls, Said, read_engine_url, reason
-from shared.sinks.search.ledger_destination import LedgerDestination
+from shared.sinks.search.ledger_destination import LedgerDestination, comparable
 from shared.sinks.search.modes import check_mode
 from shared.sinks.sinks import BadSink, Sink
 from shared.waiting import WaitedInVain, wait_until
@@ -217,7 +217,9 @@ class Typesense:
             for column in self._mapping.columns(kind)
             if column.type is ColumnType.NUMBER
         }
-        return {name: float(value) if name in numbers else value for name, value in found.items() if value is not None}
+        return comparable(
+            {name: float(value) if name in numbers else value for name, value in found.items() if value is not None}
+        )
 
     def _write(
         self, method: str, path: str, body: bytes | None = None, *, lines: bool = False, allowed: tuple[int, ...] = ()

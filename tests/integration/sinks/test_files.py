@@ -162,6 +162,12 @@ def test_a_verification_finds_and_mends_what_somebody_changed(sink: FilesRig) ->
     sink.check()
 
 
+def test_an_item_whose_variation_is_written_differs_in_nothing(sink: FilesRig) -> None:
+    """Though it has changed: when it did is not compared."""
+    sink.put_variation_later()
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+
+
 def test_a_storage_that_is_not_there_makes_the_sink_rest(sink: FilesRig) -> None:
     sink.folder.write_bytes(b"no folder")
     sink.rig.put(*items("a"))

@@ -472,6 +472,12 @@ def test_a_verification_finds_and_mends_what_somebody_changed(sink: OpenSearchRi
     sink.check()
 
 
+def test_an_item_whose_variation_is_written_differs_in_nothing(sink: OpenSearchRig) -> None:
+    """Though it has changed: when it did is not compared."""
+    sink.put_variation_later()
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+
+
 def test_modes_that_a_search_engine_cannot_have_are_refused(sink: OpenSearchRig) -> None:
     for mode in (Variations.NESTED, Variations.FLAT):
         with pytest.raises(BadSink, match="only PostgreSQL"):
