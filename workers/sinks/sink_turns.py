@@ -146,26 +146,38 @@ class SinkTurns:
             ).run(turn.lease.token, until)
             if turn.facts is not None:
                 turn.facts = replace(turn.facts, retried=sink.retries)
-            self._check(name, sink, destination, turn)
+            whole = self._check(name, sink, destination, turn)
         except BaseException:
             destination.close()
             raise
         with self._guard:
-            if name not in self._kept and len(self._kept) < MOST_KEPT:
+            if whole and name not in self._kept and len(self._kept) < MOST_KEPT:
                 self._kept[name] = sink, destination
                 return
         destination.close()
 
-    def _check(self, name: SinkName, sink: Sink, destination: Destination, turn: _Turn) -> None:
-        """Compare a little, if it is time."""
+    def _check(self, name: SinkName, sink: Sink, destination: Destination, turn: _Turn) -> bool:
+        """Compare a little, if it is time; False if that failed: the delivery has not, and it is tried again later."""
         state, facts, now_ms = turn.state, turn.facts, self._clock()
         if facts is None or facts.phase != "live" or not facts.exact or not is_due(state, now_ms):
-            return
+            return True
         dead = [(letter.kind, letter.id) for letter in read_dead_letters(self._client, name)]
-        checked = check_step(self._client, name.catalog_key, sink, destination, state.check, dead, turn.hold)
-        turn.facts = replace(facts, check=checked.cursor, check_ms=now_ms)
+        turn.facts = replace(facts, check_ms=now_ms)
+        try:
+            checked = check_step(self._client, name.catalog_key, sink, destination, state.check, dead, turn.hold)
+        except (LeaseGone, StoreUnavailable):
+            raise
+        except Exception as problem:
+            known = isinstance(problem, SluiceError)
+            log.warning(
+                "sink not compared", action="compare", catalog_key=name.catalog_key, sink=name.name, error=str(problem),
+                exc_info=not known,
+            )  # fmt: skip
+            return False
+        turn.facts = replace(turn.facts, check=checked.cursor)
         if checked.wrong is not None:
             turn.facts = replace(turn.facts, checked_ms=now_ms, wrong=checked.wrong)
+        return True
 
     def _open(self, name: SinkName, sink: Sink) -> Destination:
         """Take the connection of the last turn, unless it was cut since, or make one."""

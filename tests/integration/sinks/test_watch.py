@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from shared.model import Kind
+from shared.sinks.destination import DestinationAway
+from shared.sinks.postgres.destination_postgres import PostgresDestination
 from shared.sinks.mapping import Column, ColumnType, Mapping
 from shared.sinks.sink_lease import discard_dead_letters, read_dead_letters
 from shared.telemetry import metrics
@@ -66,6 +70,29 @@ def test_a_sink_is_compared_all_the_time_a_little_after_each_turn(
         sink.rig.clock.advance(ms)
         sink.turn()
     assert told(sink)["differences"] == 0
+
+
+def test_a_comparison_that_fails_is_no_failure_of_the_delivery(sink: SinkRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried again a minute later, not with each turn."""
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    asked = list[Any]()
+
+    def compare(*of: Any) -> Any:
+        asked.append(of)
+        raise DestinationAway("timed out")
+
+    monkeypatch.setattr(PostgresDestination, "compare", compare)
+    for ms in (REST_MS, 1000, STEP_MS):
+        sink.rig.clock.advance(ms)
+        sink.rig.put({"id": "a", "name": f"After {ms}"})
+        sink.rig.drain()
+        assert sink.turn() == "delivered"
+        assert (sink.state().phase, sink.state().failures) == ("live", 0)
+        sink.check()
+    assert len(asked) == 2
 
 
 def test_dead_letters_are_delivered_again_when_an_operator_says_so(
