@@ -59,9 +59,11 @@ class SinkDelivery:
         hold: Callable[[], None],
         record: Record,
         again: Collection[tuple[Kind, str]] = (),
+        after_again: Callable[[], None] = lambda: None,
     ) -> None:
-        """``again``: entries that are delivered though they have not changed."""
+        """``again``: entries that are delivered though they have not changed; ``after_again`` is called after them."""
         self._again = again
+        self._after_again = after_again
         self._name = name
         self._sink = sink
         self._destination = destination
@@ -105,6 +107,7 @@ class SinkDelivery:
         self._record("live", live, (), ())
         for gathered in self._gatherer.again(live.mark, self._again, self._hold):
             live = self._deliver(Which.LIVE, live, live.at(gathered.mark), gathered.entries)
+        self._after_again()
         for gathered in self._gatherer.gather(live.mark, self._hold):
             live = self._deliver(Which.LIVE, live, live.at(gathered.mark), gathered.entries)
             if time.monotonic() >= until:

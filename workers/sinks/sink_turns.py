@@ -127,6 +127,7 @@ class SinkTurns:
         destination = self._open(name, sink)
         again = sink.retries != turn.state.retried
         dead = [(letter.kind, letter.id) for letter in read_dead_letters(self._client, name)] if again else []
+        turn.retrying = len(dead)
         try:
             SinkDelivery(
                 name,
@@ -143,6 +144,7 @@ class SinkTurns:
                 hold=turn.hold,
                 record=turn.record,
                 again=dead,
+                after_again=turn.retried,
             ).run(turn.lease.token, until)
             if turn.facts is not None:
                 turn.facts = replace(turn.facts, retried=sink.retries)
@@ -208,6 +210,10 @@ class _Turn:
     held_at: float = 0.0
     #: Whether something was recorded.
     counted: bool = False
+    #: How many dead letters are delivered again just now.
+    retrying: int = 0
+    #: Dead letters when something was last recorded.
+    dead: int = 0
 
     def hold(self) -> None:
         """Extend the lease, once in a while; raises LeaseGone."""
@@ -237,9 +243,17 @@ class _Turn:
         count = self.lease.settle(self.facts, cleared=cleared, dead=dead, delivered=len(cleared), anew=anew)
         if count < 0:
             raise LeaseGone("another worker delivers to it, or it was removed")
-        self.counted = True
-        if dead:
+        self.counted, self.dead = True, count
+        # Of those that are delivered again the first may be refused once more, and the others not.
+        if dead and not (self.retrying and phase == "live"):
             _check_dead(count)
+
+    def retried(self) -> None:
+        """Judge dead letters once all have been delivered again; they are not once more before somebody asks."""
+        if self.retrying:
+            self.retrying = 0
+            self.lease.settle(self.facts and replace(self.facts, retried=self.sink.retries))
+            _check_dead(self.dead)
 
     def end(self) -> None:
         """Give the sink back."""

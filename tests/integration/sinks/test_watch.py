@@ -8,14 +8,14 @@ import pytest
 
 from shared.model import Kind
 from shared.sinks.destination import DestinationAway
-from shared.sinks.postgres.destination_postgres import PostgresDestination
 from shared.sinks.mapping import Column, ColumnType, Mapping
+from shared.sinks.postgres.destination_postgres import PostgresDestination
 from shared.sinks.sink_lease import discard_dead_letters, read_dead_letters
 from shared.telemetry import metrics
 from shared.telemetry.gauges import look
 from tests.support.batches import items, variations
 from tests.support.sinks import NAME, SinkRig
-from workers.sinks import checking, sink_turns
+from workers.sinks import checking, gathering, sink_turns
 from workers.sinks.checking import REST_MS, STEP_MS
 
 
@@ -121,6 +121,27 @@ def test_dead_letters_are_delivered_again_when_an_operator_says_so(
     sink.settle()
     assert read_dead_letters(sink.rig.client, NAME) == []
     sink.check()
+
+
+def test_a_retry_is_judged_by_what_is_left_at_its_end(sink: SinkRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first that are delivered again are refused once more, and as many as before are left until the others fit."""
+    monkeypatch.setattr(sink_turns, "MOST_DEAD", 4)
+    monkeypatch.setattr(gathering, "PART_ENTRIES", 2)
+    sink.add(Mapping(items=(Column("name", ColumnType.TEXT, ("name",)),)))
+    sink.settle()
+    sink.database.execute("ALTER TABLE products ADD CHECK (name = '')")
+    sink.rig.put(*items("a", "b", "c", "d"))
+    sink.rig.drain()
+    assert sink.turn() == "failed"
+    sink.sinks.retry(NAME.name)
+    assert sink.turn() == "failed", "as many are left"
+    assert sink.state().retried == 1, "it is not tried again by itself"
+    sink.database.execute("ALTER TABLE products DROP CONSTRAINT products_name_check")
+    sink.database.execute("ALTER TABLE products ADD CHECK (name NOT IN ('Item a', 'Item b'))")
+    sink.sinks.retry(NAME.name)
+    assert sink.turn() == "delivered"
+    assert list(sink.rows()) == ["c", "d"]
+    assert sink.state().dead == 2
 
 
 def test_dead_letters_that_are_discarded_are_missing_from_then_on(sink: SinkRig) -> None:
