@@ -84,7 +84,7 @@ def _sinks(client: Store, now_ms: int, *, named: bool) -> Iterator[Seen]:
         (metrics.SINK_WRONG, sum, [report.state.wrong for report in reports]),
         (metrics.SINK_CHECKED, min, [report.state.checked_ms / 1000 for report in reports]),
     ):
-        yield (gauge, zip(names, map(float, values), strict=True)) if named else _one(gauge, unite([*values, 0]))
+        yield (gauge, zip(names, map(float, values), strict=True)) if named else _one(gauge, unite(values or [0]))
 
 
 def _values(now_ms: int) -> dict[Gauge, Callable[[PartitionState], float]]:

@@ -72,6 +72,25 @@ def test_a_sink_is_compared_all_the_time_a_little_after_each_turn(
     assert told(sink)["differences"] == 0
 
 
+def test_of_all_sinks_together_the_one_that_was_compared_longest_ago_is_told(sink: SinkRig) -> None:
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+
+    def together() -> float:
+        return next(
+            value
+            for gauge, values in look(sink.rig.client, sink.rig.clock(), named=False)
+            if gauge is metrics.SINK_CHECKED
+            for _, value in values
+        )
+
+    assert together() == sink.state().checked_ms / 1000 > 0
+    sink.sinks.add("other", sink.url, section="Products", mapping=Mapping(), now_ms=sink.rig.clock())
+    assert together() == 0, "never"
+
+
 def test_a_comparison_that_fails_is_no_failure_of_the_delivery(sink: SinkRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is tried again a minute later, not with each turn."""
     sink.rig.put(*items("a"))
