@@ -23,8 +23,9 @@ from shared.sinks.sinks import Sink
 from shared.store.client import Store
 from shared.waiting import WaitedInVain, wait_until
 
-#: Entries compared at a time.
+#: Entries compared at a time, and their bytes at most.
 PAGE_ENTRIES = 500
+PAGE_BYTES = 8 * 1024 * 1024
 #: Seconds for the destination to be where the catalogue is, for each page.
 SETTLED_S = 30.0
 
@@ -139,7 +140,7 @@ class Verification:
         if live is None or not self._is_at(live.mark):
             return None
         begin = places.behind(after) if after else b""
-        page = self._catalog.page_from(kind, self._sink.section, begin, size=PAGE_ENTRIES)
+        page = self._catalog.page_from(kind, self._sink.section, begin, size=PAGE_ENTRIES, max_bytes=PAGE_BYTES)
         if not self._is_at(live.mark):
             return None
         documents = dict(self._documents(kind, page))

@@ -157,7 +157,8 @@ class SinkDelivery:
         place = b"" if after is None else places.behind(after)
         while len(entries) < COPY_ENTRIES and size < MOST_BYTES:
             self._hold()
-            page = self._catalog.page_from(kind, self._sink.section, place, size=PART_ENTRIES)
+            left = MOST_BYTES - size
+            page = self._catalog.page_from(kind, self._sink.section, place, size=PART_ENTRIES, max_bytes=left)
             entries += page.entries
             size += sum(len(entry.body) for entry in page.entries)
             if page.next_place is None:

@@ -34,7 +34,7 @@ ID_BYTES = 512
 #: Seconds between two attempts at what a busy cluster did not take.
 AGAIN_S = 0.25
 #: Documents read at a time.
-PAGE = 200
+PAGE = 50
 
 _OPTIONS = ("api_key", "replicas", "shards")
 _KEYWORD = {"type": "keyword", "ignore_above": 8191}

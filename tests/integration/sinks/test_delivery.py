@@ -12,8 +12,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from shared.catalog.pages import EntryPage
+from shared.catalog.reader import Catalog
 from shared.keys import STORE_RUNS
 from shared.model import Kind
+from shared.sinks import verify
 from shared.sinks.destination import CALL_S, Copy, CopyChange, DestinationAway, Superseded, Which, connect
 from shared.sinks.mapping import DEFAULT, Column, ColumnType, Mapping, Variations
 from shared.sinks.sink_lease import SinkLease, read_dead_letters
@@ -26,7 +29,7 @@ from tests.support.batches import items, variations
 from tests.support.postgres_server import PostgresServer
 from tests.support.rig import ACME
 from tests.support.sinks import NAME, SinkRig, running
-from workers.sinks import sink_turns
+from workers.sinks import sink_delivery, sink_turns
 from workers.sinks.sink_sweep import INEXACT_MS, SinkSweep
 from workers.sinks.sink_turns import LONGEST_REST_MS
 
@@ -493,6 +496,26 @@ def test_a_verification_finds_and_mends_what_somebody_changed(sink: SinkRig) -> 
         assert of_variations.missing == ["v1"]
     assert [found.wrong for found in sink.verify()] == [0, 0]
     assert set(sink.catalogue()) - set(sink.rows()) == {"dead"}
+
+
+def test_long_entries_are_copied_and_compared_a_few_at_a_time(sink: SinkRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink.rig.put(*items(*(f"i{number:02d}" for number in range(50)), data={"text": "x" * 1000}))
+    sink.rig.drain()
+    sink.add()
+    monkeypatch.setattr(sink_delivery, "MOST_BYTES", 5_000)
+    monkeypatch.setattr(verify, "PAGE_BYTES", 5_000)
+    real, sizes = Catalog.page_from, list[int]()
+
+    def page_from(*of: Any, **how: Any) -> EntryPage:
+        page = real(*of, **how)
+        sizes.append(sum(len(entry.body) for entry in page.entries))
+        return page
+
+    monkeypatch.setattr(Catalog, "page_from", page_from)
+    sink.settle()
+    sink.check()
+    assert [(found.compared, found.wrong) for found in sink.verify()] == [(50, 0), (0, 0)]
+    assert max(sizes) <= 5_000
 
 
 def test_an_item_whose_variation_is_written_differs_in_nothing(sink: SinkRig) -> None:
