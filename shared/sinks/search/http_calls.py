@@ -17,6 +17,9 @@ from shared.sinks.sinks import BadSink
 
 #: Seconds for a connection.
 CONNECT_S = 5.0
+#: Most bytes of an answer, and of one reading of it.
+MOST_BYTES = 512 * 1024 * 1024
+READ_BYTES = 1024 * 1024
 #: Most characters that are told of an error.
 REASON_LENGTH = 300
 #: Statuses with which an engine says that it may work later.
@@ -112,6 +115,7 @@ class HttpCalls:
         """
         if (left_s := self.left_s) <= 0:
             raise DestinationAway("the search engine did not answer in time")
+        until = time.monotonic() + left_s
         kind = "application/x-ndjson" if lines else "application/json"
         try:
             answer = self._pool.request(
@@ -121,11 +125,12 @@ class HttpCalls:
                 headers={**self._headers, "Content-Type": kind, **(headers or {})},
                 timeout=urllib3.Timeout(connect=min(CONNECT_S, left_s), read=left_s),
                 redirect=False,
+                preload_content=False,
             )
+            said = Said(answer.status, _read(answer, until))
         except urllib3.exceptions.HTTPError as problem:
             # The texts name hosts and paths, never passwords: those are in headers.
             raise DestinationAway(_short(str(problem)) or type(problem).__name__) from problem
-        said = Said(answer.status, answer.data)
         if 200 <= said.status < 300 or said.status in allowed:
             return said
         if said.status in BUSY or said.status >= 500:
@@ -134,6 +139,29 @@ class HttpCalls:
 
     def close(self) -> None:
         self._pool.clear()
+
+
+def _read(answer: urllib3.BaseHTTPResponse, until: float) -> bytes:
+    """Read an answer as it comes: the limits are for all of it.  Raises DestinationAway."""
+    parts, size = list[bytes](), 0
+    try:
+        while part := answer.read1(READ_BYTES):
+            parts.append(part)
+            size += len(part)
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                raise DestinationAway("the search engine did not answer in time")
+            if size > MOST_BYTES:
+                raise DestinationAway(f"the search engine answers more than {MOST_BYTES} bytes")
+            sock = getattr(answer.connection, "sock", None)
+            if sock is not None:
+                sock.settimeout(left_s)
+    except BaseException:
+        answer.close()
+        raise
+    finally:
+        answer.release_conn()
+    return b"".join(parts)
 
 
 def reason(said: Said) -> str:

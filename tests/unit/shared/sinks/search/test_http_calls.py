@@ -1,0 +1,71 @@
+"""Limits of calls are for whole answers, however these come."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from shared.sinks.destination import DestinationAway
+from shared.sinks.search import http_calls
+from shared.sinks.search.http_calls import HttpCalls
+from tests.support.scripted_http import ScriptedServer
+
+BYTES = 1000
+
+
+class Dripping:
+    """A server that sends an answer byte by byte."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.sent = 0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        there, _ = self._listener.accept()
+        with there:
+            there.recv(65536)
+            there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BYTES)
+            while self.sent < BYTES and not self._stopped.wait(0.02):
+                try:
+                    there.sendall(b"1")
+                except OSError:
+                    return
+                self.sent += 1
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join(10)
+        self._listener.close()
+
+
+@pytest.fixture
+def dripping() -> Iterator[Dripping]:
+    server = Dripping()
+    yield server
+    server.stop()
+
+
+def test_an_answer_that_drips_is_given_up_in_time(dripping: Dripping) -> None:
+    calls = HttpCalls(dripping.url, {}, timeout_s=30)
+    with calls.limit(0.3), pytest.raises(DestinationAway):
+        calls.ask("GET", "/")
+    assert dripping.sent < BYTES
+    calls.close()
+
+
+def test_an_answer_that_is_too_long_is_given_up_and_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = ScriptedServer(lambda asked: (200, b"x" * (5000 if asked.path == "/long" else 10)))
+    monkeypatch.setattr(http_calls, "MOST_BYTES", 100)
+    calls = HttpCalls(server.url, {}, timeout_s=30)
+    with pytest.raises(DestinationAway, match="more than 100 bytes"):
+        calls.ask("GET", "/long")
+    assert calls.ask("GET", "/short").body == b"x" * 10
+    calls.close()
+    server.stop()
