@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from api.history.entry_histories import EARLIER, is_of
-from api.history.sent_entries import SentEntries, SentEntry
+from api.history.sent_entries import SentEntry, entry_of
 from api.history.states import CHANGING, Changes, Deed, changes_of, is_anchor
 from api.services import Services, current_services
 from shared.model import Outcome, Status
 from shared.tasks.entry_history import History, Touch
-from shared.tasks.payloads import READ_BYTES, PayloadGone
+from shared.tasks.payloads import READ_BYTES, EntryFinder, PayloadGone
 from shared.tasks.records import Task
 from shared.tasks.reports import EntryOutcome, shown_outcome
 
@@ -26,7 +26,9 @@ def changes_in(catalog_key: str, task: Task, entries: Iterable[SentEntry]) -> di
     """
     wanted = list(entries)
     services = current_services()
-    touches = History(services.client, catalog_key).find_many({each.id for each in wanted}, before=task.id)
+    touches = History(services.client, catalog_key).find_many(
+        {each.id for each in wanted}, before=task.id, most=EARLIER
+    )
     earlier = _EarlierTasks(services, catalog_key, touches)
     found = {}
     for each in wanted:
@@ -38,7 +40,7 @@ def changes_in(catalog_key: str, task: Task, entries: Iterable[SentEntry]) -> di
 
 
 class _EarlierTasks:
-    """Reads what earlier tasks did to entries, each chunk and report once, and no more than READ_BYTES."""
+    """Reads what earlier tasks did to entries, each chunk and report once, and no chunk after READ_BYTES."""
 
     def __init__(self, services: Services, catalog_key: str, touches: Mapping[str, list[Touch]]) -> None:
         self._payloads = services.payloads(catalog_key)
@@ -46,7 +48,7 @@ class _EarlierTasks:
         self._touches = touches
         ids = sorted({touch.task_id for each in touches.values() for touch in each})
         self._tasks = dict(zip(ids, services.tasks(catalog_key).get_many(ids), strict=True))
-        self._sent: dict[int, SentEntries] = {}
+        self._finders: dict[int, EntryFinder] = {}
         self._marks: dict[int, bytes] = {}
         self._left = READ_BYTES
 
@@ -54,7 +56,7 @@ class _EarlierTasks:
         """List what was done to an entry before a task, newest first, back to where its state is known."""
         kind = task.batch.kind_of_entry(entry.index)
         section, found = task.batch.section_of(kind), list[Deed]()
-        for touch in self._touches.get(entry.id, ())[:EARLIER]:
+        for touch in self._touches.get(entry.id, ()):
             before = self._tasks[touch.task_id]
             if before is None:
                 break
@@ -80,15 +82,16 @@ class _EarlierTasks:
         return Deed(task.batch, outcome, None if sent is None else sent.text)
 
     def _entry(self, task: Task, index: int) -> SentEntry | None:
-        if task.id not in self._sent:
-            self._left -= task.batch.bytes // max(1, task.batch.chunks)
-            if self._left < 0:
-                return None
-            self._sent[task.id] = SentEntries(self._payloads, task)
+        if self._left <= 0:
+            return None
+        finder = self._finders.setdefault(task.id, EntryFinder(self._payloads, task))
+        before = finder.bytes_read
         try:
-            return self._sent[task.id].one(index)
+            return entry_of(*finder.find(index))
         except PayloadGone:
             return None
+        finally:
+            self._left -= finder.bytes_read - before
 
     def _marks_of(self, task: Task) -> bytes:
         if task.id not in self._marks:

@@ -36,7 +36,7 @@ class SentEntries:
     def one(self, index: int) -> SentEntry:
         """Read the entry at a place in the batch."""
         chunk, at = self._finder.find(index)
-        return _entry(chunk, at)
+        return entry_of(chunk, at)
 
     def page(self, *, offset: int, size: int) -> list[SentEntry]:
         """Read entries in the order of the batch."""
@@ -52,14 +52,15 @@ class SentEntries:
         chunks = self._task.batch.chunks
         for number in range(chunk, min(chunk + SEARCH_CHUNKS, chunks)):
             looked_at = self._payloads.chunk(self._task, number)
-            found += (_entry(looked_at, at) for at in sorted(set(_hits(looked_at, needles))))
+            found += (entry_of(looked_at, at) for at in sorted(set(_hits(looked_at, needles))))
             if len(found) >= most:
                 return found[:most], number + 1 if number + 1 < chunks else None
         after = chunk + SEARCH_CHUNKS
         return found, after if after < chunks else None
 
 
-def _entry(chunk: Chunk, at: int) -> SentEntry:
+def entry_of(chunk: Chunk, at: int) -> SentEntry:
+    """Pick an entry out of its chunk."""
     start, end = chunk.bounds[2 * at : 2 * at + 2]
     return SentEntry(chunk.first + at, chunk.ids[at], chunk.text[start:end])
 

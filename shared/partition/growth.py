@@ -17,7 +17,7 @@ from shared.limits import WARNINGS_PER_CHUNK
 from shared.model import Batch, Chunk, Kind, OnMissing, Operation
 
 #: What any task leaves behind: its end in the indexes, its report, what is to be told outside.
-TASK_BYTES = 900
+TASK_BYTES = 800
 #: What a member of a hash or a sorted set takes beside its texts, in Redis, and in Valkey from 8.1 on.
 RECORD_BYTES = 95
 LEAN_RECORD_BYTES = 55

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import heapq
 import struct
-from collections.abc import Collection, Iterable, Iterator
+import sys
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from shared.codec import digest_ids
@@ -69,28 +70,32 @@ class History:
                         found.setdefault(each, None if of == _ALSO else first + index)
         return [Touch(task_id, found[task_id]) for task_id in heapq.nlargest(most, found)]
 
-    def find_many(self, entry_ids: Iterable[str], *, before: int) -> dict[str, list[Touch]]:
+    def find_many(self, entry_ids: Collection[str], *, before: int, most: int) -> dict[str, list[Touch]]:
         """List by id the tasks that touched entries before a task, newest first, among the last NEAR lines before it.
 
-        Fewer, but never others between two of them: from a re-run on that an earlier version noted, nothing is told.
-        Raises StoreUnavailable.
+        ``most`` of each, or fewer, but never others between two of them: from a re-run on that an earlier version
+        noted, nothing is told.  Raises StoreUnavailable.
         """
-        needles = {entry_id: digest_ids([entry_id]) for entry_id in entry_ids}
-        found: dict[str, dict[int, int | None]] = {entry_id: {} for entry_id in needles}
+        digests = {entry_id: digest_ids([entry_id]) for entry_id in entry_ids}
+        lines: dict[bytes, dict[int, bytes]] = {digest: {} for digest in digests.values()}
+        wanted = {int.from_bytes(digest, sys.byteorder): digest for digest in lines}
         near = 0
-        for line in self._lines() if needles else ():
-            task_id, of, first = _HEAD.unpack_from(line)
+        for line in self._lines() if wanted else ():
+            task_id, of, _ = _HEAD.unpack_from(line)
             if task_id >= before:
                 continue
             near += 1
             if near > NEAR or of not in (0, _ALSO):
                 break
-            for entry_id, needle in needles.items():
-                if needle in line and (index := _find(line, needle)) is not None:
-                    found[entry_id].setdefault(task_id, None if of == _ALSO else first + index)
+            # One look at each digest of the line, however many are wanted.
+            for number in wanted.keys() & memoryview(line)[_HEAD.size :].cast("I"):
+                lines[wanted[number]].setdefault(task_id, line)
         return {
-            entry_id: [Touch(task_id, touched[task_id]) for task_id in sorted(touched, reverse=True)]
-            for entry_id, touched in found.items()
+            entry_id: [
+                Touch(task_id, _place(lines[digest][task_id], digest))
+                for task_id in heapq.nlargest(most, lines[digest])
+            ]
+            for entry_id, digest in digests.items()
         }
 
     def copied(self, task_ids: Collection[int]) -> bytes:
@@ -119,6 +124,13 @@ class History:
             if len(page) < PAGE:
                 return
             read += PAGE
+
+
+def _place(line: bytes, digest: bytes) -> int | None:
+    """Return the index in the batch of the last entry with a digest; None where the batch does not name it."""
+    _, of, first = _HEAD.unpack_from(line)
+    index = _find(line, digest)
+    return None if of == _ALSO or index is None else first + index
 
 
 def _find(line: bytes, needle: bytes) -> int | None:

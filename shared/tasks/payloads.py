@@ -75,6 +75,8 @@ class EntryFinder:
         self._payloads = payloads
         self._task = task
         self._seen: dict[int, Chunk] = {}
+        #: Of the chunks that it has looked at, which it keeps.
+        self.bytes_read = 0
 
     def find(self, index: int) -> tuple[Chunk, int]:
         """Return the chunk of an entry, and its index there."""
@@ -89,5 +91,6 @@ class EntryFinder:
 
     def _chunk(self, number: int) -> Chunk:
         if number not in self._seen:
-            self._seen[number] = self._payloads.chunk(self._task, number)
+            self._seen[number] = chunk = self._payloads.chunk(self._task, number)
+            self.bytes_read += len(chunk.text)
         return self._seen[number]

@@ -45,7 +45,7 @@ def test_a_webhook_and_a_mail_arrive(telling_site: Site, mailbox: Mailbox) -> No
     assert all(call.is_signed_with(made["secret"]) for call in endpoint.calls)
     [(recipients, mail)] = mailbox.mails
     assert recipients == ["me@shop.example"]
-    assert mail["Subject"] == f"Task {failed} of {shop.catalog_key} failed"
+    assert mail["Subject"] == f"{shop.catalog_key}: update {failed} failed: items not found: 'missing'"
 
     def log() -> list[str]:
         found = shop.call("GET", "/v1/webhooks/deliveries").ok()["deliveries"]

@@ -105,6 +105,8 @@ def beyond_the_document(case: Any) -> Iterator[Any]:
         or query.get("on_missing") == "CREATE"  # then the rules of PUT hold
         or "after" in query  # a task that there has been
         or len(ids) > len(numbers)  # each task once
+        or ("changes" in query and "num_results_per_page" in query)  # fewer entries then
+        or any(map(_edits_what_is_set, _entries(body)))
         or (case.operation.path.startswith("/v1/guards") and body)  # which rules need which, what is a schema
         or any(map(sets_and_edits, body.values()))
         or any(change.get("force") is True for change in forced if change.get("status") == "CANCELED")
@@ -117,3 +119,17 @@ def beyond_the_document(case: Any) -> Iterator[Any]:
         or case.operation.path.startswith(V1_WRITES)
     ):
         yield positive_data_acceptance
+
+
+def _entries(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the entries of a batch."""
+    for entries in body.values():
+        yield from (entry for entry in entries if isinstance(entry, dict)) if isinstance(entries, list) else ()
+
+
+def _edits_what_is_set(entry: dict[str, Any]) -> bool:
+    """Return whether an entry edits a list that it sets too, or in two ways: some of that is refused."""
+    data = entry.get("data")
+    names = list(data) if isinstance(data, dict) else []
+    lists = [name.rpartition(":")[0] for name in names if name.endswith((":add", ":remove"))]
+    return any(name in names or lists.count(name) > 1 for name in lists)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api.history import entry_changes
 from shared.errors import TaskNotFound
 from shared.model import OnMissing, Operation
 from shared.tasks.reports import Reports
@@ -285,3 +286,19 @@ def test_what_many_entries_were_before_is_not_looked_up_at_once(ingress: Ingress
     ingress.write("PUT", "/v2/items", {"items": items("a")})
     answer = ingress.send("GET", "/v1/tasks/1/entries", changes="true", num_results_per_page=101)
     assert (answer.status_code, "100 with `changes`" in answer.text) == (400, True)
+
+
+def test_what_was_before_is_read_up_to_so_many_bytes(ingress: Ingress, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every chunk of an earlier task counts; what a PATCH changed is told all the same."""
+    rig = ingress.rig
+    rig.put(*items(*(f"i{number:04}" for number in range(2500))))
+    rig.patch(*({"id": f"i{number:04}", "name": "new"} for number in (0, 1200, 2400)))
+    rig.drain()
+    told = [entry["changes"] for entry in ingress.get("/v1/tasks/2/entries", changes="true")["entries"]]
+    assert [change["before"] for [change] in told] == ["Item i0000", "Item i1200", "Item i2400"]
+    monkeypatch.setattr(entry_changes, "READ_BYTES", 1)
+    told = [entry["changes"] for entry in ingress.get("/v1/tasks/2/entries", changes="true")["entries"]]
+    assert told == [
+        [{"field": "name", "before": "Item i0000", "after": "new"}],
+        *2 * [[{"field": "name", "after": "new"}]],
+    ]

@@ -263,3 +263,14 @@ def test_what_is_kept_again_may_be_more_by_now(rig: Rig, ingress: Ingress) -> No
     ingress.send("PATCH", "/v1/tasks/1", {"status": "QUEUED"})
     growth = reserved(rig)
     assert ENTRIES * 2000 < flipped_at_its_last_step(rig) <= growth
+
+
+def test_a_task_by_itself_has_room_for_what_it_leaves(rig: Rig, ingress: Ingress) -> None:
+    """Its end in the indexes, its report, what a guard says of it, and that webhooks are to be told."""
+    assert ingress.send("POST", "/v1/webhooks", {"url": "https://shop.example/hook"}).status_code == 200
+    assert ingress.send("PUT", "/v1/guards/items", {"max_deleted": 0.9}).status_code == 200
+    for number in range(100):
+        ingress.send("DELETE", "/v2/items", {"items": named(str(number))})
+    growth, waiting = reserved(rig), used(rig)
+    rig.drain()
+    assert 0 < used(rig) - waiting <= growth
