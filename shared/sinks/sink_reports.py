@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.sinks.sink_lease import SinkState, read_states
-from shared.sinks.sinks import Sink, SinkName, all_sinks
+from shared.sinks.sinks import Sink, SinkName, Sinks, all_sinks
 from shared.store.client import Store
 from shared.store.positions import Position
-from shared.tasks.change_feed import ChangeFeed
+from shared.tasks.change_feed import read_lags
 
 #: After how long without a turn nobody can be delivering to a sink; an idle one gets a turn each minute.
 SILENT_MS = 300_000
+#: Sinks that are asked about at a time.
+PART = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,23 @@ class SinkReport:
         return "paused" if self.sink.paused else self.state.phase or "waiting"
 
 
-def report_sinks(client: Store, now_ms: int, *, catalog_key: str | None = None, most: int = 1000) -> list[SinkReport]:
-    """Report all sinks, or those of one catalog.  Raises StoreUnavailable."""
-    return list(_reports(client, now_ms, catalog_key, most))
+def report_sinks(client: Store, now_ms: int, *, catalog_key: str | None = None) -> list[SinkReport]:
+    """Report all sinks, or those of one catalog, in a few round trips.  Raises StoreUnavailable."""
+    if catalog_key is None:
+        sinks = list(all_sinks(client))
+    else:
+        sinks = [(SinkName(catalog_key, sink.name), sink) for sink in Sinks(client, catalog_key).all()]
+    parts = (sinks[first : first + PART] for first in range(0, len(sinks), PART))
+    return [report for part in parts for report in _reports(client, now_ms, part)]
 
 
-def _reports(client: Store, now_ms: int, catalog_key: str | None, most: int) -> Iterator[SinkReport]:
-    sinks = [each for each in all_sinks(client) if catalog_key in (None, each[0].catalog_key)][:most]
-    for (name, sink), state in zip(sinks, read_states(client, [name for name, _ in sinks]), strict=True):
-        tasks, since_ms = ChangeFeed(client, name.catalog_key).lag(Position(state.task_id, state.mark))
+def _reports(client: Store, now_ms: int, sinks: Sequence[tuple[SinkName, Sink]]) -> Iterator[SinkReport]:
+    states = read_states(client, [name for name, _ in sinks])
+    positions = [
+        (name.catalog_key, Position(state.task_id, state.mark)) for (name, _), state in zip(sinks, states, strict=True)
+    ]
+    lags = read_lags(client, positions)
+    for (name, sink), state, (tasks, since_ms) in zip(sinks, states, lags, strict=True):
         turn_ms = max(state.at_ms, sink.created_ms)
         silent = now_ms - turn_ms > SILENT_MS
         # Where the feed does not reach back so far, the first is younger than this.

@@ -6,8 +6,9 @@ and the reports, and reaches back as far as payloads are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from shared.errors import SluiceError
 from shared.keys import CatalogKeys
@@ -112,22 +113,9 @@ class ChangeFeed:
             and position.is_of(self._catalog_key, run_id)
         )
 
-    def lag(self, position: Position) -> tuple[int, int]:
-        """Count the tasks that have ended since a position; when the first of them did (ms) comes beside it.
-
-        It is 0 if there is none, or the feed does not reach back so far.
-        """
-        latest, _, ids = self._ended(position, 1)
-        tasks = max(0, latest - position.task_id)
-        [first] = self._tasks.get_many(ids) if ids and tasks else [None]
-        return tasks, first.updated_ms if first else 0
-
     def _ended(self, after: Position, limit: int) -> tuple[int, bytes, list[int] | None]:
         """List tasks that have ended; none, not even an empty list, if the feed does not reach back so far."""
-        command = scripts.LIST_ENDED.command(
-            self._keys.partition, after=after.task_id, inside=int(after.is_inside), limit=limit
-        )
-        [[reaches, latest, run_id, *ids]] = scripts.run(self._client, command)
+        [[reaches, latest, run_id, *ids]] = scripts.run(self._client, _list_ended(self._keys, after, limit))
         return latest, run_id, ids if reaches else None
 
     def _records(self, ids: list[int]) -> Iterator[tuple[int, Task | None]]:
@@ -138,3 +126,30 @@ class ChangeFeed:
         for first in range(0, len(ids), 50):
             some = ids[first : first + 50]
             yield from zip(some, self._tasks.get_many(some), strict=True)
+
+
+class FeedLag(NamedTuple):
+    """How far a follower of the feed of a catalog is behind."""
+
+    #: Tasks that have ended since its position.
+    tasks: int
+    #: When the first of them did, ms; 0 if there is none, or the feed does not reach back so far.
+    since_ms: int
+
+
+def read_lags(client: Store, positions: Sequence[tuple[str, Position]]) -> list[FeedLag]:
+    """Tell of positions in the feeds of catalogs how far they are behind, in two round trips for each server."""
+    of_all = [CatalogKeys(catalog_key) for catalog_key, _ in positions]
+    listed = scripts.run_apart(
+        client, *(_list_ended(of, after, 1) for of, (_, after) in zip(of_all, positions, strict=True))
+    )
+    tasks = [max(0, found[1] - after.task_id) for found, (_, after) in zip(listed, positions, strict=True)]
+    # The feed may not reach back, and a task may be gone.
+    first = [found[3] if found[0] and some and len(found) > 3 else 0 for found, some in zip(listed, tasks, strict=True)]
+    looks = [("HGET", of.task(task_id), "updated_ms") for of, task_id in zip(of_all, first, strict=True)]
+    since = scripts.run_apart(client, *looks) if any(first) else [None] * len(looks)
+    return [FeedLag(some, int(at_ms or 0)) for some, at_ms in zip(tasks, since, strict=True)]
+
+
+def _list_ended(of: CatalogKeys, after: Position, limit: int) -> scripts.Command:
+    return scripts.LIST_ENDED.command(of.partition, after=after.task_id, inside=int(after.is_inside), limit=limit)

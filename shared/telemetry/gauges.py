@@ -73,9 +73,10 @@ def _cursors(client: Store, now_ms: int, *, named: bool) -> Iterator[Seen]:
 
 def _sinks(client: Store, now_ms: int, *, named: bool) -> Iterator[Seen]:
     """Yield the gauges of each sink; without names, one of all: the worst lag, the sum of all else."""
-    reports = report_sinks(client, now_ms, most=metrics.LABELLED_PARTITIONS)
+    reports = report_sinks(client, now_ms)
     yield _one(metrics.SINKS_TROUBLED, sum(report.is_troubled for report in reports))
     yield _one(metrics.DEAD_LETTERS, sum(report.state.dead for report in reports))
+    reports = reports[: metrics.LABELLED_PARTITIONS] if named else reports
     names = ["/".join(report.name) for report in reports]
     for gauge, unite, values in (
         (metrics.SINK_LAG, max, [report.lag_s for report in reports]),

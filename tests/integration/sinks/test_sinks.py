@@ -11,7 +11,10 @@ from shared import keys
 from shared.codec import encode_json
 from shared.sinks import sinks as module
 from shared.sinks.mapping import DEFAULT
-from shared.sinks.sinks import BadSink, Sinks, all_sinks
+from shared.sinks.sink_reports import report_sinks
+from shared.sinks.sinks import BadSink, SinkName, Sinks, all_sinks
+from shared.store import scripts
+from tests.support.batches import items
 from tests.support.rig import ACME, Rig
 
 URL = "postgresql://db/shop"
@@ -50,6 +53,34 @@ def test_a_sink_removed_meanwhile_does_not_come_back(sinks: Sinks, rig: Rig, mon
     with pytest.raises(BadSink, match="no sink 'products'"):
         sinks.pause("products")
     assert sinks.all() == []
+
+
+def test_all_sinks_are_reported_in_a_few_round_trips(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with the lag of its own catalog."""
+    rig.put(*items("a"))
+    rig.drain()
+    for number in range(20):
+        of = Sinks(rig.client, ACME if number == 7 else f"catalog{number}")
+        for name in ("one", "two"):
+            of.add(name, "postgresql://x/y", section="Products", mapping=DEFAULT, now_ms=rig.clock())
+    rig.clock.advance(3_000)
+    real, asked = scripts.exchange, list[int]()
+
+    def exchange(client: Any, commands: Any) -> Any:
+        asked.append(len(commands))
+        return real(client, commands)
+
+    report_sinks(rig.client, rig.clock())
+    monkeypatch.setattr(scripts, "exchange", exchange)
+    reports = report_sinks(rig.client, rig.clock())
+    assert len(asked) < 8
+    assert len(reports) == 40
+    assert {report.name: (report.lag_tasks, report.lag_s) for report in reports if report.lag_tasks} == {
+        SinkName(ACME, name): (1, 3.0) for name in ("one", "two")
+    }
+    assert report_sinks(rig.client, rig.clock(), catalog_key=ACME) == [
+        report for report in reports if report.name.catalog_key == ACME
+    ]
 
 
 def test_a_mapping_that_is_given_again_means_a_new_copy(sinks: Sinks) -> None:
