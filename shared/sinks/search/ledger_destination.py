@@ -154,6 +154,8 @@ class LedgerDestination:
             # Of two who take over, the one who loses must not close the other's gate.
             ledger = self._save(replace(ledger, writing=True))
             ledger = replace(ledger, gate=self._fence(ledger, ledger.number))
+            # An earlier owner may have switched until now.
+            led = self._free_names(ledger)
         made = ledger.next
         if was_writing and made and _is_led_to(made, led):
             # Readers have it already, and its writer was lost before it could note that.
