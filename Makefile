@@ -69,7 +69,7 @@ slow-clients: $(VENV)/ready-dev
 	@SLOW_CLIENTS=2000 SLOW_SECONDS=120 $(BIN)/python -m pytest tests/acceptance/test_slow_clients.py -k mixture $(ARGS)
 
 test-typesense: $(VENV)/ready-dev
-	@$(PIP) --editable '.[test_typesense]'
+	@$(PIP) --editable '.[test-typesense]'
 	@SINK_ROUNDS=$${SINK_ROUNDS:-100} $(BIN)/python -m pytest tests/integration/sinks/test_typesense.py $(ARGS)
 
 test-cluster: $(VENV)/ready-dev

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.model import Kind
-from shared.sinks.destination import Copy, CopyChange, Superseded, Which, connect
+from shared.sinks.destination import Copy, CopyChange, DestinationAway, Superseded, Which, connect
 from shared.sinks.mapping import Column, ColumnType, Document, Mapping, Variations
 from shared.sinks.search.typesense import Typesense
 from shared.sinks.sink_lease import read_dead_letters
@@ -263,6 +263,54 @@ def test_a_collection_that_no_sink_made_is_left_alone(sink: TypesenseRig) -> Non
     sink.add(take_over=True)
     sink.settle()
     sink.check()
+
+
+def test_while_one_of_two_collections_is_gone_readers_keep_the_other(sink: TypesenseRig) -> None:
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
+    sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    before = sink.ledger()["live"]["places"]
+    sink.ask("DELETE", "/collections/" + before["variations"])
+    for holder in ("two", "three"):
+        sink.turns = sink.worker(holder)
+        assert sink.turn(budget_s=0) == "delivered", sink.state()
+        assert (sink.state().phase, sink.state().live_task_id) == ("copying", 0)
+    assert before["items"] in sink.collections()
+    sink.settle()
+    sink.check()
+    assert sink.collections() == sorted([*sink.ledger()["live"]["places"].values(), "sluice_sinks"])
+
+
+def test_a_switch_in_the_middle_of_which_a_worker_was_lost_is_ended(
+    sink: TypesenseRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One alias of two had moved, and then another copy was asked for."""
+    sink.rig.put(*items("a"))
+    sink.rig.put(*variations("a", "v1"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.sinks.resync(NAME.name)
+    real = Typesense.point
+
+    def point(engine: Typesense, names: dict[str, str | None], *of: Any) -> Any:
+        real(engine, {name: place for name, place in names.items() if name == "products"}, *of)
+        raise DestinationAway("cut off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Typesense, "point", point)
+        assert sink.turn() == "failed"
+    sink.sinks.resync(NAME.name)
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
+    sink.rig.drain()
+    assert sink.turn(budget_s=0) == "delivered", sink.state()
+    assert sink.state().phase == "copying"
+    assert (list(sink.rows()), list(sink.rows(Kind.VARIATIONS))) == (["a"], ["v1"])
+    sink.settle()
+    sink.check()
+    assert sink.collections() == sorted([*sink.ledger()["live"]["places"].values(), "sluice_sinks"])
 
 
 def test_a_collection_that_comes_while_all_is_copied_is_left_alone(sink: TypesenseRig) -> None:
