@@ -37,6 +37,11 @@ class Visitor:
         """Return whether the visitor may rotate and revoke a token: only with all of its rights, to read and write."""
         return all(map(self.may_write, credential.scopes))
 
+    def may_rotate(self, credential: Credential) -> bool:
+        """Return whether the visitor may have another in its place: only if it does not outlive the visitor's own."""
+        own = self.credential
+        return self.may_manage(credential) and (own is None or not credential.outlives(own))
+
     def catalog_keys(self) -> list[str]:
         """List the catalogs to look at, MOST_CATALOGS at most; the operator's are those that ever got a batch."""
         if self.credential is not None:

@@ -102,6 +102,22 @@ def test_a_token_manages_those_that_may_no_more_than_itself(ingress: Ingress) ->
     assert status(ingress, "tok-feed") == 401
 
 
+def test_no_token_gets_one_that_outlives_it(ingress: Ingress) -> None:
+    """What was lent for a time can neither be rotated to one for ever nor take over another that is for longer."""
+    credentials: Credentials = ingress.app.extensions[EXTENSION].credentials
+    lent, end_ms = digest_of("tok-lent")[:8], ingress.rig.clock() + 3_600_000
+    credentials.store(Credential("lent", digest_of("tok-lent"), {ACME: Scope.READ_WRITE}, expires_ms=end_ms))
+    pages = visit(ingress, "tok-lent")
+    assert f"{TOKENS}/{FEED}/rotate" not in pages.get(TOKENS).text
+    assert pages.post(f"{TOKENS}/{FEED}/rotate", overlap="0").status_code == 403
+    answer = pages.post(f"{TOKENS}/{lent}/rotate", overlap="168")
+    [new] = re.findall(r"tok-[\w-]{32}", answer.text)
+    assert (status(ingress, new), status(ingress, "tok-lent"), status(ingress, "tok-feed")) == (200, 200, 200)
+    ingress.rig.clock.now_ms = end_ms
+    assert (status(ingress, new), status(ingress, "tok-lent"), status(ingress, "tok-feed")) == (401, 401, 200)
+    assert visit(ingress, PASSWORD).post(f"{TOKENS}/{lent}/rotate", overlap="0").status_code == 409
+
+
 def test_a_file_of_credentials_counts_again_as_soon_as_it_changes(
     rig: Rig, store_server: StoreServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -105,26 +105,6 @@ def test_revoking_takes_all_of_a_name(stand_in: fakeredis.FakeRedis, clock: Hand
     assert [credential.name for credential in credentials.all()] == ["other"]
 
 
-def test_a_token_is_rotated_with_an_overlap(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:
-    """The new one is good at once, the old one until the time is up; both may do the same."""
-    credentials = _open(stand_in, clock)
-    old = _credential("old", "one", scope=Scope.READ)
-    credentials.store(old)
-    new = credentials.rotate(old, digest_of("new"), now_ms=clock(), overlap_ms=60_000)
-    clock.advance(STALE_MS)
-    assert credentials.find("new") == new
-    assert credentials.find("old")
-    clock.advance(60_000)
-    assert credentials.find("old") is None
-    assert credentials.find("new") == new
-    assert (new.name, new.scopes) == (old.name, old.scopes)
-    # A token that was to end sooner is not prolonged.
-    ending = credentials.find_stored(old.id)[0]
-    credentials.rotate(ending, digest_of("newer"), now_ms=clock(), overlap_ms=60_000)
-    clock.advance(STALE_MS)
-    assert credentials.find("old") is None
-
-
 def test_one_of_several_of_a_name_is_revoked_by_its_id(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:
     credentials = _open(stand_in, clock)
     for token in ("one", "two"):
