@@ -269,8 +269,10 @@ class Credentials:
             fixed = self._reread()
             if fixed is not None:
                 self._fixed = {credential.digest: credential for credential in fixed}
+                # It is told once: should the store be away now, all is put together later.
+                self._version = b"unread"
             [version] = run(self._client, ("GET", keys.CREDENTIALS_VERSION))
-            if version != self._version or fixed is not None:
+            if version != self._version:
                 [stored] = run(self._client, ("HVALS", keys.CREDENTIALS))
                 self._stored = {credential.digest: credential for credential in map(_decode, stored)}
                 both = [*self._fixed.values(), *self._stored.values()]

@@ -8,7 +8,7 @@ import fakeredis
 import pytest
 
 from shared.credentials import NOTED_EVERY_MS, STALE_MS, Credential, Credentials, Scope, digest_of, parse_credentials
-from shared.errors import BadSetting
+from shared.errors import BadSetting, StoreUnavailable
 from tests.support.by_hand import HandClock
 
 
@@ -85,6 +85,25 @@ def test_changes_made_elsewhere_are_seen_soon(stand_in: fakeredis.FakeRedis, clo
     clock.advance(STALE_MS)
     assert here.find("t") is None
     assert not here.knows("one")
+
+
+def test_a_file_that_changes_while_the_store_is_away_counts_afterwards(
+    stand_in: fakeredis.FakeRedis, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told only once that it did; then the catalogs that it names are known, and those gone from it are not."""
+    news = iter([None, parse_credentials("two:other")])
+    credentials = Credentials(stand_in, parse_credentials("one:secret"), clock=clock, reread=lambda: next(news, None))
+    assert credentials.knows("one")
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    clock.advance(STALE_MS)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("shared.credentials.run", away)
+        with pytest.raises(StoreUnavailable):
+            credentials.knows("two")
+    assert [credentials.knows(catalog_key) for catalog_key in ("one", "two")] == [False, True]
 
 
 def test_a_clock_that_was_set_back_does_not_freeze_them(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:
