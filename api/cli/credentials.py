@@ -12,7 +12,7 @@ from api.services import Services, current_services
 from shared.clock import iso
 from shared.credential_changes import CredentialAct, CredentialChange
 from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of, new_token
-from shared.errors import CredentialEnded
+from shared.errors import CredentialEnded, TryAgain
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+", re.ASCII)
 HOUR_MS = 3600 * 1000
@@ -54,8 +54,8 @@ def create_credential(
     expires_ms = None if days is None else now_ms + int(days * DAY_MS)
     made = Credential(name, digest_of(token), dict.fromkeys(catalog_keys, scope), notify, now_ms, expires_ms)
     services.credentials.store(made)
-    _note(services, CredentialAct.CREATED, made)
     _show(token)
+    _note(services, CredentialAct.CREATED, made)
 
 
 @credentials.command("list")
@@ -106,8 +106,8 @@ def rotate_credential(wanted: str, overlap: float) -> None:
         new = services.credentials.rotate(found[0], digest_of(token), now_ms=now_ms, overlap_ms=int(overlap * HOUR_MS))
     except CredentialEnded as error:
         raise click.ClickException(f"{error}; `sluice credentials create` makes another") from error
-    _note(services, CredentialAct.ROTATED, found[0], new.id)
     _show(token)
+    _note(services, CredentialAct.ROTATED, found[0], new.id)
 
 
 @credentials.command("revoke")
@@ -125,11 +125,14 @@ def revoke_credential(wanted: str) -> None:
 
 
 def _note(services: Services, act: CredentialAct, credential: Credential, new_id: str = "") -> None:
-    """Note a change for the Integration page."""
+    """Note a change for the Integration page; the change stays made if that fails."""
     keys = tuple(sorted(credential.scopes))
-    services.credential_changes.note(
-        CredentialChange(services.clock(), act, credential.id, credential.name, "a shell", keys, new_id)
-    )
+    try:
+        services.credential_changes.note(
+            CredentialChange(services.clock(), act, credential.id, credential.name, "a shell", keys, new_id)
+        )
+    except TryAgain as error:
+        click.echo(f"The page Tokens will not tell that {credential.id} was {act}: {error}", err=True)
 
 
 def _show(token: str) -> None:

@@ -11,7 +11,10 @@ import pytest
 from api.app import create_app
 from api.services import EXTENSION
 from shared.clock import iso
+from shared.credential_changes import CredentialChanges
 from shared.credentials import Credential, Credentials, Scope, digest_of
+from shared.errors import StoreUnavailable
+from shared.partition.backlog import Backlog
 from tests.support.ingress import OTHER, READER_TOKEN, TOKEN, Ingress, basic
 from tests.support.pages import Pages
 from tests.support.rig import ACME, Rig
@@ -70,6 +73,26 @@ def test_an_operator_rotates_a_token_and_sees_the_new_one_once(ingress: Ingress)
     ingress.rig.clock.advance(3_600_000)
     assert (status(ingress, "tok-feed"), status(ingress, new)) == (401, 200)
     assert pages.post(f"{TOKENS}/{FEED}/rotate", overlap="9999").status_code == 400
+
+
+@pytest.mark.parametrize("secret", [PASSWORD, TOKEN])
+def test_a_new_token_is_shown_though_the_store_goes_away_just_then(
+    ingress: Ingress, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    """It is nowhere else: neither the note of the change nor the rest of the page is worth losing it."""
+    pages = visit(ingress, secret)
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(CredentialChanges, "note", away)
+    monkeypatch.setattr(Credentials, "last_used", away)
+    monkeypatch.setattr(Backlog, "all_known", away)
+    answer = pages.post(f"{TOKENS}/{FEED}/rotate", overlap="0")
+    [new] = re.findall(r"tok-[\w-]{32}", answer.text)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert (status(ingress, "tok-feed"), status(ingress, new)) == (401, 200)
+    assert pages.get(TOKENS).status_code == 503
 
 
 def test_an_operator_revokes_a_token(ingress: Ingress) -> None:
