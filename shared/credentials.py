@@ -17,10 +17,10 @@ import structlog
 
 from shared import keys
 from shared.clock import Clock
-from shared.errors import BadSetting, Misconfigured, TryAgain
+from shared.errors import BadSetting, CredentialEnded, Misconfigured, TryAgain
 from shared.settings import Settings
 from shared.store.client import Store
-from shared.store.scripts import run
+from shared.store.scripts import ROTATE_CREDENTIAL, Command, run
 
 log = structlog.get_logger()
 
@@ -59,6 +59,13 @@ class Credential:
     def id(self) -> str:
         """Name it and no other, for people; nothing can be done with it but to revoke and rotate."""
         return self.digest[:8]
+
+    def has_ended(self, now_ms: int) -> bool:
+        return self.expires_ms is not None and self.expires_ms <= now_ms
+
+    def outlives(self, other: Credential) -> bool:
+        """Return whether it is good for longer than another."""
+        return other.expires_ms is not None and (self.expires_ms is None or self.expires_ms > other.expires_ms)
 
     def allows(self, catalog_key: str, scope: Scope) -> bool:
         granted = self.scopes.get(catalog_key)
@@ -171,7 +178,7 @@ class Credentials:
         self._refresh()
         found = self._fixed.get(digest) or self._stored.get(digest)
         now_ms = self._clock()
-        if found is None or (found.expires_ms is not None and found.expires_ms <= now_ms):
+        if found is None or found.has_ended(now_ms):
             return None
         if now_ms - self._noted_ms.get(digest, 0) >= NOTED_EVERY_MS:
             self._noted_ms[digest] = now_ms
@@ -222,13 +229,35 @@ class Credentials:
         return len(found)
 
     def rotate(self, old: Credential, new_digest: str, *, now_ms: int, overlap_ms: int) -> Credential:
-        """Store a credential like another, with a token of its own; the old one expires after ``overlap_ms``."""
-        new = replace(old, digest=new_digest, created_ms=now_ms, expires_ms=None)
+        """Store a credential like another, with a token of its own; the old one expires after ``overlap_ms``.
+
+        The new one ends when the old one was to end: what was lent for a time is not prolonged.  Raises CredentialEnded
+        if the old one has expired, or was revoked meanwhile: it stays so.
+        """
         ends_ms = now_ms + overlap_ms
-        ending = replace(old, expires_ms=ends_ms if old.expires_ms is None else min(old.expires_ms, ends_ms))
-        self.store(new)
-        self.store(ending)
-        return new
+        while True:
+            [was] = run(self._client, ("HGET", keys.CREDENTIALS, old.digest))
+            if was is None:
+                raise CredentialEnded(f"the token {old.id} was revoked")
+            old = _decode(was)
+            if old.has_ended(now_ms):
+                raise CredentialEnded(f"the token {old.id} has expired")
+            new = replace(old, digest=new_digest, created_ms=now_ms)
+            ending = replace(old, expires_ms=ends_ms if old.expires_ms is None else min(old.expires_ms, ends_ms))
+            [code] = run(self._client, self._rotation(was, ending, new))
+            if code == b"ROTATED":
+                return new
+
+    def _rotation(self, was: bytes, ending: Credential, new: Credential) -> Command:
+        return ROTATE_CREDENTIAL.command(
+            credentials=keys.CREDENTIALS,
+            version=keys.CREDENTIALS_VERSION,
+            digest=ending.digest,
+            was=was,
+            ending=msgspec.json.encode(ending),
+            new_digest=new.digest,
+            new=msgspec.json.encode(new),
+        )
 
     def _refresh(self) -> None:
         now_ms = self._clock()
@@ -240,8 +269,10 @@ class Credentials:
             fixed = self._reread()
             if fixed is not None:
                 self._fixed = {credential.digest: credential for credential in fixed}
+                # It is told once: should the store be away now, all is put together later.
+                self._version = b"unread"
             [version] = run(self._client, ("GET", keys.CREDENTIALS_VERSION))
-            if version != self._version or fixed is not None:
+            if version != self._version:
                 [stored] = run(self._client, ("HVALS", keys.CREDENTIALS))
                 self._stored = {credential.digest: credential for credential in map(_decode, stored)}
                 both = [*self._fixed.values(), *self._stored.values()]

@@ -87,6 +87,10 @@ class KeyUsed(SluiceError):
         super().__init__("This Idempotency-Key was used for another request.")
 
 
+class CredentialEnded(SluiceError):
+    """The credential was revoked or has expired, so there is nothing to rotate."""
+
+
 class TaskConflict(SluiceError):
     """The task is in a state that does not allow the change."""
 

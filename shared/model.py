@@ -120,7 +120,7 @@ class Status(StrEnum):
     IN_PROGRESS = "IN_PROGRESS"
     #: Every entry took effect, or was skipped and named.
     DONE = "DONE"
-    #: Nothing was applied, and ``error`` says why.
+    #: ``error`` says why.  Nothing was applied, unless an operator gave it up halfway: then it says how far.
     FAILED = "FAILED"
     #: Canceled before it began.
     CANCELED = "CANCELED"

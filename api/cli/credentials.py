@@ -12,6 +12,7 @@ from api.services import Services, current_services
 from shared.clock import iso
 from shared.credential_changes import CredentialAct, CredentialChange
 from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of, new_token
+from shared.errors import CredentialEnded, TryAgain
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+", re.ASCII)
 HOUR_MS = 3600 * 1000
@@ -53,8 +54,8 @@ def create_credential(
     expires_ms = None if days is None else now_ms + int(days * DAY_MS)
     made = Credential(name, digest_of(token), dict.fromkeys(catalog_keys, scope), notify, now_ms, expires_ms)
     services.credentials.store(made)
-    _note(services, CredentialAct.CREATED, made)
     _show(token)
+    _note(services, CredentialAct.CREATED, made)
 
 
 @credentials.command("list")
@@ -89,7 +90,10 @@ def list_credentials(json: bool) -> None:
     help="Hours the old token stays good.",
 )
 def rotate_credential(wanted: str, overlap: float) -> None:
-    """Create a new token in the place of another and print it; the old one is refused after some time."""
+    """Create a new token in the place of another and print it; the old one is refused after some time.
+
+    If the old one was to expire, the new one expires then.
+    """
     services = current_services()
     found = services.credentials.find_stored(wanted)
     if not found:
@@ -98,9 +102,12 @@ def rotate_credential(wanted: str, overlap: float) -> None:
         ids = ", ".join(each.id for each in found)
         raise click.ClickException(f"{len(found)} credentials are named {wanted!r}; name one by its ID: {ids}")
     token, now_ms = new_token(), services.clock()
-    new = services.credentials.rotate(found[0], digest_of(token), now_ms=now_ms, overlap_ms=int(overlap * HOUR_MS))
-    _note(services, CredentialAct.ROTATED, found[0], new.id)
+    try:
+        new = services.credentials.rotate(found[0], digest_of(token), now_ms=now_ms, overlap_ms=int(overlap * HOUR_MS))
+    except CredentialEnded as error:
+        raise click.ClickException(f"{error}; `sluice credentials create` makes another") from error
     _show(token)
+    _note(services, CredentialAct.ROTATED, found[0], new.id)
 
 
 @credentials.command("revoke")
@@ -118,11 +125,14 @@ def revoke_credential(wanted: str) -> None:
 
 
 def _note(services: Services, act: CredentialAct, credential: Credential, new_id: str = "") -> None:
-    """Note a change for the Integration page."""
+    """Note a change for the Integration page; the change stays made if that fails."""
     keys = tuple(sorted(credential.scopes))
-    services.credential_changes.note(
-        CredentialChange(services.clock(), act, credential.id, credential.name, "a shell", keys, new_id)
-    )
+    try:
+        services.credential_changes.note(
+            CredentialChange(services.clock(), act, credential.id, credential.name, "a shell", keys, new_id)
+        )
+    except TryAgain as error:
+        click.echo(f"The page Tokens will not tell that {credential.id} was {act}: {error}", err=True)
 
 
 def _show(token: str) -> None:
@@ -135,5 +145,5 @@ def _date(ms: int | None) -> str | None:
 
 
 def _end(credential: Credential, services: Services) -> str | None:
-    ended = credential.expires_ms is not None and credential.expires_ms <= services.clock()
+    ended = credential.has_ended(services.clock())
     return f"{_date(credential.expires_ms)} (expired)" if ended else _date(credential.expires_ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import secrets
@@ -13,6 +14,7 @@ from flask import current_app, g, session
 from api.monitor.overview import MOST_CATALOGS, all_catalogs
 from api.services import current_services
 from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of
+from shared.errors import TryAgain
 
 OPERATOR = "operator"
 
@@ -37,6 +39,11 @@ class Visitor:
         """Return whether the visitor may rotate and revoke a token: only with all of its rights, to read and write."""
         return all(map(self.may_write, credential.scopes))
 
+    def may_rotate(self, credential: Credential) -> bool:
+        """Return whether the visitor may have another in its place: only if it does not outlive the visitor's own."""
+        own = self.credential
+        return self.may_manage(credential) and (own is None or not credential.outlives(own))
+
     def catalog_keys(self) -> list[str]:
         """List the catalogs to look at, MOST_CATALOGS at most; the operator's are those that ever got a batch."""
         if self.credential is not None:
@@ -49,10 +56,12 @@ class Visitor:
         return max(0, every - MOST_CATALOGS)
 
     def some_catalogs(self, most: int) -> list[str]:
-        """List a few to choose from."""
+        """List a few to choose from; of an operator none while the store is away, so that pages can say so."""
         if self.credential is not None:
             return sorted(self.credential.scopes)[:most]
-        return sorted(current_services().backlog.all_known(most=most))
+        with contextlib.suppress(TryAgain):
+            return sorted(current_services().backlog.all_known(most=most))
+        return []
 
     def only_catalog(self) -> str | None:
         """Return the catalog of a token with only one."""

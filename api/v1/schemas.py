@@ -17,14 +17,27 @@ from api.schemas.entries import (
     named_section,
     score,
 )
-from api.schemas.fields import length
+from api.schemas.fields import between, length
 from api.schemas.queries import GroupSection, WaitQuery
+from api.schemas.wait import QueryWait
+from api.waiters import MAX_WAIT_S
 from shared.model import OnInvalid
 
 
 class SyncQuery(WaitQuery):
     """Parameters of a write of V1.  Those of V2 only are refused, since ignoring them would do something else."""
 
+    wait = QueryWait(
+        load_default=None,
+        allow_none=False,
+        validate=between(0, MAX_WAIT_S),
+        metadata={
+            "description": f"Seconds to wait for the task to end, {MAX_WAIT_S} if it is not sent; then 504. `indexed`: "
+            f"after its end also until every required sink has the task, {MAX_WAIT_S} seconds in all. The answer is "
+            "the same if they have it and if the time is up: which it was, `index_built` of the task says, which the "
+            "header `X-Task-Id` names."
+        },
+    )
     dry_run = query_fields.QueryFlag(
         validate=validate.Equal(False, error="not available in V1"), metadata={"description": "Not available in V1."}
     )

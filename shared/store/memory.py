@@ -82,7 +82,9 @@ class MemoryGuard:
         if isinstance(self._client, ClusterClient) and not is_early:
             # Until the next look nobody else tells.
             with self._changing:
-                self._rooms[server] = (self._rooms[server] or 0) - growth
+                # Another look may have found other servers, or no limit, meanwhile.
+                if (left := self._rooms.get(server)) is not None:
+                    self._rooms[server] = left - growth
 
     def _look(self) -> None:
         asked = servers(self._client)

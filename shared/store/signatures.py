@@ -238,6 +238,11 @@ def retire_tasks(
 ) -> None: ...
 
 
+def rotate_credential(
+    *, credentials: str, version: str, digest: str, was: bytes, ending: bytes, new_digest: str, new: bytes
+) -> None: ...
+
+
 def settle_sink(
     *, sinks: str, lease: str, state: str, dead: str, name: str, token: str, release: int, anew: int, most: int,
     delivered: int, cleared: bytes, letters: bytes, facts: Sequence[Argument]) -> None: ...  # fmt: skip

@@ -12,6 +12,7 @@ from http import HTTPStatus
 import structlog
 
 from shared.clock import Clock
+from shared.errors import TryAgain
 from shared.model import Status
 from shared.outbox.outbox import MAIL, PING, Attempt, DeliveryOutcome, Outbox, OutboxEntry, Trouble
 from shared.outbox.webhooks import Webhook, Webhooks
@@ -228,8 +229,11 @@ class Deliverer:
 
 
 def _try(deliver: Callable[[], _Came]) -> _Came:
+    """Deliver.  Raises TryAgain if the store, of which a mail is written, is away: that is no fault of the receiver."""
     try:
         return deliver()
+    except TryAgain:
+        raise
     # Any error of a library, with a URL that somebody else chose, means: not delivered.
     except Exception as problem:
         return _Came(error=f"{type(problem).__name__}: {problem}"[:ERROR_LENGTH])

@@ -120,7 +120,7 @@ def failure_mail(
     look = update_url(public_url, catalog_key, task.id) if public_url else f"GET /v1/tasks/{task.id}?key={catalog_key}"
     files = f"Files: {', '.join(names)}\n" if (names := _files(task)) else ""
     mail.set_content(
-        f"Update {task.id} of the catalogue {catalog_key} failed. Nothing of it was applied.\n\n"
+        f"Update {task.id} of the catalogue {catalog_key} failed. {_what_was_applied(task)}\n\n"
         f"{task.error}\n\n"
         f"{_problem_lines(problems)}"
         f"Look at it, or run it again: {look}\n\n"
@@ -129,6 +129,11 @@ def failure_mail(
         f"Submitted {iso(task.submitted_ms)}, failed {iso(task.updated_ms)}\n"
     )
     return mail
+
+
+def _what_was_applied(task: Task) -> str:
+    # Only an operator ends a task in the midst; how far it was, its error says.
+    return "What was applied of it stays." if task.skipped_by else "Nothing of it was applied."
 
 
 def _failure_subject(catalog_key: str, task: Task) -> str:

@@ -8,10 +8,11 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from api.dashboard.guard import readable, writable
 from api.dashboard.visitors import visitor
-from api.errors import Forbidden, Invalid, NotFound, Problem
+from api.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from api.services import current_services
 from shared.credential_changes import CredentialAct, CredentialChange
 from shared.credentials import Credential, digest_of, new_token
+from shared.errors import CredentialEnded, TryAgain
 
 log = structlog.get_logger()
 
@@ -37,12 +38,20 @@ def post_rotate(catalog_key: str, credential_id: str) -> str:
     hours = request.form.get("overlap", "24")
     if hours not in OVERLAPS:
         raise Invalid(Problem("overlap", f"one of {', '.join(OVERLAPS)}"))
+    if not visitor().may_rotate(credential):
+        raise Forbidden("This token is good for longer than yours: an operator has to rotate it.")
     services, token = current_services(), new_token()
-    new = services.credentials.rotate(
-        credential, digest_of(token), now_ms=services.clock(), overlap_ms=int(hours) * HOUR_MS
-    )
+    try:
+        new = services.credentials.rotate(
+            credential, digest_of(token), now_ms=services.clock(), overlap_ms=int(hours) * HOUR_MS
+        )
+    except CredentialEnded as error:
+        raise Conflict(f"There is nothing to rotate: {error}.") from error
     _note(CredentialAct.ROTATED, credential, new.id)
-    return _page(catalog_key, token=token, rotated=credential)
+    try:
+        return _page(catalog_key, token=token, rotated=credential)
+    except TryAgain:
+        return render_template("token.html", catalog_key=catalog_key, page="tokens", token=token, rotated=credential)
 
 
 def post_revoke(catalog_key: str, credential_id: str) -> AnyResponse:
@@ -81,13 +90,17 @@ def _manageable(catalog_key: str, credential_id: str) -> Credential:
 
 
 def _note(act: CredentialAct, credential: Credential, new_id: str = "") -> None:
+    """Log a change and note it for the page; it stays made if that fails."""
     services, by = current_services(), visitor().name
-    services.credential_changes.note(
-        CredentialChange(
-            services.clock(), act, credential.id, credential.name, by, tuple(sorted(credential.scopes)), new_id
-        )
-    )
     log.warning(
         f"token {act}", action="credentials", credential=credential.id, name=credential.name, by=by, new=new_id,
         address=request.remote_addr,
     )  # fmt: skip
+    try:
+        services.credential_changes.note(
+            CredentialChange(
+                services.clock(), act, credential.id, credential.name, by, tuple(sorted(credential.scopes)), new_id
+            )
+        )
+    except TryAgain as error:
+        log.error("change of a token not noted", action="credentials", credential=credential.id, error=str(error))

@@ -11,7 +11,10 @@ import pytest
 from api.app import create_app
 from api.services import EXTENSION
 from shared.clock import iso
+from shared.credential_changes import CredentialChanges
 from shared.credentials import Credential, Credentials, Scope, digest_of
+from shared.errors import StoreUnavailable
+from shared.partition.backlog import Backlog
 from tests.support.ingress import OTHER, READER_TOKEN, TOKEN, Ingress, basic
 from tests.support.pages import Pages
 from tests.support.rig import ACME, Rig
@@ -72,6 +75,26 @@ def test_an_operator_rotates_a_token_and_sees_the_new_one_once(ingress: Ingress)
     assert pages.post(f"{TOKENS}/{FEED}/rotate", overlap="9999").status_code == 400
 
 
+@pytest.mark.parametrize("secret", [PASSWORD, TOKEN])
+def test_a_new_token_is_shown_though_the_store_goes_away_just_then(
+    ingress: Ingress, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    """It is nowhere else: neither the note of the change nor the rest of the page is worth losing it."""
+    pages = visit(ingress, secret)
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(CredentialChanges, "note", away)
+    monkeypatch.setattr(Credentials, "last_used", away)
+    monkeypatch.setattr(Backlog, "all_known", away)
+    answer = pages.post(f"{TOKENS}/{FEED}/rotate", overlap="0")
+    [new] = re.findall(r"tok-[\w-]{32}", answer.text)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert (status(ingress, "tok-feed"), status(ingress, new)) == (401, 200)
+    assert pages.get(TOKENS).status_code == 503
+
+
 def test_an_operator_revokes_a_token(ingress: Ingress) -> None:
     pages = visit(ingress, PASSWORD)
     assert pages.post(f"{TOKENS}/{WIDE}/revoke").status_code == 303
@@ -100,6 +123,22 @@ def test_a_token_manages_those_that_may_no_more_than_itself(ingress: Ingress) ->
     assert "/rotate" not in reader.get(TOKENS).text
     assert writer.post(f"{TOKENS}/{FEED}/revoke").status_code == 303
     assert status(ingress, "tok-feed") == 401
+
+
+def test_no_token_gets_one_that_outlives_it(ingress: Ingress) -> None:
+    """What was lent for a time can neither be rotated to one for ever nor take over another that is for longer."""
+    credentials: Credentials = ingress.app.extensions[EXTENSION].credentials
+    lent, end_ms = digest_of("tok-lent")[:8], ingress.rig.clock() + 3_600_000
+    credentials.store(Credential("lent", digest_of("tok-lent"), {ACME: Scope.READ_WRITE}, expires_ms=end_ms))
+    pages = visit(ingress, "tok-lent")
+    assert f"{TOKENS}/{FEED}/rotate" not in pages.get(TOKENS).text
+    assert pages.post(f"{TOKENS}/{FEED}/rotate", overlap="0").status_code == 403
+    answer = pages.post(f"{TOKENS}/{lent}/rotate", overlap="168")
+    [new] = re.findall(r"tok-[\w-]{32}", answer.text)
+    assert (status(ingress, new), status(ingress, "tok-lent"), status(ingress, "tok-feed")) == (200, 200, 200)
+    ingress.rig.clock.now_ms = end_ms
+    assert (status(ingress, new), status(ingress, "tok-lent"), status(ingress, "tok-feed")) == (401, 401, 200)
+    assert visit(ingress, PASSWORD).post(f"{TOKENS}/{lent}/rotate", overlap="0").status_code == 409
 
 
 def test_a_file_of_credentials_counts_again_as_soon_as_it_changes(

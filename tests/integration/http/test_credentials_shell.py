@@ -12,6 +12,8 @@ from click.testing import CliRunner
 
 from api.cli.main import sluice
 from shared.clock import now_ms
+from shared.credential_changes import CredentialChanges
+from shared.errors import StoreFull
 from tests.support.batches import items
 from tests.support.ingress import Ingress
 from tests.support.rig import ACME
@@ -51,6 +53,21 @@ def test_a_token_is_made_used_rotated_and_revoked(shell: Any, ingress: Ingress) 
     assert status(ingress, new) == 200
     assert shell("revoke", "feed").output == "revoked 1\n"
     assert status(ingress, new) == 401
+
+
+def test_a_token_is_printed_though_it_cannot_be_noted(
+    shell: Any, ingress: Ingress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is good, and nowhere else; that the page will not tell of it is said."""
+
+    def full(*_: object) -> None:
+        raise StoreFull("no memory left")
+
+    monkeypatch.setattr(CredentialChanges, "note", full)
+    old = shell("create", "feed", ACME)
+    new = shell("rotate", "feed", "--overlap", "0")
+    assert [(each.exit_code, "no memory left" in each.stderr) for each in (old, new)] == [(0, True)] * 2
+    assert [status(ingress, each.stdout.strip()) for each in (old, new)] == [401, 200]
 
 
 def test_a_token_may_expire(shell: Any, ingress: Ingress) -> None:

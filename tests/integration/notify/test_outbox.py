@@ -64,8 +64,13 @@ class Office:
     def add(self, url: str = "") -> Webhook:
         return self.webhooks.add(url or self.endpoint.url, private=True, now_ms=self.rig.clock())
 
-    def deliverer(self, open_outbox: Callable[[str], Outbox] | None = None) -> Deliverer:
-        open_reports = functools.partial(Reports, self.rig.client)
+    def deliverer(
+        self,
+        open_outbox: Callable[[str], Outbox] | None = None,
+        *,
+        open_reports: Callable[[str], Reports] | None = None,
+    ) -> Deliverer:
+        open_reports = open_reports or functools.partial(Reports, self.rig.client)
         mailing = Mailing(
             MailServer.parse(self.mailbox.url), "sluice@shop.example", "https://sluice.shop.example", open_reports
         )
@@ -655,6 +660,25 @@ def test_mail_that_nobody_takes_is_sent_again(office: Office) -> None:
     office.mailbox.refused = set()
     office.rig.clock.advance(5_000)
     office.deliver()
+    assert len(office.mailbox.mails) == 1
+
+
+def test_a_mail_for_which_the_store_is_away_is_no_failure_of_the_mail_server(office: Office) -> None:
+    """It names entries, which are read: it is written later, and others are not kept from being sent meanwhile."""
+
+    class Away(Reports):
+        def page(self, *_: Any, **__: Any) -> Any:
+            raise StoreUnavailable("away")
+
+    office.fail("one@shop.example")
+    office.rig.drain()
+    office.deliverer().deliver_next(ACME)
+    with pytest.raises(StoreUnavailable):
+        office.deliverer(open_reports=functools.partial(Away, office.rig.client)).deliver_next(ACME, MAIL)
+    assert (office.log(), office.outbox.troubles()) == ([], {})
+    office.rig.clock.advance(CLAIM_MS)
+    assert office.deliverer().deliver_next(ACME, MAIL)
+    assert [(one.outcome, one.number) for one in office.log()] == [(DeliveryOutcome.DELIVERED, 1)]
     assert len(office.mailbox.mails) == 1
 
 

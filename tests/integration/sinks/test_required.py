@@ -75,6 +75,17 @@ def test_a_request_waits_until_the_required_sink_has_the_task(sink: SinkRig, ing
     assert seen[0] == {}
 
 
+def test_v1_answers_alike_when_the_time_is_up(sink: SinkRig, ingress: Ingress, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write is applied; that the sinks do not have it yet, the task says that the answer names."""
+    monkeypatch.setattr("api.schemas.wait.MAX_WAIT_S", 1)
+    sink.add(required=True)
+    sink.settle()
+    with ingress.draining():
+        answer = ingress.send("POST", "/v1/item", {"id": "a", "item_name": "A"}, wait="indexed")
+    task = ingress.get(f"/v1/tasks/{answer.headers['X-Task-Id']}")
+    assert (answer.status_code, task["status"], task["result"]["index_built"]) == (204, "DONE", False)
+
+
 def test_a_task_that_failed_is_not_waited_for(sink: SinkRig, ingress: Ingress) -> None:
     sink.add(required=True)
     with ingress.draining():

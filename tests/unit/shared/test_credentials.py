@@ -8,7 +8,7 @@ import fakeredis
 import pytest
 
 from shared.credentials import NOTED_EVERY_MS, STALE_MS, Credential, Credentials, Scope, digest_of, parse_credentials
-from shared.errors import BadSetting
+from shared.errors import BadSetting, StoreUnavailable
 from tests.support.by_hand import HandClock
 
 
@@ -87,6 +87,25 @@ def test_changes_made_elsewhere_are_seen_soon(stand_in: fakeredis.FakeRedis, clo
     assert not here.knows("one")
 
 
+def test_a_file_that_changes_while_the_store_is_away_counts_afterwards(
+    stand_in: fakeredis.FakeRedis, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told only once that it did; then the catalogs that it names are known, and those gone from it are not."""
+    news = iter([None, parse_credentials("two:other")])
+    credentials = Credentials(stand_in, parse_credentials("one:secret"), clock=clock, reread=lambda: next(news, None))
+    assert credentials.knows("one")
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    clock.advance(STALE_MS)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("shared.credentials.run", away)
+        with pytest.raises(StoreUnavailable):
+            credentials.knows("two")
+    assert [credentials.knows(catalog_key) for catalog_key in ("one", "two")] == [False, True]
+
+
 def test_a_clock_that_was_set_back_does_not_freeze_them(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:
     credentials = _open(stand_in, clock)
     assert credentials.find("t") is None
@@ -103,26 +122,6 @@ def test_revoking_takes_all_of_a_name(stand_in: fakeredis.FakeRedis, clock: Hand
     assert credentials.revoke("shop") == 2
     assert credentials.revoke("shop") == 0
     assert [credential.name for credential in credentials.all()] == ["other"]
-
-
-def test_a_token_is_rotated_with_an_overlap(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:
-    """The new one is good at once, the old one until the time is up; both may do the same."""
-    credentials = _open(stand_in, clock)
-    old = _credential("old", "one", scope=Scope.READ)
-    credentials.store(old)
-    new = credentials.rotate(old, digest_of("new"), now_ms=clock(), overlap_ms=60_000)
-    clock.advance(STALE_MS)
-    assert credentials.find("new") == new
-    assert credentials.find("old")
-    clock.advance(60_000)
-    assert credentials.find("old") is None
-    assert credentials.find("new") == new
-    assert (new.name, new.scopes) == (old.name, old.scopes)
-    # A token that was to end sooner is not prolonged.
-    ending = credentials.find_stored(old.id)[0]
-    credentials.rotate(ending, digest_of("newer"), now_ms=clock(), overlap_ms=60_000)
-    clock.advance(STALE_MS)
-    assert credentials.find("old") is None
 
 
 def test_one_of_several_of_a_name_is_revoked_by_its_id(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:

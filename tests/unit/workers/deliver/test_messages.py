@@ -96,6 +96,14 @@ def test_what_a_task_says_stays_in_the_body_of_a_mail() -> None:
     assert "Bcc: evil@d.example" in read.get_content()
 
 
+def test_a_mail_says_whether_something_was_applied() -> None:
+    """Nothing was, unless an operator gave the task up in the midst."""
+    assert "Nothing of it was applied." in written().get_content()
+    text = written(task(skipped_by="ann@desk", entries_done=1)).get_content()
+    assert "What was applied of it stays." in text
+    assert "Nothing of it" not in text
+
+
 def test_senders_and_recipients_are_written_as_people_write_them() -> None:
     """With a name before the address, and with letters beyond ASCII in a domain."""
     sender = "Sluice Süd <noreply@bücher.example>"
