@@ -361,6 +361,43 @@ def test_of_two_who_take_over_at_once_the_loser_does_not_close_the_winners_gate(
         destination.close()
 
 
+def test_no_deletion_is_lost_behind_a_gate_that_one_who_took_over_before_closes_late(
+    sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever owns the sink since then is told so, and the next turn opens a gate."""
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    dead = Late(sink, monkeypatch)
+
+    def dies() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dead.deliver(dies, gone={Kind.ITEMS: ["a"]})
+    late, owner = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=5) for _ in range(2))
+    real, live = OpenSearch.fence, list[Copy]()
+
+    def fence(engine: OpenSearch, *of: Any) -> str:
+        monkeypatch.setattr(OpenSearch, "fence", real)
+        found = owner.take_over("owner").live
+        live.extend([found] if found else [])
+        return real(engine, *of)
+
+    monkeypatch.setattr(OpenSearch, "fence", fence)
+    with pytest.raises(Superseded):
+        late.take_over("late")
+    with pytest.raises(Superseded):
+        owner.deliver(CopyChange(Which.LIVE, live[0], live[0], gone={Kind.ITEMS: ["b"]}))
+    sink.rig.delete({"id": "b"})
+    sink.rig.drain()
+    sink.settle()
+    sink.check()
+    for destination in (dead.destination, late, owner):
+        destination.close()
+
+
 def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_version_can(sink: OpenSearchRig) -> None:
     """One does not fit the mapping, one has a number that no double holds, one an id that is too long."""
     long_id = "é" * 300
