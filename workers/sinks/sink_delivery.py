@@ -41,7 +41,7 @@ class Record(Protocol):
     """Is told of each delivery that has taken effect; raises if another owns the sink now."""
 
     def __call__(
-        self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter], *, has_live: bool
+        self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter]
     ) -> None: ...
 
 
@@ -60,8 +60,13 @@ class SinkDelivery:
         record: Record,
         again: Collection[tuple[Kind, str]] = (),
         after_again: Callable[[], None] = lambda: None,
+        no_live: Callable[[], None] = lambda: None,
     ) -> None:
-        """``again``: entries that are delivered though they have not changed; ``after_again`` is called after them."""
+        """``again``: entries that are delivered though they have not changed; ``after_again`` is called after them.
+
+        ``no_live`` is called if readers have no whole copy.
+        """
+        self._no_live = no_live
         self._again = again
         self._after_again = after_again
         self._name = name
@@ -70,9 +75,7 @@ class SinkDelivery:
         self._catalog = catalog
         self._gatherer = gatherer
         self._hold = hold
-        self._told = record
-        #: Whether readers have a whole copy.
-        self._has_live = True
+        self._record = record
 
     def run(self, owner: str, until: float) -> None:
         """Deliver until nothing is left, or ``until`` (monotonic, seconds) has passed.
@@ -82,7 +85,8 @@ class SinkDelivery:
         # To connect may have taken long.
         self._hold()
         live, made = self._destination.take_over(owner)
-        self._has_live = live is not None
+        if live is None:
+            self._no_live()
         version = self._sink.version
         try:
             if made is not None and made.version == version:
@@ -100,9 +104,6 @@ class SinkDelivery:
             )  # fmt: skip
             self._record("behind", self._start(), (), ())
 
-    def _record(self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter]) -> None:
-        self._told(phase, copy, cleared, dead, has_live=self._has_live)
-
     def _follow(self, live: Copy, until: float) -> None:
         self._record("live", live, (), ())
         for gathered in self._gatherer.again(live.mark, self._again, self._hold):
@@ -116,8 +117,6 @@ class SinkDelivery:
     def _start(self) -> Copy:
         copy = Copy(self._gatherer.now(), self._sink.version, encode_json(CopyCursor()).decode())
         self._destination.start_next(copy)
-        if not self._has_live:
-            self._record("copying", copy, (), ())
         return copy
 
     def _copy(self, copy: Copy, until: float) -> None:

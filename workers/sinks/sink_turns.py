@@ -145,6 +145,7 @@ class SinkTurns:
                 record=turn.record,
                 again=dead,
                 after_again=turn.retried,
+                no_live=turn.unseen,
             ).run(turn.lease.token, until)
             if turn.facts is not None:
                 turn.facts = replace(turn.facts, retried=sink.retries)
@@ -225,9 +226,7 @@ class _Turn:
                 raise LeaseGone("another worker delivers to it, or it was changed")
             self.held_at = now
 
-    def record(
-        self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter], *, has_live: bool
-    ) -> None:
+    def record(self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter]) -> None:
         mark = copy.mark
         at = mark.position
         self.facts = SinkFacts(
@@ -237,7 +236,7 @@ class _Turn:
             at.mark,
             mark.exact,
             at_ms=self.clock(),
-            live_task_id=_seen(phase, copy, has_live=has_live),
+            live_task_id=_seen(phase, copy),
         )
         anew = phase == "behind" or (copy.version != self.state.version and not self.counted)
         count = self.lease.settle(self.facts, cleared=cleared, dead=dead, delivered=len(cleared), anew=anew)
@@ -247,6 +246,11 @@ class _Turn:
         # Of those that are delivered again the first may be refused once more, and the others not.
         if dead and not (self.retrying and phase == "live"):
             _check_dead(count)
+
+    def unseen(self) -> None:
+        """Note that readers see no task any more, whatever becomes of this turn."""
+        if self.state.live_task_id:
+            self.lease.settle(SinkFacts("behind", live_task_id=0))
 
     def retried(self) -> None:
         """Judge dead letters once all have been delivered again; they are not once more before somebody asks."""
@@ -271,7 +275,7 @@ class _Turn:
         self.lease.settle(facts, release=True)
 
 
-def _seen(phase: str, copy: Copy, *, has_live: bool) -> int | None:
+def _seen(phase: str, copy: Copy) -> int | None:
     """Return the last task that readers see all of; None if that has not changed."""
     match phase:
         case "live":
@@ -279,7 +283,7 @@ def _seen(phase: str, copy: Copy, *, has_live: bool) -> int | None:
         # The store may have forgotten tasks, and give their ids to others.
         case "behind":
             return 0
-    return None if has_live else 0
+    return None
 
 
 def _check_dead(count: int) -> None:

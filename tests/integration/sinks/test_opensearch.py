@@ -101,6 +101,10 @@ class Late:
         self.destination.deliver(CopyChange(Which.LIVE, self.live, self.live, **what))
 
 
+def no_room(*of: Any) -> None:
+    raise DestinationRefuses("400: this action would add [2] shards")
+
+
 def old(entry_id: str) -> dict[Kind, list[Document]]:
     body = b'{"id":"%s","name":"Old"}' % entry_id.encode()
     return {Kind.ITEMS: [Document(entry_id, None, 1, body, {"name": "Old"})]}
@@ -255,8 +259,9 @@ def test_an_index_that_somebody_deleted_is_copied_anew(sink: OpenSearchRig) -> N
 
 
 def test_while_one_of_two_indices_is_gone_readers_keep_the_other_and_nothing_counts_as_built(
-    sink: OpenSearchRig,
+    sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Neither while there is no room for another, nor while that is made."""
     sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
     sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
     sink.rig.drain()
@@ -264,6 +269,11 @@ def test_while_one_of_two_indices_is_gone_readers_keep_the_other_and_nothing_cou
     sink.settle()
     before = sink.ledger()["live"]["places"]
     sink.ask("DELETE", "/" + before["variations"])
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenSearch, "create", no_room)
+        sink.turns = sink.worker("one")
+        assert (sink.turn(), sink.state().live_task_id) == ("failed", 0)
+    sink.sinks.resume(NAME.name)
     for holder in ("two", "three"):
         sink.turns = sink.worker(holder)
         assert sink.turn(budget_s=0) == "delivered", sink.state()
