@@ -10,6 +10,7 @@ from api.entries.chunks import CHUNK_ENTRIES
 from shared.catalog.footprint import Footprint
 from shared.model import Batch, Kind, Operation
 from shared.partition.growth import LEAN_RECORD_BYTES, RECORD_BYTES
+from shared.partition.work import takes_items_along
 
 #: Ids that are left out are told to followers.  They are stored compressed: random letters to three quarters at most.
 _TOLD_NUMERATOR, _TOLD_DENOMINATOR = 3, 4
@@ -42,4 +43,7 @@ def growth_of_flip(there: Footprint, batch: Batch, *, lean: bool = False) -> int
     if batch.operation is Operation.KEEP:
         # Its rows are ids: at most it copies all that is there, or will be.
         return growth + there.waiting() + sum(there.memory(kind, batch.section_of(kind)) for kind in batch.kinds)
+    if takes_items_along(batch):
+        # What was PATCHed of them, or will have been, is carried along.
+        return growth + there.waiting() + there.patched(Kind.ITEMS, batch.section)
     return growth + there.waiting() // _WAITING_SHARE

@@ -106,6 +106,8 @@ class Effects:
     links_removed: list[str] = field(default_factory=list)
     #: Items that are not written themselves, but some of whose variations change; up to twice LIST_LENGTH.
     items_touched: list[str] = field(default_factory=list)
+    #: Items that are taken over, of which what was PATCHed is carried beside the variations that are built alone.
+    items_carried: list[str] = field(default_factory=list)
     #: One byte per entry.
     outcomes: str = ""
     #: JSON objects joined by commas.

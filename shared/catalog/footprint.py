@@ -27,6 +27,11 @@ class Footprint:
         looks = (("MEMORY", "USAGE", name, "SAMPLES", SAMPLES) for name in names)
         return sum(int(bytes_ or 0) for bytes_ in scripts.run(self._client, *looks))
 
+    def patched(self, kind: Kind, section: str) -> int:
+        """Estimate the bytes of what was PATCHed beside the entries of a kind."""
+        name = self._keys.patches(kind, section, self._generation(section))
+        return int(scripts.run(self._client, ("MEMORY", "USAGE", name, "SAMPLES", SAMPLES))[0] or 0)
+
     def ids(self, kind: Kind, section: str) -> tuple[int, int]:
         """Count the entries of a kind, and estimate the bytes of their ids."""
         index = self._keys.index(kind, section, self._generation(section))

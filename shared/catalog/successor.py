@@ -35,6 +35,11 @@ class Successor:
         [values] = scripts.run(self._client, ("HMGET", entries, *ids))
         return list(values)
 
+    def is_patched(self) -> bool:
+        """Return whether something was PATCHed beside the entries that readers see."""
+        patches = self._keys.patches(self._kind, self._section, self._generations.live)
+        return bool(scripts.run(self._client, ("EXISTS", patches))[0])
+
     def left_out(self, ids: Sequence[str]) -> list[str]:
         """Return those ids that are not in the new generation."""
         index = self._keys.index(self._kind, self._section, self._generations.written)

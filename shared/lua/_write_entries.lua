@@ -1,5 +1,5 @@
 -- Write entries, their index and their links.  Needs the keys ENTRIES, INDEX, PATCHES, VARIATIONS, VARIATIONS_INDEX,
--- LINKS, ITEMS and ITEM_PATCHES.  Lists have 1,000 members at most: unpack fails near 8,000.
+-- LINKS, ITEMS, ITEM_PATCHES and TOUCHED_PATCHES.  Lists have 1,000 members at most: unpack fails near 8,000.
 
 -- List members as ZADD takes them, all with the score 0.
 local function scored(members)
@@ -70,18 +70,31 @@ local function delete_entries(entries, index, ids, also)
 end
 
 -- Move the update time of items that are there.  They may be long, so it is the time of what was PATCHed beside them that
--- moves: of nothing, if nothing was.
+-- moves: of nothing, if nothing was.  TOUCHED_PATCHES is ITEM_PATCHES, or takes its place when readers see the variations.
 local function touch_items(ids, stamp)
   for _, id in ipairs(ids) do
-    local patch = redis.call('HGET', ITEM_PATCHES, id)
+    local patch = redis.call('HGET', TOUCHED_PATCHES, id)
+    if not patch and TOUCHED_PATCHES ~= ITEM_PATCHES then
+      patch = redis.call('HGET', ITEM_PATCHES, id)
+    end
     if patch or redis.call('HEXISTS', ITEMS, id) == 1 then
-      redis.call('HSET', ITEM_PATCHES, id, stamp .. (patch and string.sub(patch, #stamp + 1) or '{}'))
+      redis.call('HSET', TOUCHED_PATCHES, id, stamp .. (patch and string.sub(patch, #stamp + 1) or '{}'))
     end
   end
 end
 
--- Change links, and move the update time of the items whose variations change.
-local function relink(added, removed, items, now_ms)
+-- Take along what was PATCHed of items that were not touched.
+local function carry_patches(ids)
+  for _, id in ipairs(ids) do
+    local patch = redis.call('HGET', ITEM_PATCHES, id)
+    if patch then
+      redis.call('HSETNX', TOUCHED_PATCHES, id, patch)
+    end
+  end
+end
+
+-- Change links, move the update time of the items whose variations change, and carry what was PATCHed of others.
+local function relink(added, removed, items, carried, now_ms)
   if #added > 0 then
     redis.call('ZADD', LINKS, unpack(scored(added)))
   end
@@ -89,4 +102,5 @@ local function relink(added, removed, items, now_ms)
     redis.call('ZREM', LINKS, unpack(removed))
   end
   touch_items(items, string.format('%013d', now_ms))
+  carry_patches(carried)
 end

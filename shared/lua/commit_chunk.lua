@@ -12,6 +12,7 @@
 -- KEYS  PATCHES            hash    what was PATCHed since an entry was written, of the batch's kind
 -- KEYS  ITEMS              hash    the items that variations belong to
 -- KEYS  ITEM_PATCHES       hash    what was PATCHed since they were written
+-- KEYS  TOUCHED_PATCHES    hash    the same, or what takes its place when variations that are built alone are seen
 -- KEYS  MINUTES            string  entries accepted and applied in each minute of this hour
 -- KEYS  HISTORY            list    which tasks touched which entries
 -- KEYS  RESERVED           string  memory that waiting tasks will take, over all catalogs
@@ -36,7 +37,7 @@
 -- ARGV  lengths            msgpack: the lengths of their values
 -- ARGV  text               their values, one behind the other: one long argument is cheaper than a thousand short ones
 -- ARGV  others             msgpack: {ids to delete, variations deleted with their items, links to add, links to remove,
---                          variations put with their items, their values, items whose variations change}
+--                          variations put with their items, their values, items whose variations change, items to carry}
 -- ARGV  also_changed       for the change feed: what changes that is no entry of the batch; '' if nothing does; '-' if
 --                          something does and there is no change feed, which can then never report it
 -- ARGV  also_touched       digests, 4 bytes each, of the ids that are touched here although the batch does not name them
@@ -91,11 +92,11 @@ put_entries(cmsgpack.unpack(put_ids), cmsgpack.unpack(lengths), text, tonumber(p
 if #new > 0 and section ~= '' and unseen ~= '1' then
   redis.call('HSETNX', SECTIONS, section, '0')
 end
-local deletes, cascade, links_added, links_removed, variations, values, items = unpack(cmsgpack.unpack(others))
+local deletes, cascade, links_added, links_removed, variations, values, items, carried = unpack(cmsgpack.unpack(others))
 delete_entries(ENTRIES, INDEX, deletes, drop_patches)
 delete_entries(VARIATIONS, VARIATIONS_INDEX, cascade)
 put_variations(variations, values)
-relink(links_added, links_removed, items, now_ms)
+relink(links_added, links_removed, items, carried, now_ms)
 if also_changed == '-' then
   mark_untold(task_id)
 elseif also_changed ~= '' then

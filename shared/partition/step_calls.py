@@ -8,7 +8,7 @@ from shared.codec import digest_ids, encode_changed, pack, stamp
 from shared.keys import CatalogKeys
 from shared.model import NO_SECTION, Batch, Kind, Outcome
 from shared.partition.steps import Commit, Failure, Piece, Step
-from shared.partition.work import Work
+from shared.partition.work import Work, takes_items_along
 from shared.settings import Settings
 from shared.store import scripts
 
@@ -91,7 +91,7 @@ class StepCommands:
         work, batch, effects = step.work, step.batch, step.effects
         keys, section, settings = self._keys, batch.section, self._settings
         live, written, _ = work.generations(batch.kind)
-        both, items = _with_items(work)
+        both, items, touched = _with_items(work)
         replaced, taken_over, flipped = self._flips(work) if effects.flips else ((), (), ())
         return scripts.COMMIT_CHUNK.command(
             keys.partition,
@@ -103,6 +103,7 @@ class StepCommands:
             patches=keys.patches(batch.kind, section, written),
             items=keys.entries(Kind.ITEMS, *items),
             item_patches=keys.patches(Kind.ITEMS, *items),
+            touched_patches=keys.patches(Kind.ITEMS, *touched),
             minutes=keys.minutes(now_ms // HOUR_MS),
             history=keys.history,
             reserved=self._reserved,
@@ -148,6 +149,10 @@ class StepCommands:
                 replaced += live
             else:
                 built = _keys_of(self._keys, kind, batch.section, work.task_id)
+                if takes_items_along(batch):
+                    # What was PATCHed is carried already, with the times of the items that are touched.
+                    replaced.append(live.pop())
+                    built.pop()
                 taken_over += [key for pair in zip(live, built, strict=True) for key in pair]
         if Kind.ITEM_GROUPS in batch.kinds:
             section = batch.section_of(Kind.ITEM_GROUPS)
@@ -161,15 +166,16 @@ class StepCommands:
         return encode_changed(also_changed) if self._settings.changes == "on" else "-"
 
 
-def _with_items(work: Work) -> tuple[tuple[str, int], tuple[str, int]]:
-    """Return section and generation of the variations that a task writes, and of their items.
+def _with_items(work: Work) -> tuple[tuple[str, int], tuple[str, int], tuple[str, int]]:
+    """Return section and generation of the variations that a task writes, of their items, and of those that it touches.
 
-    They are the same, also where a commit is about groups, unless only variations are synced: then those items are
-    touched that readers see.
+    They are the same, also where a commit is about groups, unless only variations are synced: then their items are
+    those that readers see, and they are touched where nobody sees it yet.
     """
     _, written, of_items = work.generations(Kind.VARIATIONS)
     section = work.batch.section if work.batch else NO_SECTION
-    return (section, written), (section, of_items)
+    touched = work.task_id if takes_items_along(work.batch) else of_items
+    return (section, written), (section, of_items), (section, touched)
 
 
 class _Written(TypedDict):
@@ -212,6 +218,7 @@ def _written(step: Commit, now: bytes) -> _Written:
                 list(effects.variations),
                 variations,
                 effects.items_touched,
+                effects.items_carried,
             )
         ),
         "planned": step.planned,
@@ -222,7 +229,8 @@ def built_keys(keys: CatalogKeys, batch: Batch | None, task_id: int) -> list[str
     """List the keys of the generation that a task builds; none if it builds none."""
     if batch is None or not batch.operation.builds:
         return []
-    return [key for kind in batch.kinds for key in _keys_of(keys, kind, batch.section_of(kind), task_id)]
+    carried = [keys.patches(Kind.ITEMS, batch.section, task_id)] if takes_items_along(batch) else []
+    return carried + [key for kind in batch.kinds for key in _keys_of(keys, kind, batch.section_of(kind), task_id)]
 
 
 def _keys_of(keys: CatalogKeys, kind: Kind, section: str, generation: int) -> list[str]:

@@ -53,6 +53,19 @@ class Work:
         )
 
 
+def takes_items_along(batch: Batch | None) -> bool:
+    """Return whether it builds variations alone, so that the items that readers see are taken over with the flip.
+
+    Their update times move with it, too.
+    """
+    return (
+        batch is not None
+        and batch.operation.builds
+        and Kind.VARIATIONS in batch.kinds
+        and Kind.ITEMS not in batch.kinds
+    )
+
+
 def read_window(rows: Sequence[Any]) -> list[Work]:
     """Parse the next work, up to the first record that is too new."""
     window = []

@@ -61,6 +61,7 @@ def commit_chunk(
     patches: str,
     items: str,
     item_patches: str,
+    touched_patches: str,
     minutes: str,
     history: str,
     reserved: str,

@@ -14,7 +14,7 @@ from shared.keys import link
 from shared.model import Batch, Kind
 from shared.partition.lease import Lease
 from shared.partition.steps import Commit, Step, failed
-from shared.partition.work import Work
+from shared.partition.work import Work, takes_items_along
 from workers.apply import applier
 from workers.apply.variation_links import parent_of
 
@@ -31,7 +31,7 @@ def plan_flip(head: Work, catalog: Catalog, lease: Lease, limit_of: Callable[[Ki
     batch = head.batch
     assert batch is not None, "a task without a record can only fail"
     sizes = {kind: catalog.size(kind, batch.section_of(kind), head.generations(kind).live) for kind in batch.kinds}
-    pages = list(_pages(sizes))
+    pages = [*_pages(sizes), *_pages(_carried(head, batch, catalog))]
     here = pages[head.page : head.page + PAGES]
     if here:
         return [_page(head, batch, catalog, head.page + i, kind, offset) for i, (kind, offset) in enumerate(here)]
@@ -49,10 +49,23 @@ def _pages(sizes: dict[Kind, int]) -> Iterator[tuple[Kind, int]]:
             yield kind, offset
 
 
+def _carried(head: Work, batch: Batch, catalog: Catalog) -> dict[Kind, int]:
+    """Count the items of which what was PATCHed is carried along, as they are taken over; readers do not see it yet."""
+    items = catalog.successor(Kind.ITEMS, batch.section, head.generations(Kind.ITEMS))
+    if not takes_items_along(batch) or not items.is_patched():
+        return {}
+    return {Kind.ITEMS: catalog.size(Kind.ITEMS, batch.section, head.generations(Kind.ITEMS).live)}
+
+
 def _page(head: Work, batch: Batch, catalog: Catalog, page: int, kind: Kind, offset: int) -> Commit:
-    """Plan one page: note the entries that are left out; variations of kept items are taken over first."""
+    """Plan one page: note the entries that are left out; variations of kept items are taken over first.
+
+    Of a kind that is taken over whole, only what was PATCHed is carried along.
+    """
     successor = catalog.successor(kind, batch.section_of(kind), head.generations(kind))
     ids = successor.page(offset, LIST_LENGTH)
+    if kind not in batch.kinds:
+        return Commit(head, batch.chunks, page, Effects(items_carried=ids, chunk_ends=False))
     taken, links = Puts(), list[str]()
     if kind is Kind.VARIATIONS and batch.takes_variations_along:
         taken, links = _of_kept_items(successor, ids)

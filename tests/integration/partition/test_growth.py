@@ -228,6 +228,16 @@ def test_a_sync_has_room_to_touch_all_items(rig: Rig, ingress: Ingress) -> None:
     assert ENTRIES * 50 < flipped_at_its_last_step(rig) <= growth
 
 
+def test_a_sync_of_variations_has_room_for_what_was_patched_of_their_items(rig: Rig, ingress: Ingress) -> None:
+    """It is written once more, beside them, until it takes its place."""
+    put(rig, entries=long_items(2000))
+    send(rig, Operation.PATCH, [{"id": str(n), "data": {"more": "m" * 200}} for n in range(ENTRIES)])
+    rig.drain()
+    upload(ingress, variations("0", "v"), name="variations", force=1)
+    growth = reserved(rig)
+    assert ENTRIES * 200 < flipped_at_its_last_step(rig) <= growth
+
+
 def test_what_is_kept_may_still_wait(rig: Rig, ingress: Ingress) -> None:
     """There is nothing yet of what will be copied."""
     put(rig, entries=long_items(2000))
