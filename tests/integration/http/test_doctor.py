@@ -117,7 +117,10 @@ def test_a_token_that_ends_soon_is_told_unless_it_was_rotated(rig: Rig, doctor: 
     assert f"feed ({ending.id}) expires in 72 h" in said or f"feed ({ending.id}) expires in 3 d" in said
     assert f"→ `sluice credentials rotate {ending.id}`" in said
     assert "later" not in said
-    credentials.rotate(ending, digest_of("c"), now_ms=now, overlap_ms=day)
+    credentials.revoke(ending.id)
+    lasting = Credential("lasting", digest_of("c"), {ACME: Scope.READ}, created_ms=now - day)
+    credentials.store(lasting)
+    credentials.rotate(lasting, digest_of("d"), now_ms=now, overlap_ms=day)
     assert found(doctor("--json"))["tokens"] == "ok"
 
 
