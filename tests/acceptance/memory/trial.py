@@ -30,7 +30,7 @@ ALL = "TRIAL_MB" in os.environ
 MAXMEMORY = int(os.environ.get("TRIAL_MB", "64")) * 2**20
 #: The store's binary; None is the embedded one.
 SERVER = Path(os.environ["TRIAL_SERVER"]) if os.environ.get("TRIAL_SERVER") else None
-#: Nobody who writes alone is refused before what was accepted takes this share of the memory: writes on their way count.
+#: Whoever writes alone is not refused before what was accepted takes this share: what is on its way counts, too.
 FILLED = 0.6
 SENDERS = 4
 TOKEN = "tok"
