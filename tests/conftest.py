@@ -77,10 +77,14 @@ def store_server() -> Iterator[StoreServer]:
 
 @pytest.fixture
 def client(store_server: StoreServer, request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
-    """A client of the empty store.  After the test every key must be as shared/keys.py declares it."""
+    """A client of the empty store.
+
+    After the test every key must be as shared/keys.py declares it, and the server is as it was before.
+    """
     with store_server.connect() as client:
         client.flushall()
         yield client
+        store_server.restore(client)
         if request.node.stash.get(_PASSED, False):
             check_keys(client)
 

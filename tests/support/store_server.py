@@ -30,6 +30,8 @@ class StoreServer:
         self.folder = folder
         self._output = (folder / "output.log").open("wb")
         self.start()
+        with self.connect() as client:
+            self._settings = client.config_get()
 
     def start(self) -> None:
         """Start the server, at first or after it was killed, and wait until it answers."""
@@ -57,6 +59,14 @@ class StoreServer:
     def connect(self) -> redis.Redis:
         """Make a client like those of the services."""
         return connect(self.url)
+
+    def restore(self, client: redis.Redis) -> None:
+        """Undo what a test told the server: its settings, its users, whose replica it is."""
+        client.replicaof("NO", "ONE")
+        client.acl_deluser(*{*client.acl_users()} - {"default"}, "nobody")
+        for name, value in client.config_get().items():
+            if value != self._settings[name]:
+                client.config_set(name, self._settings[name])
 
     def stop(self) -> None:
         """Kill the server: nothing of it is needed any more."""

@@ -24,11 +24,10 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def writes_out(client: redis.Redis) -> Iterator[redis.Redis]:
+def writes_out(client: redis.Redis) -> redis.Redis:
     """The store, once it writes everything out before it answers."""
     client.config_set("appendfsync", "always")
-    yield client
-    client.config_set("appendfsync", "everysec")
+    return client
 
 
 def test_a_server_that_writes_out_later_does_not_do_for_fsync(client: redis.Redis) -> None:
@@ -46,14 +45,11 @@ def test_a_server_that_writes_out_at_once_does(writes_out: redis.Redis) -> None:
 
 def test_a_server_that_does_not_tell_is_not_believed(client: redis.Redis) -> None:
     client.acl_setuser("silent", enabled=True, nopass=True, keys="*", commands=["+@all", "-config"])
-    try:
-        with redis.Redis(connection_pool=client.connection_pool) as other:
-            other.execute_command("AUTH", "silent", "")
-            with pytest.raises(Misconfigured, match="which does not tell"):
-                check_durability(other, "fsync")
-            other.connection_pool.disconnect()
-    finally:
-        client.acl_deluser("silent")
+    with redis.Redis(connection_pool=client.connection_pool) as other:
+        other.execute_command("AUTH", "silent", "")
+        with pytest.raises(Misconfigured, match="which does not tell"):
+            check_durability(other, "fsync")
+        other.connection_pool.disconnect()
 
 
 def test_no_write_is_answered_as_safe_that_is_not(rig: Rig, store_server: StoreServer, client: redis.Redis) -> None:
@@ -64,10 +60,7 @@ def test_no_write_is_answered_as_safe_that_is_not(rig: Rig, store_server: StoreS
     assert not list(client.scan_iter("*:stream"))
     assert ingress.send("GET", "/v2/items").status_code == 200
     client.config_set("appendfsync", "always")
-    try:
-        assert ingress.send("PUT", "/v2/items", {"items": items("a")}).status_code == 200
-    finally:
-        client.config_set("appendfsync", "everysec")
+    assert ingress.send("PUT", "/v2/items", {"items": items("a")}).status_code == 200
 
 
 def test_it_is_looked_at_once(writes_out: redis.Redis) -> None:
@@ -107,23 +100,12 @@ def refusals(store_server: StoreServer, *command: str) -> Iterator[str]:
         yield line
 
 
-@pytest.fixture
-def settings_kept(client: redis.Redis) -> Iterator[None]:
-    names = ("maxmemory", "maxmemory-policy", "appendonly", "appendfsync")
-    before = {name: client.config_get(name)[name] for name in names}
-    yield
-    client.replicaof("NO", "ONE")
-    for name, value in before.items():
-        client.config_set(name, value)
-
-
 def test_the_store_that_ships_will_do(client: redis.Redis) -> None:
     """And nothing is left behind by trying it."""
     assert check_store(client, "everysec") == []
     assert client.dbsize() == 0
 
 
-@pytest.mark.usefixtures("settings_kept")
 def test_nothing_starts_on_a_store_that_drops_what_was_accepted(
     store_server: StoreServer, client: redis.Redis, tmp_path: Path
 ) -> None:
@@ -133,14 +115,12 @@ def test_nothing_starts_on_a_store_that_drops_what_was_accepted(
         assert line.endswith("set noeviction there")
 
 
-@pytest.mark.usefixtures("settings_kept")
 def test_nothing_starts_on_a_replica(store_server: StoreServer, client: redis.Redis, tmp_path: Path) -> None:
     client.replicaof("127.0.0.1", "1")
     for line in refusals(store_server, f"SLUICE_DATA_DIR={tmp_path}"):
         assert "is a replica of 127.0.0.1:1 and takes no writes" in line
 
 
-@pytest.mark.usefixtures("settings_kept")
 def test_what_may_be_lost_otherwise_is_told(client: redis.Redis) -> None:
     client.config_set("appendfsync", "no")
     [lazy] = check_store(client, "everysec")
@@ -166,27 +146,18 @@ def test_a_user_with_too_few_rights_is_noticed(
     store_server: StoreServer, client: redis.Redis, rules: dict[str, list[str]], said: str | None
 ) -> None:
     client.acl_setuser("sluice", enabled=True, passwords=["+s3cret"], **rules)
-    try:
-        # The user of a URL for a socket stands where a host would.
-        with connect(store_server.url.replace("unix://", "unix://sluice:s3cret@")) as other:
-            if said is None:
-                assert check_store(other, "everysec") == []
-            else:
-                with pytest.raises(Misconfigured, match=said):
-                    check_store(other, "everysec")
-    finally:
-        client.acl_deluser("sluice")
+    # The user of a URL for a socket stands where a host would.
+    with connect(store_server.url.replace("unix://", "unix://sluice:s3cret@")) as other:
+        if said is None:
+            assert check_store(other, "everysec") == []
+        else:
+            with pytest.raises(Misconfigured, match=said):
+                check_store(other, "everysec")
 
 
 def test_a_broker_that_forbids_its_queue_is_not_ok(store_server: StoreServer, client: redis.Redis) -> None:
     """Although it is there and takes connections."""
     client.acl_setuser("broker", enabled=True, passwords=["+s3cret"], keys=["sluice:*"], commands=["+@all"])
-    try:
-        for user, ok in (("", True), ("broker:s3cret@", False)):
-            url = f"redis+socket://{user}{store_server.socket_path}?virtual_host=1"
-            assert Doorbell(doorbell_app(url), url).reachable() is ok
-    finally:
-        client.acl_deluser("broker")
-        client.execute_command("SELECT", 1)
-        client.flushdb()
-        client.execute_command("SELECT", 0)
+    for user, ok in (("", True), ("broker:s3cret@", False)):
+        url = f"redis+socket://{user}{store_server.socket_path}?virtual_host=1"
+        assert Doorbell(doorbell_app(url), url).reachable() is ok

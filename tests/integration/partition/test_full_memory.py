@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from math import inf
 
 import pytest
@@ -23,14 +22,12 @@ from workers.drain.trimming import Trimmer
 
 
 @pytest.fixture
-def full(client: redis.Redis, rig: Rig) -> Iterator[Rig]:
+def full(client: redis.Redis, rig: Rig) -> Rig:
     """Two batches wait, and then memory is full."""
     rig.put(*items("a"))
     rig.put(*items("b"))
-    room = client.config_get("maxmemory")["maxmemory"]
     client.config_set("maxmemory", 1)
-    yield rig
-    client.config_set("maxmemory", room)
+    return rig
 
 
 def test_a_batch_is_refused_and_nothing_of_it_stays(full: Rig) -> None:
@@ -101,10 +98,8 @@ class Limited:
 
 
 @pytest.fixture
-def limited(client: redis.Redis) -> Iterator[Limited]:
-    room = client.config_get("maxmemory")["maxmemory"]
-    yield Limited(client)
-    client.config_set("maxmemory", room)
+def limited(client: redis.Redis) -> Limited:
+    return Limited(client)
 
 
 def fill(limited: Limited, *, percent: float) -> None:
@@ -215,13 +210,11 @@ def test_payloads_of_ended_tasks_go_oldest_first_over_all_catalogs(rig: Rig, cli
     trimmer = Trimmer(client, rig.backlog, rig.retention)
     limited = Limited(client)
     room = client.config_get("maxmemory")["maxmemory"]
-    try:
-        limited.limit(limited.used() / (memory.TRIM_ABOVE + 0.02))
-        left = [kept(rig)]
-        while trimmer.trim(now_ms=rig.clock(), until=inf):
-            left.append(kept(rig))
-    finally:
-        client.config_set("maxmemory", room)
+    limited.limit(limited.used() / (memory.TRIM_ABOVE + 0.02))
+    left = [kept(rig)]
+    while trimmer.trim(now_ms=rig.clock(), until=inf):
+        left.append(kept(rig))
+    client.config_set("maxmemory", room)
     everything = ["a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "c3"]
     assert left == [everything[number:] for number in range(10)]
     assert rig.statuses("a") == {1: "DONE", 2: "DONE", 3: "DONE", 4: "QUEUED"}

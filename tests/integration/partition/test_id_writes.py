@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import redis
 
@@ -25,11 +23,9 @@ def _another_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def never_written_out(client: redis.Redis) -> Iterator[None]:
+def never_written_out(client: redis.Redis) -> None:
     """A disk that takes longer than anybody waits."""
     client.config_set("appendfsync", "no")
-    yield
-    client.config_set("appendfsync", "everysec")
 
 
 def waits(client: redis.Redis) -> int:

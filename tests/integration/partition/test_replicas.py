@@ -37,7 +37,6 @@ def replica(client: redis.Redis, store_server: StoreServer) -> Iterator[Replica]
     yield made
     made.end()
     shutil.rmtree(folder, ignore_errors=True)
-    client.config_set("port", "0")
 
 
 @pytest.fixture
