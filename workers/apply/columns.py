@@ -92,6 +92,7 @@ def _merge(stored: Sequence[bytes], sent: bytes, first: bytes, way: _With) -> li
     surprises = 0
     try:
         changing, changes = _read_sent(sent, first)
+        nested = _nested(sent, changing, changes)
         known = _with(_joined(_Names((), changing.data and ()), stored[:1], COLUMNS), changing)
         for start in range(0, len(stored), AT_ONCE):
             some = stored[start : start + AT_ONCE]
@@ -103,7 +104,7 @@ def _merge(stored: Sequence[bytes], sent: bytes, first: bytes, way: _With) -> li
                     return None
                 known = _joined(known, some, COLUMNS)
                 rows = _table(known).read(_listed(some))
-            merged += _merger(known, changing, way)(some, rows, changes[start : start + AT_ONCE])
+            merged += _merger(known, changing, way, nested)(some, rows, changes[start : start + AT_ONCE])
     except (msgspec.MsgspecError, _NotPlain):
         return None
     return merged
@@ -119,6 +120,14 @@ def _read_sent(sent: bytes, first: bytes) -> tuple[_Names, list[Any]]:
     except msgspec.ValidationError:
         names = _plain(_joined(none, decode_list(sent), SENT_COLUMNS))
         return names, _table(names).read(sent)
+
+
+def _nested(sent: bytes, changing: _Names, changes: Sequence[Any]) -> bool:
+    """Return whether fields that are sent may hold lists or objects: there are more brackets than entries need."""
+    braces = len(changes)
+    if changing.data is not None:
+        braces += sum([change.data is not UNSET for change in changes])
+    return sent.count(b"[") > 1 or sent.count(b"{") > braces
 
 
 def _plain(changing: _Names) -> _Names:
@@ -181,14 +190,14 @@ def _struct(attributes: dict[str, str], *more: tuple[str, Any, Any]) -> Any:
 
 
 @lru_cache(TABLES)
-def _merger(known: _Names, changing: _Names, way: _With) -> _Merge:
+def _merger(known: _Names, changing: _Names, way: _With, nested: bool) -> _Merge:
     """Write the code that merges such changes: to name an attribute costs a third of what it does to look one up.
 
     No name of a field gets into the code.
     """
     table, sent = _table(known), _table(changing)
-    top = "".join(_replace(f"change.{one}", f"row.{table.top[name]}", way) for name, one in sent.top.items())
-    data = "".join(_replace(f"sent.{one}", f"data.{table.data[name]}", way) for name, one in sent.data.items())
+    top = "".join(_replace(f"change.{one}", f"row.{table.top[name]}", way, nested) for name, one in sent.top.items())
+    data = "".join(_replace(f"sent.{one}", f"data.{table.data[name]}", way, nested) for name, one in sent.data.items())
     code = f"""
 def merge(stored, rows, changes):
     for before, row, change in zip(stored, rows, changes, strict=True):
@@ -235,12 +244,13 @@ _BEFORE_IT_IS_COMPARED = {
 }
 
 
-def _replace(sent: str, stored: str, way: _With) -> str:
+def _replace(sent: str, stored: str, way: _With, nested: bool) -> str:
+    closer = f" and differ({stored}, value)" if nested else ""
     return f"""
 value = {sent}
 if value is not UNSET:
     {_BEFORE_IT_IS_COMPARED[way].format(stored=stored)}
-    if value != {stored} and differ({stored}, value):
+    if value != {stored}{closer}:
         {stored} = value
         changed = True
 """

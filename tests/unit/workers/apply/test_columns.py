@@ -72,6 +72,8 @@ def has_data(entry: str) -> bool:
 @example(pairs=[('{"pric\\u0065":1}', '{"price":2}')])
 @example(pairs=[('{"price":1,"data":{"price":1}}', '{"price":2,"data":{"price":3}}')])
 @example(pairs=[('{"id":1}', '{"data":{}}'), ('{"id":2,"data":{}}', '{"data":{"id":null}}')])
+@example(pairs=[('{"id":1,"price":{"a":1,"b":2}}', '{"price":{"b":2,"a":1}}'), ('{"id":2}', '{"price":3}')])
+@example(pairs=[('{"data":{"id":1}}', '{"data":{"id":2}}'), ('{"price":{"a":1,"b":2}}', '{"price":{"b":2,"a":1}}')])
 def test_it_is_what_merging_makes(pairs: list[tuple[str, str]]) -> None:
     """The same members with the same values, byte for byte; and the entry as it was where nothing changes."""
     after = together(*zip(*pairs, strict=True))
