@@ -11,14 +11,12 @@ from api.cli.output import json_option, table
 from api.services import Services, current_services
 from shared.clock import iso
 from shared.credential_changes import CredentialAct, CredentialChange
-from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of, new_token
+from shared.credentials import BAD_NAME, CATALOG_KEY, NAME, Credential, Scope, digest_of, new_token
 from shared.errors import CredentialEnded, TryAgain
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+", re.ASCII)
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
-
-_NAME = re.compile(r"\S.{0,99}")
 
 
 @click.group(cls=AppGroup)
@@ -41,8 +39,8 @@ def create_credential(
     name: str, catalog_keys: tuple[str, ...], read_only: bool, days: float | None, notify: tuple[str, ...]
 ) -> None:
     """Create a token for one or more catalogs and print it."""
-    if not _NAME.fullmatch(name):
-        raise click.BadParameter("a name has 1 to 100 characters and begins with a visible one")
+    if not NAME.fullmatch(name):
+        raise click.BadParameter(BAD_NAME)
     for catalog_key in catalog_keys:
         if not CATALOG_KEY.fullmatch(catalog_key):
             raise click.BadParameter(f"{catalog_key!r}: a key has 1 to 100 characters of A-Z a-z 0-9 _ . -")
