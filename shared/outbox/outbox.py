@@ -33,6 +33,8 @@ HOLD_MS = 60_000
 CLAIM_MS = 120_000
 #: Catalogs read at a time.
 PAGE = 1000
+#: How the error of an attempt begins that was dropped without a call.
+TOO_LATE = "too late"
 #: Attempts kept per catalog.
 LOG_LENGTH = 1000
 
@@ -86,6 +88,11 @@ class Attempt:
     next_ms: int | None = None
     #: Beginning of the body of a response that was no success.
     answer: str | None = None
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the target was called."""
+        return not (self.error or "").startswith(TOO_LATE)
 
 
 _decode_attempt = msgspec.json.Decoder(Attempt).decode
