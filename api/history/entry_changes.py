@@ -22,7 +22,7 @@ def changes_in(catalog_key: str, task: Task, entries: Iterable[SentEntry]) -> di
     """Return by index what a task changed in entries that it updated, MOST_ENTRIES at most.
 
     What was before is known as far as earlier tasks tell, of which those nearest are read.  Without that, a task that
-    sends only what changes tells what it changed, and others are left out.
+    sends only what changes tells what it changed, and others are left out; so are those behind READ_BYTES of changes.
     """
     wanted = list(entries)
     services = current_services()
@@ -30,12 +30,15 @@ def changes_in(catalog_key: str, task: Task, entries: Iterable[SentEntry]) -> di
         {each.id for each in wanted}, before=task.id, most=EARLIER
     )
     earlier = _EarlierTasks(services, catalog_key, touches)
-    found = {}
+    found, left = dict[int, Changes](), READ_BYTES
     for each in wanted:
+        if left < 0:
+            break
         deeds = [Deed(task.batch, EntryOutcome.UPDATED, each.text), *earlier.deeds(task, each)]
         changes = changes_of(reversed(deeds))[-1]
         if changes is not None and (changes.complete or task.batch.operation in CHANGING):
             found[each.index] = changes
+            left -= changes.size
     return found
 
 

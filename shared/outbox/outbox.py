@@ -89,11 +89,6 @@ class Attempt:
     #: Beginning of the body of a response that was no success.
     answer: str | None = None
 
-    @property
-    def was_sent(self) -> bool:
-        """Whether the target was called."""
-        return not (self.error or "").startswith(TOO_LATE)
-
 
 _decode_attempt = msgspec.json.Decoder(Attempt).decode
 

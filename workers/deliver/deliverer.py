@@ -180,10 +180,7 @@ class Deliverer:
         deliver: Callable[[int], _Came],
         webhook: Webhook | None = None,
     ) -> None:
-        """Deliver an entry and record the result for it and its target, a webhook or mail.
-
-        ``deliver`` is told the time of the attempt, from which and from the task all that is sent can be told again.
-        """
+        """Deliver an entry, at the time that ``deliver`` gets, and record the result for it and its target."""
         before = outbox.troubles().get(entry.target)
         at_ms, started, number = self._clock(), time.monotonic(), entry.attempts + 1
         if before and at_ms > _give_up_ms(task, before):

@@ -12,7 +12,7 @@ from api.dashboard.pages.webhook_acts import OVERLAPS, SPANS
 from api.dashboard.visitors import visitor
 from api.follow.webhooks import webhook_state
 from api.services import current_services
-from shared.outbox.outbox import MAIL, PING, Attempt
+from shared.outbox.outbox import MAIL, PING, TOO_LATE, Attempt
 from shared.outbox.webhook_messages import message_id, ping_body, ping_id, unsigned_headers, webhook_body
 from shared.outbox.webhooks import Webhook
 from shared.tasks.cursors import lag_s
@@ -72,7 +72,7 @@ def _request(
 ) -> str | None:
     """Write the request of an attempt once more, without its signatures: it follows from the task, which has ended."""
     webhook, task = webhooks.get(attempt.target), tasks.get(attempt.task_id)
-    if attempt.target == MAIL or not attempt.was_sent or webhook is None:
+    if attempt.target == MAIL or (attempt.error or "").startswith(TOO_LATE) or webhook is None:
         return None
     if attempt.task_id == PING:
         name, body = ping_id(catalog_key, webhook.id, attempt.at_ms), ping_body(catalog_key, attempt.at_ms)

@@ -1,4 +1,4 @@
-"""Webhooks on the page *Followers*: what was sent to them and what they answered, and all that can be done about one."""
+"""Webhooks on the page *Followers*: what was sent and answered, and what can be done about one."""
 
 from __future__ import annotations
 
