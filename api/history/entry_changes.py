@@ -16,13 +16,15 @@ from shared.tasks.reports import EntryOutcome, shown_outcome
 
 #: Entries that are looked up at once, at most.
 MOST_ENTRIES = 100
+#: Bytes of changes that are told at once, at most; and those of one entry more.
+TOLD_BYTES = 8 * 1024 * 1024
 
 
 def changes_in(catalog_key: str, task: Task, entries: Iterable[SentEntry]) -> dict[int, Changes]:
     """Return by index what a task changed in entries that it updated, MOST_ENTRIES at most.
 
     What was before is known as far as earlier tasks tell, of which those nearest are read.  Without that, a task that
-    sends only what changes tells what it changed, and others are left out; so are those behind READ_BYTES of changes.
+    sends only what changes tells what it changed, and others are left out; so are those behind TOLD_BYTES of changes.
     """
     wanted = list(entries)
     services = current_services()
@@ -30,7 +32,7 @@ def changes_in(catalog_key: str, task: Task, entries: Iterable[SentEntry]) -> di
         {each.id for each in wanted}, before=task.id, most=EARLIER
     )
     earlier = _EarlierTasks(services, catalog_key, touches)
-    found, left = dict[int, Changes](), READ_BYTES
+    found, left = dict[int, Changes](), TOLD_BYTES
     for each in wanted:
         if left < 0:
             break
