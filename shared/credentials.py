@@ -25,6 +25,9 @@ from shared.store.scripts import ROTATE_CREDENTIAL, Command, run
 log = structlog.get_logger()
 
 CATALOG_KEY = re.compile(r"[A-Za-z0-9_.\-]{1,100}")
+#: What a token may be called.
+NAME = re.compile(r"\S.{0,99}")
+BAD_NAME = "a name has 1 to 100 characters and begins with a visible one"
 
 #: How long a process may use credentials that another process has changed.
 STALE_MS = 1_000

@@ -7,18 +7,16 @@ import re
 import click
 from flask.cli import AppGroup
 
-from api.cli.output import json_option, table
+from api.cli.output import as_json, json_option, table
 from api.services import Services, current_services
 from shared.clock import iso
 from shared.credential_changes import CredentialAct, CredentialChange
-from shared.credentials import CATALOG_KEY, Credential, Scope, digest_of, new_token
+from shared.credentials import BAD_NAME, CATALOG_KEY, NAME, Credential, Scope, digest_of, new_token
 from shared.errors import CredentialEnded, TryAgain
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+", re.ASCII)
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
-
-_NAME = re.compile(r"\S.{0,99}")
 
 
 @click.group(cls=AppGroup)
@@ -37,12 +35,13 @@ def credentials() -> None:
     metavar="ADDRESS",
     help="Send an e-mail to ADDRESS if a file sent over FTPS fails; repeatable.",
 )
+@json_option
 def create_credential(
-    name: str, catalog_keys: tuple[str, ...], read_only: bool, days: float | None, notify: tuple[str, ...]
+    name: str, catalog_keys: tuple[str, ...], read_only: bool, days: float | None, notify: tuple[str, ...], json: bool
 ) -> None:
     """Create a token for one or more catalogs and print it."""
-    if not _NAME.fullmatch(name):
-        raise click.BadParameter("a name has 1 to 100 characters and begins with a visible one")
+    if not NAME.fullmatch(name):
+        raise click.BadParameter(BAD_NAME)
     for catalog_key in catalog_keys:
         if not CATALOG_KEY.fullmatch(catalog_key):
             raise click.BadParameter(f"{catalog_key!r}: a key has 1 to 100 characters of A-Z a-z 0-9 _ . -")
@@ -54,7 +53,7 @@ def create_credential(
     expires_ms = None if days is None else now_ms + int(days * DAY_MS)
     made = Credential(name, digest_of(token), dict.fromkeys(catalog_keys, scope), notify, now_ms, expires_ms)
     services.credentials.store(made)
-    _show(token)
+    _show(token, made, json=json)
     _note(services, CredentialAct.CREATED, made)
 
 
@@ -89,7 +88,8 @@ def list_credentials(json: bool) -> None:
     type=click.FloatRange(0),
     help="Hours the old token stays good.",
 )
-def rotate_credential(wanted: str, overlap: float) -> None:
+@json_option
+def rotate_credential(wanted: str, overlap: float, json: bool) -> None:
     """Create a new token in the place of another and print it; the old one is refused after some time.
 
     If the old one was to expire, the new one expires then.
@@ -106,7 +106,7 @@ def rotate_credential(wanted: str, overlap: float) -> None:
         new = services.credentials.rotate(found[0], digest_of(token), now_ms=now_ms, overlap_ms=int(overlap * HOUR_MS))
     except CredentialEnded as error:
         raise click.ClickException(f"{error}; `sluice credentials create` makes another") from error
-    _show(token)
+    _show(token, new, json=json)
     _note(services, CredentialAct.ROTATED, found[0], new.id)
 
 
@@ -135,8 +135,11 @@ def _note(services: Services, act: CredentialAct, credential: Credential, new_id
         click.echo(f"The page Tokens will not tell that {credential.id} was {act}: {error}", err=True)
 
 
-def _show(token: str) -> None:
-    click.echo(token)
+def _show(token: str, made: Credential, *, json: bool) -> None:
+    if json:
+        as_json({"id": made.id, "name": made.name, "token": token, "expires": _date(made.expires_ms)})
+    else:
+        click.echo(token)
     click.echo("Only the token's hash is stored: it cannot be shown again.", err=True)
 
 

@@ -14,6 +14,7 @@ from flask.cli import with_appcontext
 
 from api.cli.catalog_key import key_argument
 from api.cli.context import check_known
+from api.cli.output import as_json, json_option
 from api.exports.links import export_filename
 from api.exports.request import make_export, request_export
 from api.services import Services, current_services
@@ -48,8 +49,11 @@ class ExportFailed(SluiceError):
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file; by default it is named after the export, in this folder.",
 )
+@json_option
 @with_appcontext
-def export(catalog_key: str, section: str, part: str, form: str, since: datetime | None, to: Path | None) -> None:
+def export(
+    catalog_key: str, section: str, part: str, form: str, since: datetime | None, to: Path | None, json: bool
+) -> None:
     """Export a part of a catalogue to a gzip file of JSON lines or CSV, in its turn after all earlier tasks."""
     services = current_services()
     check_known(catalog_key)
@@ -67,7 +71,10 @@ def export(catalog_key: str, section: str, part: str, form: str, since: datetime
     task = _follow(services, catalog_key, requested.task_id)
     file = to or Path(export_filename(catalog_key, task))
     _fetch(services, catalog_key, task, file)
-    click.echo(f"{file}: {task.entries_done} entries, {task.exported_bytes} bytes")
+    if json:
+        as_json({"file": str(file), "task_id": task.id, "entries": task.entries_done, "bytes": task.exported_bytes})
+    else:
+        click.echo(f"{file}: {task.entries_done} entries, {task.exported_bytes} bytes")
 
 
 def _check_place(file: Path | None) -> None:

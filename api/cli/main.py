@@ -70,6 +70,8 @@ def _create_app() -> Flask:
 @click.pass_context
 def sluice(context: click.Context) -> None:
     """Administer Sluice, on the store of SLUICE_REDIS_URL or the embedded one of the local data folder."""
+    if os.environ.get("NO_COLOR"):
+        context.color = False
     # Made by the commands that need the store, so that help needs none.
     context.obj = ScriptInfo(create_app=_create_app)
 

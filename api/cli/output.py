@@ -1,4 +1,7 @@
-"""What the commands print: tables, and JSON for programs on request."""
+"""What the commands print: tables, and JSON for programs on request.
+
+Words that say how it went have a colour in a terminal; click leaves colours out of what goes to a pipe or a file.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,11 @@ def as_json(value: Any, *, lines: bool = False) -> None:
     click.echo(text if lines else msgspec.json.format(text, indent=2))
 
 
+_COLOURS = {
+    "DONE": "green", "FAILED": "red", "CANCELED": "yellow", "IN_PROGRESS": "blue",
+    "failed": "red", "delivered": "green", "given_up": "red", "stuck": "red",
+}  # fmt: skip
+
 #: What may stand in a cell; None: nothing.
 Cell = str | int | float | None
 
@@ -30,7 +38,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], *, json: bool = F
     shown = [[_cell(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *shown, strict=True)]
     for row in (head, *shown):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        line(*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+def line(*cells: str) -> None:
+    """Print the cells of one row."""
+    coloured = (
+        click.style(cell, fg=_COLOURS.get(cell.strip())) if cell.strip() in _COLOURS else cell for cell in cells
+    )
+    click.echo("  ".join(coloured).rstrip())
 
 
 def _cell(cell: Cell) -> str:

@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 
 from api.cli.catalog_key import key_argument
 from api.cli.context import check_known
-from api.cli.output import json_option, table
+from api.cli.output import as_json, json_option, table
 from api.services import current_services
 from shared.clock import iso
 from shared.codec import encode_json
@@ -20,7 +20,7 @@ from shared.sinks.mapping_file import read_mapping
 from shared.sinks.sink_lease import discard_dead_letters, read_dead_letters
 from shared.sinks.sink_reports import report_sinks
 from shared.sinks.sinks import SinkName, Sinks
-from shared.sinks.verify import Verification
+from shared.sinks.verify import KindVerified, Verification
 
 #: Ids of each kind of difference that are named.
 SHOWN_IDS = 20
@@ -136,7 +136,8 @@ def resync_sink(catalog_key: str, name: str, mapping_path: Path | None) -> None:
 @key_argument
 @name_argument
 @click.option("--repair", is_flag=True, help="Mend what is wrong.")
-def verify_sink(catalog_key: str, name: str, repair: bool) -> None:
+@json_option
+def verify_sink(catalog_key: str, name: str, repair: bool, json: bool) -> None:
     """Compare every entry with the destination: those missing, those too many, those that differ.
 
     Ends with status 1 if something is wrong and was not mended.  May run beside writes and deliveries.
@@ -145,19 +146,17 @@ def verify_sink(catalog_key: str, name: str, repair: bool) -> None:
     dead = [(letter.kind, letter.id) for letter in read_dead_letters(client, SinkName(catalog_key, name))]
     destination = connect(sink, catalog_key, timeout_s=CALL_S)
     try:
-        wrong = 0
+        verified = []
         for found in Verification(client, catalog_key, sink, destination, dead=dead).run(repair=repair):
-            wrong += found.wrong
-            click.echo(
-                f"{found.kind}: {found.compared} compared as of task {found.task_id}, {len(found.missing)} missing,"
-                f" {len(found.extra)} too many, {len(found.stale)} differ"
-            )
-            for what, ids in (("missing", found.missing), ("too many", found.extra), ("differs", found.stale)):
-                for entry_id in ids[:SHOWN_IDS]:
-                    click.echo(f"  {what}: {entry_id}")
+            verified.append(found)
+            if not json:
+                _show_verified(found)
     finally:
         destination.close()
-    if wrong:
+    wrong = sum(found.wrong for found in verified)
+    if json:
+        as_json(verified)
+    elif wrong:
         click.echo("mended" if repair else "mend it with --repair")
     if wrong and not repair:
         raise click.exceptions.Exit(1)
@@ -220,6 +219,16 @@ def _try(catalog_key: str, section: str, mapping: Mapping) -> None:
             except Unmappable as problem:
                 columns = f"dead letter: {problem}"
             click.echo(f"{kind} {entry.id}: {columns}")
+
+
+def _show_verified(found: KindVerified) -> None:
+    click.echo(
+        f"{found.kind}: {found.compared} compared as of task {found.task_id}, {len(found.missing)} missing,"
+        f" {len(found.extra)} too many, {len(found.stale)} differ"
+    )
+    for what, ids in (("missing", found.missing), ("too many", found.extra), ("differs", found.stale)):
+        for entry_id in ids[:SHOWN_IDS]:
+            click.echo(f"  {what}: {entry_id}")
 
 
 def _sinks(catalog_key: str) -> Sinks:

@@ -7,7 +7,7 @@ from flask.cli import AppGroup
 
 from api.cli.catalog_key import key_argument
 from api.cli.context import check_known
-from api.cli.output import json_option, table
+from api.cli.output import as_json, json_option, table
 from api.services import current_services
 from shared.clock import iso
 from shared.model import TERMINAL
@@ -24,13 +24,14 @@ def webhooks() -> None:
 @webhooks.command("add")
 @key_argument
 @click.argument("url")
-def add_webhook(catalog_key: str, url: str) -> None:
+@json_option
+def add_webhook(catalog_key: str, url: str, json: bool) -> None:
     """Create a webhook and print its secret."""
     check_known(catalog_key)
     services = current_services()
     private = services.settings.webhook_private == "allow"
     webhook = services.webhooks(catalog_key).add(url, private=private, now_ms=services.clock())
-    click.echo(f"{webhook.id} {webhook.secret}")
+    _show_secret(webhook, f"{webhook.id} {webhook.secret}", json=json)
 
 
 @webhooks.command("list")
@@ -111,7 +112,8 @@ def resend_deliveries(catalog_key: str, webhook_id: str, task_id: int | None, ho
 @click.option(
     "--overlap", default=24.0, show_default=True, type=click.FloatRange(0), help="Hours of two valid signatures."
 )
-def rotate_secret(catalog_key: str, webhook_id: str, overlap: float) -> None:
+@json_option
+def rotate_secret(catalog_key: str, webhook_id: str, overlap: float, json: bool) -> None:
     """Give a webhook a new secret and print it; calls are signed with the old one too for some time."""
     check_known(catalog_key)
     services = current_services()
@@ -119,7 +121,7 @@ def rotate_secret(catalog_key: str, webhook_id: str, overlap: float) -> None:
     webhook = services.webhooks(catalog_key).rotate(webhook_id, now_ms=services.clock(), overlap_ms=overlap_ms)
     if webhook is None:
         raise click.ClickException(f"{catalog_key} has no webhook {webhook_id}")
-    click.echo(webhook.secret)
+    _show_secret(webhook, webhook.secret, json=json)
 
 
 @webhooks.command("remove")
@@ -152,6 +154,10 @@ def list_deliveries(catalog_key: str, limit: int, json: bool) -> None:
         for one in current_services().outbox(catalog_key).attempts(limit)
     ]
     table(("AT", "TASK", "TARGET", "ATTEMPT", "OUTCOME", "ANSWER"), rows, json=json)
+
+
+def _show_secret(webhook: Webhook, text: str, *, json: bool) -> None:
+    as_json({"id": webhook.id, "url": webhook.url, "secret": webhook.secret}) if json else click.echo(text)
 
 
 def _set_paused(catalog_key: str, webhook_id: str, *, paused: bool) -> None:

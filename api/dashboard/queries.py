@@ -56,6 +56,15 @@ class UpdatesForm(Query):
     watch = query_fields.QueryFlag(load_default=False)
 
 
+class AllUpdatesForm(Query):
+    """Filters of the list of the tasks of all catalogs."""
+
+    status = fields.Choice(list(Status), load_default=None, allow_none=False)
+    #: Those submitted before this moment, ms.
+    before = query_fields.QueryInteger(load_default=None, allow_none=False, validate=between(1, 10**15))
+    watch = query_fields.QueryFlag(load_default=False)
+
+
 class EntriesForm(Query):
     """Filters of a task's entries."""
 

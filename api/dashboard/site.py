@@ -12,7 +12,19 @@ from flask import Blueprint, Flask, g, url_for
 
 from api.dashboard import guard, login, words
 from api.dashboard.guard import Cookies
-from api.dashboard.pages import field_list, followers, now, records, refused, sinks, tokens, update, updates
+from api.dashboard.pages import (
+    all_updates,
+    field_list,
+    followers,
+    now,
+    records,
+    refused,
+    sinks,
+    tokens,
+    update,
+    updates,
+    webhook_acts,
+)
 from api.dashboard.visitors import csrf_token
 from api.errors import NotFound
 from shared.settings import Settings
@@ -46,7 +58,9 @@ def _create_blueprint() -> Blueprint:
     guard.register(blueprint)
     words.register(blueprint)
     blueprint.context_processor(_context)
-    for views in (login, now, updates, update, records, field_list, followers, refused, sinks, tokens):
+    for views in (
+        login, now, all_updates, updates, update, records, field_list, followers, webhook_acts, refused, sinks, tokens,
+    ):  # fmt: skip
         views.register(blueprint)
 
     @blueprint.get("/<anything:path>")

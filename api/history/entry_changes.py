@@ -16,13 +16,15 @@ from shared.tasks.reports import EntryOutcome, shown_outcome
 
 #: Entries that are looked up at once, at most.
 MOST_ENTRIES = 100
+#: Bytes of changes that are told at once, at most; and those of one entry more.
+TOLD_BYTES = 8 * 1024 * 1024
 
 
 def changes_in(catalog_key: str, task: Task, entries: Iterable[SentEntry]) -> dict[int, Changes]:
     """Return by index what a task changed in entries that it updated, MOST_ENTRIES at most.
 
     What was before is known as far as earlier tasks tell, of which those nearest are read.  Without that, a task that
-    sends only what changes tells what it changed, and others are left out.
+    sends only what changes tells what it changed, and others are left out; so are those behind TOLD_BYTES of changes.
     """
     wanted = list(entries)
     services = current_services()
@@ -30,12 +32,15 @@ def changes_in(catalog_key: str, task: Task, entries: Iterable[SentEntry]) -> di
         {each.id for each in wanted}, before=task.id, most=EARLIER
     )
     earlier = _EarlierTasks(services, catalog_key, touches)
-    found = {}
+    found, left = dict[int, Changes](), TOLD_BYTES
     for each in wanted:
+        if left < 0:
+            break
         deeds = [Deed(task.batch, EntryOutcome.UPDATED, each.text), *earlier.deeds(task, each)]
         changes = changes_of(reversed(deeds))[-1]
         if changes is not None and (changes.complete or task.batch.operation in CHANGING):
             found[each.index] = changes
+            left -= changes.size
     return found
 
 

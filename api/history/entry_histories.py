@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from api.history.sent_entries import SentEntries, SentEntry
 from api.history.states import Changes, Deed, changes_of, is_anchor
@@ -17,6 +18,8 @@ from shared.tasks.search import TaskQuery
 
 #: Tasks on one page of a history; each costs a read of its payload.
 PAGE = 20
+#: Bytes of what was sent and of changes on one page, which has one task at least.
+SHOWN_BYTES = 1024 * 1024
 #: Earlier tasks that are read to work out what those on the page changed.
 EARLIER = 10
 #: Times that a search looks for more, if few of the tasks that touched the entry are what is looked for.
@@ -45,6 +48,11 @@ class HistoryStep:
         sent = None if self.sent is None else self.sent.text
         return Deed(self.task.batch, self.outcome, sent, along=self.also and self.task.status is Status.DONE)
 
+    @property
+    def size(self) -> int:
+        """The bytes that it shows."""
+        return (self.changes.size if self.changes else 0) + (len(self.sent.text) if self.sent else 0)
+
 
 @dataclass(frozen=True, slots=True)
 class EntryHistory:
@@ -61,6 +69,7 @@ def entry_history(
 ) -> EntryHistory:  # fmt: skip
     """Read a page of the history of an entry, newest first; of every kind and section, unless one is named.
 
+    It has ``size`` tasks, or fewer if these show more than SHOWN_BYTES.
     What each task changed is told of one kind and section, and of all tasks only.
     """
     history, tasks = History(current_services().client, catalog_key), current_services().tasks(catalog_key)
@@ -77,10 +86,32 @@ def entry_history(
         before = touches[-1].task_id if len(touches) == MOST else None
         if before is None or len(pairs) > size + EARLIER:
             break
-    lines = [line for touch, task in pairs[:size] if (line := _line(catalog_key, entry_id, touch, task))]
+    lines, read = _lines(catalog_key, entry_id, pairs[:size])
     if kind is not None and query is EVERYTHING:
-        lines = _with_changes(catalog_key, entry_id, lines, pairs[size:])
-    return EntryHistory(lines, pairs[size - 1][1].id if len(pairs) > size else before, by_status)
+        lines = _with_changes(catalog_key, entry_id, lines, pairs[read:])
+    shown = _fitting(lines)
+    if shown < len(lines):
+        return EntryHistory(lines[:shown], lines[shown - 1].task.id, by_status)
+    return EntryHistory(lines, pairs[read - 1][1].id if read < len(pairs) else before, by_status)
+
+
+def _lines(catalog_key: str, entry_id: str, pairs: Sequence[tuple[Touch, Task]]) -> tuple[list[HistoryStep], int]:
+    """Read what tasks did, until that is a page, with the number of tasks that were read."""
+    lines: list[HistoryStep] = []
+    left = SHOWN_BYTES
+    for read, (touch, task) in enumerate(pairs, 1):
+        if line := _line(catalog_key, entry_id, touch, task):
+            lines.append(line)
+            left -= line.size
+            if left < 0:
+                return lines, read
+    return lines, len(pairs)
+
+
+def _fitting(lines: Sequence[HistoryStep]) -> int:
+    """Count the first lines that are a page."""
+    sizes = accumulate(line.size for line in lines)
+    return max(1, sum(size <= SHOWN_BYTES for size in sizes)) if lines else 0
 
 
 def _with_changes(

@@ -68,6 +68,11 @@ class Changes:
     #: Whether the state before it is known; otherwise each value before is missing.
     complete: bool
 
+    @property
+    def size(self) -> int:
+        """Bytes of all values, before and after."""
+        return sum(len(each.before or b"") + len(each.after or b"") for each in self.found)
+
 
 def changes_of(deeds: Iterable[Deed], state: State = UNKNOWN) -> list[Changes | None]:
     """Return what each deed changed, oldest first; None where that cannot be told."""

@@ -119,7 +119,8 @@ blueprint.before_request(authorize)
         },
         text=(
             "Worked out from what was sent, so it reaches back as far as tasks and payloads are kept. Up to ten "
-            "earlier tasks are read to find out what an entry was before."
+            "earlier tasks are read to find out what an entry was before. A page with long values has fewer tasks than "
+            "asked for, about a megabyte."
         ),
         query=HistoryQuery,
         errors=(404,),

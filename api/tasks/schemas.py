@@ -85,7 +85,7 @@ class EntriesQuery(PagedQuery):
         allow_none=False,
         metadata={
             "description": "Tell of updated entries which fields changed, as far as earlier payloads are kept; with "
-            "100 entries on a page at most."
+            "100 entries on a page at most, and up to some 8 MiB of changes."
         },
     )
 

@@ -33,6 +33,8 @@ HOLD_MS = 60_000
 CLAIM_MS = 120_000
 #: Catalogs read at a time.
 PAGE = 1000
+#: How the error of an attempt begins that was dropped without a call.
+TOO_LATE = "too late"
 #: Attempts kept per catalog.
 LOG_LENGTH = 1000
 

@@ -66,6 +66,21 @@ def test_any_way_of_writing_entries_is_read_digit_for_digit(
     assert json.loads(got.output)["name"] == "A"
 
 
+def test_programs_get_json_and_no_progress_bars(customer: Customer, run: Run, tmp_path: Path) -> None:
+    """On standard output alone; what goes wrong stays a line on standard error."""
+    key, file = customer.catalog_key, tmp_path / "items.csv"
+    file.write_text("id,item_name\na,A\nb,B\n")
+    sent = run("put", key, "--json", "--follow", stdin=lines({"id": "a", "name": "A"}))
+    assert (json.loads(sent.stdout), sent.stderr) == ({"entries": 1, "task_ids": [1]}, "")
+    uploaded = run("upload", key, file, "--json", "--follow")
+    assert (json.loads(uploaded.stdout)["task_id"], uploaded.stderr) == (2, "")
+    would = run("upload", key, file, "--json", "--dry-run")
+    assert json.loads(would.stdout)["files"]["items"]["unchanged"] == 2
+    again = run("tasks", "retry", key, 2, "--json")
+    assert (json.loads(again.stdout)["id"], again.stderr) == (3, "")
+    assert run("upload", key, file, "--follow").output == "task 4: DONE\n"
+
+
 def test_patch_and_delete_take_files_too(customer: Customer, run: Run) -> None:
     customer.done(customer.put({"id": "a", "name": "A"}, {"id": "b", "name": "B"}))
     assert run("patch", customer.catalog_key, "--follow", stdin=lines({"id": "a", "name": "AA"})).exit_code == 0

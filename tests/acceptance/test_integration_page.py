@@ -253,6 +253,7 @@ def everything(customer: Customer) -> list[str]:
     base = f"/c/{customer.catalog_key}"
     return [
         "/now",
+        "/updates",
         f"{base}/updates",
         f"{base}/updates?operation=patch",
         f"{base}/updates?q=sku-1",
@@ -269,7 +270,11 @@ def everything(customer: Customer) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", PHONE)], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "viewport"),
+    [("light", {**WIDE, "width": 1600}), ("dark", {**PHONE, "width": 360})],
+    ids=["light, 1600 px", "dark, 360 px"],
+)
 def test_axe_finds_nothing_serious(
     everything: list[str], signed_in: Open, axe: str, scheme: str, viewport: dict[str, int]
 ) -> None:
@@ -295,12 +300,15 @@ def serious(page: Page, axe: str) -> list[str]:
     ]
 
 
-def test_on_a_small_phone_nothing_is_cut_off(everything: list[str], signed_in: Open) -> None:
+def test_at_no_width_is_anything_cut_off(everything: list[str], signed_in: Open) -> None:
+    """From a small phone to a wide screen, at both sides of where the layout changes."""
     with signed_in(viewport={**PHONE, "width": 360}, has_touch=True, is_mobile=True) as page:
         for path in everything:
             page.goto("/integration" + path)
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
             expect(page.get_by_role("heading", level=1)).to_be_visible()
+            for width in (360, 735, 737, 1024, 1600):
+                page.set_viewport_size({**PHONE, "width": width})
+                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (path, width)
 
 
 def test_html_in_what_is_sent_does_nothing(customer: Customer, signed_in: Open) -> None:

@@ -36,6 +36,8 @@ TIMES = 25
 
 PAGES = {
     "now": "/integration/now",
+    "all updates": "/integration/updates",
+    "all updates, failed": "/integration/updates?status=FAILED",
     "updates": f"/integration/c/{BIG}/updates",
     "updates, failed": f"/integration/c/{BIG}/updates?status=FAILED",
     "updates of a sender that never sent": f"/integration/c/{BIG}/updates?by=nobody",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
@@ -11,7 +12,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, TimeoutError
 from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME
 from rich.text import Text
@@ -21,6 +22,7 @@ from deploy.stack.services import Name
 from deploy.stack.stack import Stack
 from shared.settings import Settings
 from shared.store.client import connect
+from shared.waiting import wait_until
 from tests.acceptance.customer import Customer
 from tests.acceptance.site import environment
 from tests.screenshots.camera import FOLDER, SCALE, Camera, save
@@ -62,6 +64,9 @@ def set_up(stack: Stack) -> Scenery:
     stack.stop_service(Name.WORKER)
     scenery.tokens()
     scenery.an_hour()
+    scenery.followers()
+    scenery.sinks()
+    rig.count_fields()
     stack.start_service(Name.WORKER)
     for shop in set(SHOPS) - {SHOP, "velo-werk"}:
         customer = Customer(stack.api_url, shop, PRICES[0])
@@ -83,6 +88,12 @@ def take_pages(camera: Camera, scenery: Scenery) -> None:
     camera.shoot("updates", f"{shop}/updates")
     camera.shoot("update-running", f"{shop}/updates/{scenery.running}")
     camera.shoot("update-failed", f"{shop}/updates/{scenery.failed}?outcome=failed")
+    camera.shoot("update-changes", f"{shop}/updates/{scenery.priced}?outcome=updated")
+    camera.shoot("all-updates", "/integration/updates")
+    camera.shoot("fields", f"{shop}/fields")
+    camera.shoot("followers", f"{shop}/followers")
+    camera.shoot("tokens", f"{shop}/tokens")
+    camera.shoot("sinks", f"{shop}/sinks")
     camera.shoot("found", f"{shop}/updates?q={ITEM}")
     camera.shoot("catalog", f"{shop}/catalog?q=sku-4")
     camera.shoot("entry", f"{shop}/catalog/entry?id={ITEM}&section=Products")
@@ -93,10 +104,21 @@ def take_pages(camera: Camera, scenery: Scenery) -> None:
 def take_flower(browser: Browser, stack: Stack) -> None:
     """Take Flower's two pages, as somebody who knows its password."""
     url, size = stack.flower_url.replace("://", f"://operator:{PASSWORD}@"), {"width": 1240, "height": 560}
+    customer = Customer(stack.api_url, "kids-corner", PRICES[0])
     with open_page(browser, base_url=url, viewport=size) as page:
+
+        def knows_a_worker() -> bool:
+            # A worker is rung for unless it is awake, and Flower shows what has come in since it started.
+            customer.done(customer.patch({"id": "sku-1", "data": {"price": 9.90}}))
+            page.reload()
+            with contextlib.suppress(TimeoutError):
+                page.locator("tbody tr", has_text="worker@").first.wait_for(timeout=3_000)
+                return True
+            return False
+
         for name in ("workers", "tasks"):
             page.goto(f"/{name}")
-            expect(page.locator("tbody tr").first).to_contain_text("worker@")
+            wait_until(knows_a_worker, "Flower has heard of a worker", timeout_s=60, every_s=2.0)
             save(page, f"flower-{name}")
 
 

@@ -9,6 +9,13 @@ from typing import Any
 
 from shared.clock import now_ms
 from shared.credentials import Credential, Credentials, Scope, digest_of
+from shared.model import Kind, Status
+from shared.outbox.outbox import Attempt, DeliveryOutcome, Outbox, OutboxEntry, Trouble
+from shared.outbox.webhooks import Webhooks
+from shared.sinks.destination import DeadLetter
+from shared.sinks.mapping import DEFAULT
+from shared.sinks.sink_lease import SinkFacts, SinkLease
+from shared.sinks.sinks import SinkName, Sinks
 from tests.support.by_hand import HandClock
 from tests.support.ingress import Ingress
 from tests.support.rig import Rig
@@ -29,6 +36,7 @@ COLOURS = ("moss", "navy", "rust", "sand", "slate")
 THINGS = ("Anorak", "Backpack", "Beanie", "Boots", "Fleece", "Hiking socks", "Rain shell", "Tent")
 
 _MINUTES = 62
+_DAY_MS = 24 * 3600 * 1000
 
 Entry = dict[str, Any]
 
@@ -52,14 +60,21 @@ class Scenery:
         self.rig = rig
         self.ingress = Ingress(rig, store_url)
         self._chance = random.Random(SEED)
-        #: The update that failed, and the one that is being applied.
-        self.failed = self.running = 0
+        #: The update that failed, the one that is being applied, and one that changed prices.
+        self.failed = self.running = self.priced = 0
 
     def tokens(self) -> None:
         """Give every sender a token, which is called like the sender."""
         credentials = Credentials(self.rig.client, (), clock=self.rig.clock)
-        for name, _ in (PIM, PRICES, STOCK):
-            credentials.store(Credential(name, digest_of(name), dict.fromkeys(SHOPS, Scope.READ_WRITE)))
+        for days, (name, _) in enumerate((PIM, PRICES, STOCK)):
+            made_ms = now_ms() - (90 - 30 * days) * _DAY_MS
+            scopes = dict.fromkeys(SHOPS, Scope.READ_WRITE)
+            credentials.store(Credential(name, digest_of(name), scopes, created_ms=made_ms))
+        made_ms = now_ms() - 6 * _DAY_MS
+        credentials.store(
+            Credential("agency", digest_of("agency"), {SHOP: Scope.READ}, created_ms=made_ms,
+                       expires_ms=made_ms + 30 * _DAY_MS)
+        )  # fmt: skip
 
     def an_hour(self) -> None:
         """Let an hour pass; it ends now."""
@@ -75,6 +90,44 @@ class Scenery:
                 self._feed(shop, size, minute)
             if event := self._events().get(minute):
                 event()
+
+    def followers(self) -> None:
+        """Let a search engine and a mailer be told of the last updates, and an indexer keep its position."""
+        client, now = self.rig.client, now_ms()
+        webhooks, outbox = Webhooks(client, SHOP), Outbox(client, SHOP)
+        search = webhooks.add("https://search.shop.example/sluice", private=True, now_ms=now - 3 * _DAY_MS)
+        mailer = webhooks.add_once(
+            "https://mailer.shop.example/hooks/failed", private=True, now_ms=now - _DAY_MS, statuses=(Status.FAILED,)
+        )[0]
+        for ago, task_id in enumerate(range(self.failed - 3, self.failed + 1)):
+            told = Attempt(
+                task_id, search.id, 1, now - (9 - ago) * 20_000, 34 + 3 * ago, DeliveryOutcome.DELIVERED, 204
+            )
+            outbox.settle(OutboxEntry(task_id, search.id), told)
+        away = Attempt(self.failed, mailer.id, 3, now - 40_000, 1_212, DeliveryOutcome.FAILED, 503, "answered with 503",
+                       now + 95_000, "upstream timed out")  # fmt: skip
+        trouble = Trouble(3, now - 61_000, "answered with 503")
+        outbox.settle(OutboxEntry(self.failed, mailer.id, 2), away, trouble, now + 95_000)
+        page = self.ingress.get(
+            "/v1/changes", after=str(self.failed - 4), num_results_per_page=2, token=PIM[0], key=SHOP
+        )
+        position = {"after": page["next_after"]}
+        answer = self.ingress.send("PUT", "/v1/changes/cursors/indexer", position, token=PIM[0], key=SHOP)
+        assert answer.status_code == 200, answer.text
+
+    def sinks(self) -> None:
+        """Let the shop be delivered to a database and a search engine."""
+        client, now, sinks = self.rig.client, now_ms(), Sinks(self.rig.client, SHOP)
+        letters = [DeadLetter(Kind.ITEMS, "sku-77", "price: 'on request' is no numeric")]
+        for name, url, dead in (
+            ("products", "postgresql://sluice:secret@db.shop.example/shop", letters),
+            ("search", "opensearch+https://sluice:secret@search.shop.example", []),
+        ):
+            sinks.add(name, url, section="Products", mapping=DEFAULT, now_ms=now - 3 * _DAY_MS, required=not dead)
+            lease = SinkLease(client, self.rig.settings, "sinks-1", SinkName(SHOP, name))
+            lease.hold()
+            facts = SinkFacts("live", "1", self.failed, at_ms=now, checked_ms=now - 900_000, wrong=0)
+            lease.settle(facts, dead=dead, delivered=48_211, release=True)
 
     def at_work(self) -> None:
         """Leave an update half applied, and others that wait behind it."""
@@ -96,7 +149,8 @@ class Scenery:
         if minute % 3 == len(shop) % 3:
             self._send(shop, PIM, "PUT", list(map(self._item, numbers)))
         elif minute % 2:
-            self._send(shop, PRICES, "PATCH", list(map(self._price, numbers)))
+            task_id = self._send(shop, PRICES, "PATCH", list(map(self._price, numbers)))
+            self.priced = task_id if shop == SHOP else self.priced
         else:
             self._send(shop, STOCK, "PATCH", [{"id": f"sku-{n}", "data": {"stock": n % 40}} for n in numbers])
 

@@ -14,19 +14,13 @@ import structlog
 from shared.clock import Clock
 from shared.errors import TryAgain
 from shared.model import Status
-from shared.outbox.outbox import MAIL, PING, Attempt, DeliveryOutcome, Outbox, OutboxEntry, Trouble
+from shared.outbox.outbox import MAIL, PING, TOO_LATE, Attempt, DeliveryOutcome, Outbox, OutboxEntry, Trouble
+from shared.outbox.webhook_messages import message_id, ping_body, ping_id, webhook_body, webhook_headers
 from shared.outbox.webhooks import Webhook, Webhooks
 from shared.tasks.records import Task
 from shared.telemetry import metrics, spans
 from workers.deliver.http_post import post
 from workers.deliver.mailing import Mailing
-from workers.deliver.messages import (
-    message_id,
-    ping_body,
-    ping_id,
-    webhook_body,
-    webhook_headers,
-)  # fmt: skip
 
 log = structlog.get_logger()
 
@@ -138,7 +132,7 @@ class Deliverer:
             outbox.hold(entry, task.updated_ms, now_ms=self._clock(), keep_ms=GIVE_UP_MS)
             return
         body, name = webhook_body(catalog_key, task), message_id(catalog_key, task)
-        self._attempt(catalog_key, outbox, entry, task, lambda: self._post(webhook, name, body), webhook)
+        self._attempt(catalog_key, outbox, entry, task, lambda at_ms: self._post(webhook, name, body, at_ms), webhook)
 
     def _ping(self, catalog_key: str, outbox: Outbox, entry: OutboxEntry) -> None:
         """Call a webhook once, even if it is paused or given up; what comes of it is only logged."""
@@ -148,16 +142,15 @@ class Deliverer:
             return
         at_ms, started = self._clock(), time.monotonic()
         body, name = ping_body(catalog_key, at_ms), ping_id(catalog_key, webhook.id, at_ms)
-        came = _try(lambda: self._post(webhook, name, body))
+        came = _try(lambda: self._post(webhook, name, body, at_ms))
         took_ms = int((time.monotonic() - started) * 1000)
         outcome = DeliveryOutcome.DELIVERED if came.error is None else DeliveryOutcome.GIVEN_UP
         attempt = Attempt(PING, entry.target, 1, at_ms, took_ms, outcome, came.status, came.error, answer=came.answer)
         outbox.log_only(entry, attempt)
         _record(catalog_key, attempt)
 
-    def _post(self, webhook: Webhook, name: str, body: bytes) -> _Came:
-        now_ms = self._clock()
-        headers = webhook_headers(name, body, *webhook.secrets(now_ms), now_s=now_ms // 1000)
+    def _post(self, webhook: Webhook, name: str, body: bytes, at_ms: int) -> _Came:
+        headers = webhook_headers(name, body, *webhook.secrets(at_ms), now_s=at_ms // 1000)
         answer = post(webhook.url, headers, body, private=self._private)
         error = None if 200 <= answer.status < 300 else f"answered with {answer.status}"
         return _Came(answer.status, answer.retry_after_s, error, answer.body or None)
@@ -172,7 +165,7 @@ class Deliverer:
             )  # fmt: skip
             return
 
-        def send() -> _Came:
+        def send(_: int) -> _Came:
             mailing.send_failure(catalog_key, task)
             return _Came()
 
@@ -184,21 +177,21 @@ class Deliverer:
         outbox: Outbox,
         entry: OutboxEntry,
         task: Task,
-        deliver: Callable[[], _Came],
+        deliver: Callable[[int], _Came],
         webhook: Webhook | None = None,
     ) -> None:
-        """Deliver an entry and record the result for it and its target, a webhook or mail."""
+        """Deliver an entry, at the time that ``deliver`` gets, and record the result for it and its target."""
         before = outbox.troubles().get(entry.target)
         at_ms, started, number = self._clock(), time.monotonic(), entry.attempts + 1
         if before and at_ms > _give_up_ms(task, before):
             # Entries that are too late are dropped at once, without a pause after each.
-            too_late = f"too late, after a day without success: {before.reason}"
+            too_late = f"{TOO_LATE}, after a day without success: {before.reason}"
             attempt = Attempt(task.id, entry.target, number, at_ms, 0, DeliveryOutcome.GIVEN_UP, error=too_late)
             outbox.settle(entry, attempt, before)
             _record(catalog_key, attempt)
             return
         with _span(catalog_key, entry, task) as span:
-            came = _try(deliver)
+            came = _try(lambda: deliver(at_ms))
             span.set(attempt=number, **{"http.response.status_code": came.status})
             if came.error is not None:
                 span.fail(came.error)

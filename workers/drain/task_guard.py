@@ -41,7 +41,7 @@ class TaskGuard:
         self.batch = batch
         self._rules = rules
         self._settings = settings
-        self._tallies = {kind: Tally(one) for kind, one in rules.items()}
+        self._tallies = {kind: Tally(one) for kind, one in rules.items() if not _go_along(batch, kind)}
 
     @property
     def watches(self) -> bool:
@@ -146,6 +146,13 @@ class TaskGuard:
                 said = reasons.get(culprit.index)
                 reasons[culprit.index] = f"{said}; {text}" if said else text
         return encode_report(bytes(marks), reasons) if reasons else b""
+
+
+def _go_along(batch: Batch, kind: Kind) -> bool:
+    """Return whether these are not sent, but deleted with their items: how many is counted only by the flip, which
+    minds what may be deleted.
+    """
+    return kind is Kind.VARIATIONS and batch.takes_variations_along
 
 
 def deletions(part: Batch, chunk: Chunk, view: View) -> int:

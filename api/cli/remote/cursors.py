@@ -36,11 +36,12 @@ def list_cursors(ingress: IngressClient, json: bool) -> None:
 @with_ingress
 @_name_argument
 @click.argument("after", metavar="POSITION")
-def set_cursor(ingress: IngressClient, name: str, after: str) -> None:
+@json_option
+def set_cursor(ingress: IngressClient, name: str, after: str, json: bool) -> None:
     """Create a cursor or move it, to a position that the feed has told; 0 is the beginning."""
     headers = {"Content-Type": "application/json"}
     kept = ingress.call("PUT", _path(name), msgspec.json.encode({"after": after}), headers=headers)
-    click.echo(f"{kept['name']} is at {kept['after']}: {kept['state']}")
+    as_json(kept) if json else click.echo(f"{kept['name']} is at {kept['after']}: {kept['state']}")
 
 
 @cursors.command("remove")

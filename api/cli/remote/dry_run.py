@@ -21,7 +21,12 @@ def show_dry_run(answer: dict[str, Any]) -> None:
         click.echo(f"{kind:16}" + "".join(f"{counts.get(outcome, 0):>12,}" for outcome in OUTCOMES))
     _list("problem", [f"{error['loc']}: {error['msg']}" for error in answer["errors"]])
     _list("warning", [warning["message"] for warning in answer["warnings"]])
-    if answer["would_fail"]:
+    refuse_if_it_would_fail(answer)
+
+
+def refuse_if_it_would_fail(answer: dict[str, Any]) -> None:
+    """Raise IngressError if this is the answer to a dry run whose task would fail."""
+    if answer.get("would_fail"):
         raise IngressError(f"the task would fail: {answer['would_fail']}")
 
 

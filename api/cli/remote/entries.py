@@ -18,7 +18,7 @@ from msgspec import Raw
 from rich.console import Console
 from rich.progress import Progress
 
-from api.cli.output import as_json
+from api.cli.output import as_json, json_option
 from api.cli.remote.ingress import IngressClient, IngressError, with_ingress
 from shared.model import TERMINAL, Kind, OnInvalid, OnMissing, Status
 from shared.nonces import new_nonce
@@ -42,6 +42,7 @@ _Command = Callable[..., None]
 
 def _sending(command: _Command) -> _Command:
     for add in (
+        json_option,
         click.option("--follow", is_flag=True, help="Wait until all tasks have ended; fail if one is not DONE."),
         click.option("--batch", default=1000, show_default=True, type=click.IntRange(1), help="Entries of a batch."),
         click.option("--on-invalid", type=click.Choice(list(OnInvalid)), help="What to do with invalid entries."),
@@ -85,7 +86,9 @@ def get(ingress: IngressClient, entry_id: str, kind: str, section: str | None) -
     as_json(ingress.text("GET", f"/v2/{kind}/{quote(entry_id, safe='')}", section=section))
 
 
-def _send(ingress: IngressClient, method: str, *, file: str, kind: str, batch: int, follow: bool, **query: Any) -> None:
+def _send(
+    ingress: IngressClient, method: str, *, file: str, kind: str, batch: int, follow: bool, json: bool, **query: Any
+) -> None:
     """Send a file in batches, each a task; a batch whose answer is lost is sent again and counts once."""
     size = Path(file).stat().st_size if Path(file).is_file() and not file.endswith(GZIP) else None
     task_ids: list[int] = []
@@ -105,7 +108,11 @@ def _send(ingress: IngressClient, method: str, *, file: str, kind: str, batch: i
             progress.advance(bar, len(body) + 1)
     if not task_ids:
         raise click.UsageError("there is no entry in the file")
-    click.echo(f"{sent} entries: {_named(task_ids)}" + (f", {_all_done(ingress, task_ids)}" if follow else ""))
+    done = f", {_all_done(ingress, task_ids)}" if follow else ""
+    if json:
+        as_json({"entries": sent, "task_ids": task_ids})
+    else:
+        click.echo(f"{sent} entries: {_named(task_ids)}{done}")
 
 
 def _patiently(call: Callable[[], Any]) -> Any:

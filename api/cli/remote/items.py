@@ -61,7 +61,7 @@ def show_history(ingress: IngressClient, entry_id: str, kind: str, section: str 
         answer = ingress.text("GET", path, section=section, before=before, num_results_per_page=min(PAGE, left))
         page = msgspec.json.decode(answer, type=_Page)
         texts += page.history
-        before, left = page.next_before, left - PAGE
+        before, left = page.next_before, left - len(page.history)
         if before is None:
             break
     if json:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import msgspec
 
-from api.cli.output import as_json, json_option, table
+from api.cli.output import as_json, json_option, line, table
 from api.cli.remote.changed_fields import ChangedField, changes_text
 from api.cli.remote.ingress import IngressClient, with_ingress
 from shared.codec import encode_json
@@ -102,10 +102,11 @@ def list_entries(ingress: IngressClient, task_id: int, outcome: str | None, json
 @tasks.command("cancel")
 @with_ingress
 @click.argument("task_id", metavar="ID", type=click.IntRange(1))
-def cancel_task(ingress: IngressClient, task_id: int) -> None:
+@json_option
+def cancel_task(ingress: IngressClient, task_id: int, json: bool) -> None:
     """Cancel a task that still waits."""
     task = _change(ingress, task_id, Status.CANCELED)
-    click.echo(f"task {task['id']}: {task['status']}")
+    as_json(task) if json else click.echo(f"task {task['id']}: {task['status']}")
 
 
 @tasks.command("retry")
@@ -113,10 +114,11 @@ def cancel_task(ingress: IngressClient, task_id: int) -> None:
 @click.argument("task_id", metavar="ID", type=click.IntRange(1))
 @click.option("--force", is_flag=True, help="Past the safeguard and what guards say about shares.")
 @click.option("--force-reason", default="", help="Why, for those who look at the task later.")
-def retry_task(ingress: IngressClient, task_id: int, force: bool, force_reason: str) -> None:
+@json_option
+def retry_task(ingress: IngressClient, task_id: int, force: bool, force_reason: str, json: bool) -> None:
     """Submit an ended task again, as a new task at the end of the queue."""
     task = _change(ingress, task_id, Status.QUEUED, force=force, force_reason=force_reason)
-    click.echo(f"task {task['id']}: {task['status']}, re-run of {task_id}")
+    as_json(task) if json else click.echo(f"task {task['id']}: {task['status']}, re-run of {task_id}")
 
 
 @tasks.command("tail")
@@ -132,7 +134,7 @@ def tail_tasks(ingress: IngressClient, last: int, json: bool) -> None:
         while True:
             for task in changed:
                 seen[task["id"]] = task["status"]
-                as_json(task, lines=True) if json else click.echo("  ".join(_row(task)))
+                as_json(task, lines=True) if json else line(*_row(task))
             changed = wait_until(partial(_changes, ingress, seen), "a change", timeout_s=math.inf, every_s=1.0)
 
 

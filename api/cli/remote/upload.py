@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from api.cli.remote.dry_run import show_dry_run
+from api.cli.output import as_json, json_option
+from api.cli.remote.dry_run import refuse_if_it_would_fail, show_dry_run
 from api.cli.remote.file_parts import FilePart, parts_of
 from api.cli.remote.ingress import IngressClient, IngressError, with_ingress
 from api.files.queries import Delimiter, SyncMode
@@ -47,8 +49,15 @@ from shared.waiting import wait_until
 )
 @click.option("--follow", is_flag=True, help="Show the progress until the task ends.")
 @click.option("--dry-run", is_flag=True, help="Only show what would become of the rows; exit with 1 if it would fail.")
+@json_option
 def upload(
-    ingress: IngressClient, files: Sequence[Path], follow: bool, dry_run: bool, notify: Sequence[str], **wish: Any
+    ingress: IngressClient,
+    files: Sequence[Path],
+    follow: bool,
+    dry_run: bool,
+    notify: Sequence[str],
+    json: bool,
+    **wish: Any,
 ) -> None:
     """Upload catalogue files of items, variations or item groups, or one archive of them, over HTTP.
 
@@ -63,6 +72,9 @@ def upload(
         query |= {"notification_email": list(notify)} | ({"dry_run": True} if dry_run else {})
         answer = ingress.call(method, "/v1/catalog", form.pieces(), headers=form.headers, **query)
         ended = _follow(ingress, answer["task_id"], progress) if follow and not dry_run else None
+    if json:
+        as_json(answer)
+        return refuse_if_it_would_fail(answer)
     if dry_run:
         return show_dry_run(answer)
     click.echo(f"task {answer['task_id']}: " + (ended or f"accepted, see {answer['task_status_path']}"))
@@ -87,8 +99,9 @@ def _request(
 def _progress() -> Progress:
     done = TextColumn("{task.completed:,.0f} of {task.total:,.0f} {task.fields[unit]}")
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), done, TimeElapsedColumn(), console=Console(stderr=True)
-    )
+        TextColumn("{task.description}"), BarColumn(), done, TimeElapsedColumn(), console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )  # fmt: skip
 
 
 def _follow(ingress: IngressClient, task_id: int, progress: Progress) -> str:

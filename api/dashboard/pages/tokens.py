@@ -1,6 +1,8 @@
-"""The *Tokens* page: which tokens may read and write a catalog; rotate and revoke them."""
+"""The *Tokens* page: which tokens may read and write a catalog; create, rotate and revoke them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import structlog
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -11,25 +13,54 @@ from api.dashboard.visitors import visitor
 from api.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from api.services import current_services
 from shared.credential_changes import CredentialAct, CredentialChange
-from shared.credentials import Credential, digest_of, new_token
+from shared.credentials import BAD_NAME, NAME, Credential, Scope, digest_of, new_token
 from shared.errors import CredentialEnded, TryAgain
 
 log = structlog.get_logger()
 
 HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
 #: Hours that an old token may stay good, as the form offers them.
 OVERLAPS = {"0": "at once", "1": "in an hour", "24": "in a day", "168": "in a week"}
+
+#: Days for which a new token may be good, as the form offers them; 0: for ever.
+LIVES = {"0": "never", "1": "in a day", "7": "in a week", "30": "in 30 days", "90": "in 90 days", "365": "in a year"}
 
 
 def register(blueprint: Blueprint) -> None:
     tokens = "/c/<catalog_key>/tokens"
     blueprint.add_url_rule(tokens, "get_tokens", get_tokens, methods=["GET"])
+    blueprint.add_url_rule(tokens, "post_token", post_token, methods=["POST"])
     blueprint.add_url_rule(f"{tokens}/<credential_id>/rotate", "post_rotate", post_rotate, methods=["POST"])
     blueprint.add_url_rule(f"{tokens}/<credential_id>/revoke", "post_revoke", post_revoke, methods=["POST"])
 
 
 def get_tokens(catalog_key: str) -> str:
     return _page(readable(catalog_key))
+
+
+def post_token(catalog_key: str) -> str:
+    """Create a token and show it, once.  Only the operator may: what a token made would outlive its revocation."""
+    readable(catalog_key)
+    if visitor().credential is not None:
+        raise Forbidden("Only the operator may create tokens.")
+    name, scope, days = (request.form.get(field, "") for field in ("name", "scope", "days"))
+    problems = [
+        *([] if NAME.fullmatch(name) else [Problem("name", BAD_NAME)]),
+        *([] if scope in list(Scope) else [Problem("scope", f"one of {', '.join(Scope)}")]),
+        *([] if days in LIVES else [Problem("days", f"one of {', '.join(LIVES)}")]),
+    ]
+    if problems:
+        raise Invalid(*problems)
+    services, token = current_services(), new_token()
+    now_ms = services.clock()
+    made = Credential(
+        name, digest_of(token), {catalog_key: Scope(scope)}, created_ms=now_ms,
+        expires_ms=now_ms + int(days) * DAY_MS if int(days) else None,
+    )  # fmt: skip
+    services.credentials.store(made)
+    _note(CredentialAct.CREATED, made)
+    return _made(catalog_key, token, made)
 
 
 def post_rotate(catalog_key: str, credential_id: str) -> str:
@@ -48,10 +79,7 @@ def post_rotate(catalog_key: str, credential_id: str) -> str:
     except CredentialEnded as error:
         raise Conflict(f"There is nothing to rotate: {error}.") from error
     _note(CredentialAct.ROTATED, credential, new.id)
-    try:
-        return _page(catalog_key, token=token, rotated=credential)
-    except TryAgain:
-        return render_template("token.html", catalog_key=catalog_key, page="tokens", token=token, rotated=credential)
+    return _made(catalog_key, token, new, rotated=credential)
 
 
 def post_revoke(catalog_key: str, credential_id: str) -> AnyResponse:
@@ -61,7 +89,16 @@ def post_revoke(catalog_key: str, credential_id: str) -> AnyResponse:
     return redirect(url_for("dashboard.get_tokens", catalog_key=catalog_key), 303)
 
 
-def _page(catalog_key: str, *, token: str = "", rotated: Credential | None = None) -> str:
+def _made(catalog_key: str, token: str, made: Credential, *, rotated: Credential | None = None) -> str:
+    """Show a new token, with the list of all if the store still answers."""
+    new = {"token": token, "made": made, "rotated": rotated}
+    try:
+        return _page(catalog_key, **new)
+    except TryAgain:
+        return render_template("token.html", catalog_key=catalog_key, page="tokens", **new)
+
+
+def _page(catalog_key: str, **new: Any) -> str:
     services = current_services()
     return render_template(
         "tokens.html",
@@ -73,8 +110,9 @@ def _page(catalog_key: str, *, token: str = "", rotated: Credential | None = Non
         changes=services.credential_changes.of(catalog_key),
         now_ms=services.clock(),
         overlaps=OVERLAPS,
-        token=token,
-        rotated=rotated,
+        lives=LIVES,
+        is_operator=visitor().credential is None,
+        **new,
     )
 
 

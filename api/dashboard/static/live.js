@@ -58,7 +58,7 @@ function localize(root) {
       const beside = document.createElement("span");
       beside.className = "muted local";
       beside.textContent = `${text} where you are`;
-      time.after(beside);
+      time.after(" ", beside);
     }
   }
 }

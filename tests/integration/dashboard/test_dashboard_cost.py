@@ -17,7 +17,8 @@ from tests.support.rig import ACME, Rig
 UPDATES, CATALOG = f"/c/{ACME}/updates", f"/c/{ACME}/catalog"
 
 PAGES = [
-    "/now", UPDATES, f"{UPDATES}?status=FAILED", f"{UPDATES}?status=DONE&status=FAILED", f"{UPDATES}?by=nobody",
+    "/now", "/updates", "/updates?status=FAILED",
+    UPDATES, f"{UPDATES}?status=FAILED", f"{UPDATES}?status=DONE&status=FAILED", f"{UPDATES}?by=nobody",
     f"{UPDATES}?before=60", f"{UPDATES}?q=a", f"{UPDATES}?q=none", f"{UPDATES}/1", f"{UPDATES}/1?find=nowhere",
     CATALOG, f"{CATALOG}?q=a", f"{CATALOG}/entry?id=a",
 ]  # fmt: skip

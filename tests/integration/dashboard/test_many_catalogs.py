@@ -79,6 +79,48 @@ def test_now_counts_them_all_in_few_round_trips(many: Rig, pages: Pages, measure
     measured(f"the Now page over {CATALOGS} catalogs: {took_s * 1000:.0f} ms")
 
 
+def test_all_updates_are_one_list_in_few_round_trips(many: Rig, pages: Pages) -> None:
+    """Newest first, whosever they are; those that failed too."""
+    many.clock.advance(1_000)
+    many.put(*items("sku-42"), catalog_key="y-2")
+    page = pages.page("/updates")
+    rows = [attributes["id"] for attributes in page.all("tr") if "id" in attributes]
+    assert (rows[0], len(rows)) == ("task-y-2-3", 8)
+    for part in ("y-2 Queued", "put 1 item", "z Queued", "y-1 Failed", "IngestionError: items not found"):
+        assert part in page.text, part
+    failed = pages.page("/updates", status="FAILED")
+    rows = [attributes["id"] for attributes in failed.all("tr") if "id" in attributes]
+    assert sorted(rows) == ["task-y-1-1", "task-y-2-1", "task-y-3-1"]
+    with few_round_trips(many):
+        pages.client.get("/integration/updates")
+
+
+def test_the_pages_of_all_updates_are_complete(many: Rig, pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where several were sent in one millisecond."""
+    monkeypatch.setattr("api.dashboard.pages.all_updates.PAGE", 4)
+    for number in range(12):
+        many.put(*items("a"), catalog_key=("y-1", "z")[number % 2])
+        many.clock.advance(number % 3)
+    seen: list[str] = []
+    path: str | None = "/updates?status=QUEUED"
+    while path:
+        page = pages.page(path)
+        seen += [attributes["id"] for attributes in page.all("tr") if "id" in attributes]
+        older = [each["href"] for each in page.all("a") if each.get("rel") == "next"]
+        path = older[0].removeprefix("/integration") if older else None
+    assert len(seen) == len(set(seen)) == 13
+
+
+def test_who_has_a_token_sees_the_updates_of_its_catalogs_only(
+    many: Rig, store_server: StoreServer, ingress: Ingress
+) -> None:
+    many.put(*items("a"), catalog_key="acme")
+    own = Pages(ingress)
+    own.sign_in()
+    rows = [attributes["id"] for attributes in own.page("/updates").all("tr") if "id" in attributes]
+    assert rows == ["task-acme-1"]
+
+
 def test_metrics_take_few_round_trips(many: Rig, measured: Callable[[str], None]) -> None:
     with few_round_trips(many):
         metrics.exposition(lambda: look(many.client, many.clock()))

@@ -95,6 +95,39 @@ def test_a_new_token_is_shown_though_the_store_goes_away_just_then(
     assert pages.get(TOKENS).status_code == 503
 
 
+def test_an_operator_creates_a_token_and_sees_it_once(ingress: Ingress) -> None:
+    """It may what was chosen, for this catalog only, until it ends; it is noted who made it."""
+    pages = visit(ingress, PASSWORD)
+    answer = pages.post(TOKENS, name="price-feed", scope="r", days="7")
+    [new] = re.findall(r"tok-[\w-]{32}", answer.text)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert status(ingress, new) == 200
+    assert ingress.send("PUT", "/v2/items", {"items": [{"id": "a", "name": "A"}]}, token=new).status_code == 403
+    assert ingress.send("GET", "/v2/items", token=new, key=OTHER).status_code in (401, 403)
+    text = pages.text(TOKENS)
+    assert new not in text
+    assert re.search(f"price-feed {digest_of(new)[:8]} read (just now|\\d+ s ago)", text)
+    assert f"created price-feed {digest_of(new)[:8]} by operator" in text
+    ingress.rig.clock.advance(7 * 24 * 3_600_000)
+    assert status(ingress, new) == 401
+
+
+@pytest.mark.parametrize("wrong", [{"name": ""}, {"name": " x"}, {"name": "x" * 101}, {"scope": "rwx"}, {"days": "-1"}])
+def test_a_token_is_not_created_from_what_a_form_would_not_send(ingress: Ingress, wrong: dict[str, str]) -> None:
+    pages = visit(ingress, PASSWORD)
+    before = len(ingress.app.extensions[EXTENSION].credentials.all())
+    assert pages.post(TOKENS, **{"name": "x", "scope": "rw", "days": "0"} | wrong).status_code == 400
+    assert len(ingress.app.extensions[EXTENSION].credentials.all()) == before
+
+
+@pytest.mark.parametrize("secret", [TOKEN, READER_TOKEN])
+def test_no_token_creates_another(ingress: Ingress, secret: str) -> None:
+    """That would outlive its own revocation."""
+    pages = visit(ingress, secret)
+    assert pages.post(TOKENS, name="x", scope="rw", days="0").status_code == 403
+    assert "Create a token" not in pages.text(TOKENS)
+
+
 def test_an_operator_revokes_a_token(ingress: Ingress) -> None:
     pages = visit(ingress, PASSWORD)
     assert pages.post(f"{TOKENS}/{WIDE}/revoke").status_code == 303

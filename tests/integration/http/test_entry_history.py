@@ -216,6 +216,28 @@ def test_nothing_untrue_is_told_of_patches_behind_a_payload_that_is_gone(rig: Ri
     assert known > 10
 
 
+def test_a_page_of_long_values_is_about_a_megabyte(rig: Rig, ingress: Ingress) -> None:
+    """Each small change shows a list before and after it; pages are shorter then, and complete together."""
+    words = [f"word-{number:06}" for number in range(11_000)]
+    rig.put(shirt(words=words, n=0))
+    for number in range(12):
+        rig.patch({"id": "sku-42", "data": {"words:add": [f"new-{number}"]}})
+    rig.drain()
+    assert {rig.task(task_id).status for task_id in range(1, 14)} == {"DONE"}
+    found: list[int] = []
+    before = None
+    while True:
+        query = {} if before is None else {"before": before}
+        answer = ingress.send("GET", PATH, **query)
+        assert len(answer.data) < entry_histories.SHOWN_BYTES * 1.5
+        found += [step["task_id"] for step in answer.json["history"]]
+        assert all(step["before_known"] for step in answer.json["history"])
+        before = answer.json.get("next_before")
+        if before is None:
+            break
+    assert found == list(range(13, 0, -1))
+
+
 def test_an_unknown_kind_is_named(ingress: Ingress) -> None:
     answer = ingress.send("GET", "/v1/history/products/a")
     assert (answer.status_code, answer.json["message"]) == (

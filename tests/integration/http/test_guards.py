@@ -227,6 +227,27 @@ def test_a_file_is_judged_before_the_first_row_is_written_and_by_every_kind(ingr
     assert [(one["index"], one["reason"]) for one in failed] == [(140 + i, "name is missing") for i in range(3)]
 
 
+def test_variations_that_go_along_with_a_list_of_ids_are_limited_though_nothing_is_planned_of_them(
+    ingress: Ingress,
+) -> None:
+    """Nothing was counted before the first was applied: no number is better than a wrong one."""
+    ingress.write("PUT", "/v2/items", priced(10))
+    rows = [{"id": f"v{i}", "item_id": f"i{i}", "name": "V"} for i in range(200)]
+    ingress.write("PUT", "/v2/variations", {"variations": rows})
+    put_rules(ingress, {"max_created": 0.1}, "items")
+    put_rules(ingress, {"max_deleted": 0.1}, "variations")
+    ingress.rig.drain()
+    found = []
+    for kept in (190, 150):
+        files = multipart({"items": "id\n" + "".join(f"i{i}\n" for i in range(kept))})
+        task_id = ingress.write("PUT", "/v1/catalog", files, headers=MULTIPART, mode="ids")
+        ingress.rig.drain()
+        task = ingress.get(f"/v1/tasks/{task_id}")
+        found.append((task["status"], list(task["planned"])))
+    assert found == [("DONE", ["items"]), ("FAILED", ["items"])]
+    assert "this would delete 40 of the 190 variations in section 'Products', more than 10%" in task["error"]["message"]
+
+
 def test_items_that_come_behind_their_variations_are_judged_by_what_changes(ingress: Ingress) -> None:
     """Though such a sync counts all of them as updated."""
     items = "id,item_name\n" + "".join(f"i{i},N\n" for i in range(200))

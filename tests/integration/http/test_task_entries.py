@@ -288,6 +288,21 @@ def test_what_many_entries_were_before_is_not_looked_up_at_once(ingress: Ingress
     assert (answer.status_code, "100 with `changes`" in answer.text) == (400, True)
 
 
+def test_changes_are_told_up_to_so_many_bytes(ingress: Ingress) -> None:
+    """Long lists before and after each small edit would be far more than was ever sent."""
+    rig, words = ingress.rig, [f"word-{number:06}" for number in range(11_000)]
+    ids = [f"i{number:02}" for number in range(40)]
+    for some in (ids[:20], ids[20:]):
+        rig.put(*({"id": each, "name": each, "data": {"words": words}} for each in some))
+    rig.patch(*({"id": each, "data": {"words:add": ["new"]}} for each in ids))
+    rig.drain()
+    answer = ingress.send("GET", "/v1/tasks/3/entries", changes="true", num_results_per_page=100)
+    assert len(answer.data) < entry_changes.TOLD_BYTES + 1024 * 1024
+    told = ["changes" in entry for entry in answer.json["entries"]]
+    assert (len(told), told) == (40, sorted(told, reverse=True))
+    assert 10 < told.count(True) < 40
+
+
 def test_what_was_before_is_read_up_to_so_many_bytes(ingress: Ingress, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every chunk of an earlier task counts; what a PATCH changed is told all the same."""
     rig = ingress.rig

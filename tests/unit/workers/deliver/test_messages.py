@@ -15,13 +15,14 @@ from shared.errors import BadSetting
 from shared.model import Batch, Kind, Operation, Part, Status
 from shared.outbox.mail_server import MailServer
 from shared.outbox.public_addresses import is_public
+from shared.outbox.webhook_messages import message_id, webhook_headers
 from shared.outbox.webhooks import BadWebhook, check_url
 from shared.tasks.records import Task
 from shared.tasks.reports import EntryOutcome, ReportedEntry
 from tests.support.receivers import mail_server
 from workers.deliver.deliverer import FIRST_RETRY_MS, JITTER, LONGEST_RETRY_MS, retry_delay_ms
 from workers.deliver.http_post import NotDelivered, post
-from workers.deliver.messages import Problems, failure_mail, message_id, webhook_headers
+from workers.deliver.messages import Problems, failure_mail
 
 
 def task(**changes: Any) -> Task:
