@@ -20,13 +20,14 @@ from tests.support.sinks import DeliveryRig
 class OsmemProcess:
     """A running osmem-server, an emulator of OpenSearch; all it has is in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         from osmem_server import resolve_binary
 
         # It ends when its standard input does.
         self.process = subprocess.Popen(
-            [resolve_binary(), "-no-ja"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+            [resolve_binary(), "-no-ja", "-addr", f"{LOOPBACK}:{port}"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
         assert self.process.stdout is not None
         self.url: str = json.loads(self.process.stdout.readline())["url"]
 
@@ -100,16 +101,19 @@ class TypesenseProcess:
         data.mkdir()
         port, peering = free_port(LOOPBACK, 0), free_port(LOOPBACK, 0)
         self.url = f"http://127.0.0.1:{port}"
-        self.process = subprocess.Popen(
-            [
-                program, "--data-dir", data, "--api-key", self.KEY, "--api-address", LOOPBACK, "--api-port", str(port),
-                "--peering-address", LOOPBACK, "--peering-port", str(peering),
-            ],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        wait_until(self._is_ready, "Typesense is ready", timeout_s=60)
+        self._command = [
+            str(program), "--data-dir", str(data), "--api-key", self.KEY,
+            "--api-address", LOOPBACK, "--api-port", str(port),
+            "--peering-address", LOOPBACK, "--peering-port", str(peering),
+        ]  # fmt: skip
+        self.start()
+        wait_until(self.is_ready, "Typesense is ready", timeout_s=60)
 
-    def _is_ready(self) -> bool:
+    def start(self) -> None:
+        """Start it, also again, with what it has stored; it is ready some time after."""
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def is_ready(self) -> bool:
         try:
             return requests.get(self.url + "/health", timeout=5).json() == {"ok": True}
         except requests.RequestException:
