@@ -37,7 +37,9 @@ class TableReader:
             )
             for kind in KINDS
         ]
-        mark = "SELECT 'mark', '', '', task_id, reach, exact FROM sluice_sinks WHERE name = {} AND copy = 'live'"
+        # Inside a task it has all of the one before.
+        position = "task_id - (pieces > 0)::int, reach, exact"
+        mark = f"SELECT 'mark', '', '', {position} FROM sluice_sinks WHERE name = {{}} AND copy = 'live'"
         self._look = sql.SQL(" UNION ALL ").join([*parts, sql.SQL(mark).format(sql.Literal(sink))])
 
     def start(self) -> None:
