@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import urllib3
 
 from tests.benchmarks import postgres
 from tests.benchmarks.results import Results
-from tests.support.search_server import TypesenseProcess
 
 #: When the entries changed, as far as the loaders are concerned.
 UPDATED = "2026-01-31T12:00:00Z"
@@ -67,6 +65,9 @@ class TypesensePlace:
             _note(results, "rows of sinks in Typesense are left out: there is none (make test-typesense installs it)")
             yield None
             return
+        # What it needs is there where the server is.
+        from tests.support.search_server import TypesenseProcess
+
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             server = TypesenseProcess(Path(folder))
             try:
@@ -103,6 +104,8 @@ class TypesenseLoader:
     """Reads bodies and imports their items with urllib3, a request each."""
 
     def __init__(self, base: str, key: str) -> None:
+        import urllib3
+
         self._base = base
         self._headers = {"X-TYPESENSE-API-KEY": key}
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=1)
