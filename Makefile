@@ -70,7 +70,7 @@ slow-clients: $(VENV)/ready-dev
 
 test-typesense: $(VENV)/ready-dev
 	@$(PIP) --editable '.[test-typesense]'
-	@SINK_ROUNDS=$${SINK_ROUNDS:-100} $(BIN)/python -m pytest tests/integration/sinks/test_typesense.py $(ARGS)
+	@SINK_ROUNDS=$${SINK_ROUNDS:-100} $(BIN)/python -m pytest tests/integration/sinks -k typesense $(ARGS)
 
 test-cluster: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest tests/cluster/test_slots.py tests/cluster/faults.py tests/cluster/sentinel.py tests/cluster/hosts.py $(ARGS)

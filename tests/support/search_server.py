@@ -36,7 +36,22 @@ class OsmemProcess:
         self.process.wait(20)
 
 
-class OpenSearchRig(DeliveryRig):
+class _SearchRig(DeliveryRig):
+    """A sink in a search engine."""
+
+    def documents(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
+        """What readers find: documents by id."""
+        raise NotImplementedError
+
+    def nested(self) -> dict[str, list[str]]:
+        return {item_id: [one["id"] for one in item["variations"]] for item_id, item in self.documents().items()}
+
+    def flat(self) -> dict[str, str | None]:
+        found = self.documents(Kind.VARIATIONS)
+        return {variation_id: one.get("item", {}).get("name") for variation_id, one in found.items()}
+
+
+class OpenSearchRig(_SearchRig):
     """A sink in OpenSearch."""
 
     def __init__(self, rig: Rig, base: str) -> None:
@@ -50,7 +65,6 @@ class OpenSearchRig(DeliveryRig):
         return answer.json() if answer.content else None
 
     def documents(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
-        """What readers find: documents by id."""
         name = "products" if kind is Kind.ITEMS else "products_variations"
         self.ask("POST", f"/{name}/_refresh")
         query = {"size": 10_000, "query": {"match_all": {}}, "version": True}
@@ -124,7 +138,7 @@ class TypesenseProcess:
         self.process.wait(20)
 
 
-class TypesenseRig(DeliveryRig):
+class TypesenseRig(_SearchRig):
     """A sink in Typesense."""
 
     def __init__(self, rig: Rig, base: str) -> None:
@@ -139,7 +153,6 @@ class TypesenseRig(DeliveryRig):
         return answer
 
     def documents(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
-        """What readers find: documents by id."""
         name = "products" if kind is Kind.ITEMS else "products_variations"
         lines = self.ask("GET", f"/collections/{name}/documents/export").content.splitlines()
         return {found["id"]: found for found in map(json.loads, lines)}
