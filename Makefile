@@ -19,7 +19,7 @@
 #   make sbom             the list of all parts, as CycloneDX, in build/sbom.json
 #   make test-lowest      unit and integration tests with the lowest versions that setup.cfg allows
 #   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
-#   make bench            Sluice beside what one would use otherwise, in 15 minutes        (ARGS=--quick: in two)
+#   make bench            Sluice beside what one would use otherwise, in 20 minutes       (ARGS=--quick: in four)
 #   make capacity         what a batch and an entry cost on each part, and what a wanted load needs
 #   make docs             the generated tables of docs/ written, and the site built in build/docs
 #   make screenshots      the pictures in deploy/screenshots, taken anew with chromium
@@ -70,7 +70,7 @@ slow-clients: $(VENV)/ready-dev
 
 test-typesense: $(VENV)/ready-dev
 	@$(PIP) --editable '.[test-typesense]'
-	@SINK_ROUNDS=$${SINK_ROUNDS:-100} $(BIN)/python -m pytest tests/integration/sinks/test_typesense.py $(ARGS)
+	@SINK_ROUNDS=$${SINK_ROUNDS:-100} $(BIN)/python -m pytest tests/integration/sinks -k typesense $(ARGS)
 
 test-cluster: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest tests/cluster/test_slots.py tests/cluster/faults.py tests/cluster/sentinel.py tests/cluster/hosts.py $(ARGS)

@@ -20,15 +20,15 @@ import msgspec
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from shared.catalog.pages import StoredEntry
 from shared.clock import iso
 from shared.codec import encode_json
 from shared.files.durable import write_durably
 from shared.model import Kind
 from shared.sinks.destination import DeadLetter, DestinationAway
-from shared.sinks.mapping import Document
+from shared.sinks.mapping import Document, Variations
 from shared.sinks.mapping import Mapping as SinkMapping
 from shared.sinks.search.ledger_destination import LedgerDestination
-from shared.sinks.search.modes import check_mode
 from shared.sinks.sinks import BadSink, Sink
 
 #: In front of the URL as fsspec has it.
@@ -44,7 +44,8 @@ _NO_BREAKS = bytes.maketrans(b"\n\r", b"  ")
 
 def check_sink(url: str, mapping: SinkMapping) -> None:
     """Raise BadSink unless there is such a storage, and it can have such documents."""
-    check_mode(mapping)
+    if mapping.mode not in (Variations.TABLE, Variations.NONE):
+        raise BadSink(f"mode {mapping.mode}: files have it not; there are table and none")
     _open(url)
 
 
@@ -115,6 +116,12 @@ class FileEngine:
         lines += [_line(one) for one in documents]
         self._write(self._path(place, f"{number}.ndjson"), b"".join(lines))
         return []
+
+    def find(self, place: str, ids: Sequence[str]) -> list[StoredEntry]:
+        # No mode puts entries into others here, see `check_sink`.
+        raise NotImplementedError
+
+    find_of = find
 
     def wanted(self, kind: Kind, document: Document) -> Any:
         return _digest(_line(document))

@@ -98,6 +98,8 @@ class Document:
     body: bytes
     #: The columns of the mapping.
     columns: dict[str, Any] = field(default_factory=dict)
+    #: What is put into it: the variations of an item, the item of a variation; None if nothing has to be.
+    related: tuple[Document, ...] | None = None
 
 
 _decode: Callable[[bytes], Any] = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

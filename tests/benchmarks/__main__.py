@@ -22,7 +22,7 @@ def main() -> int:
     """Parse the command line and run."""
     names = [row.name for row in ROWS]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure Sluice beside others.")
-    parser.add_argument("--quick", action="store_true", help="small sizes: about two minutes instead of fifteen")
+    parser.add_argument("--quick", action="store_true", help="small sizes: about four minutes instead of twenty")
     parser.add_argument("--row", action="append", choices=names, metavar="NAME", help=f"only these: {', '.join(names)}")
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each row is measured")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the results go")

@@ -35,14 +35,12 @@ def run(rows: Sequence[Row], plan: Plan, say: Say) -> tuple[Results, dict[str, A
         about = {"plan": plan.name, **machine.describe(systems[SLUICE].store)}
         say(f"{time.monotonic() - begun:5.0f} s  started: {', '.join(systems)}")
         for row in rows:
-            if row.name == "backlog":
-                continue
-            _measure(row, systems, plan, results, say)
-            say(f"{time.monotonic() - begun:5.0f} s  {row.name} done")
+            if row.alone is None:
+                _measure(row, systems, plan, results, say)
+                say(f"{time.monotonic() - begun:5.0f} s  {row.name} done")
     for row in rows:
-        if row.name == "backlog":
-            # By itself, and without payloads of ended tasks, which would count as stored entries.
-            with _folder() as folder, Sluice(folder / "sluice", ALL_CATALOGS, SLUICE_PAYLOAD_BYTES="0") as sluice:
+        if row.alone is not None:
+            with _folder() as folder, Sluice(folder / "sluice", ALL_CATALOGS, **row.alone) as sluice:
                 _measure(row, {SLUICE: sluice}, plan, results, say)
             say(f"{time.monotonic() - begun:5.0f} s  {row.name} done")
     about["seconds"] = round(time.monotonic() - begun)

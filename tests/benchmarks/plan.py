@@ -54,6 +54,8 @@ class Plan:
     backlog_entries: int
     #: Catalog sizes, in items.
     sizes: tuple[int, ...]
+    #: Blocks of 1,000 items that are delivered to a sink.
+    sink_blocks: int
     #: Rows and systems that are left out, as they take longest.
     without: frozenset[tuple[str, str]] = frozenset()
 
@@ -62,12 +64,13 @@ FULL = Plan(
     name="full", rounds=5, few_rounds=3, size_rounds=12, seconds=2.0, blocks=48,
     idle_samples=100, asleep_samples=10, load_seconds=15.0,
     big_entries=1_000_000, small_per_s=100, trickling=10_000, trickle_per_s=400, backlog_entries=5_000_000,
-    sizes=(10**3, 10**4, 10**5, 10**6),
+    sizes=(10**3, 10**4, 10**5, 10**6), sink_blocks=100,
 )  # fmt: skip
 
 QUICK = Plan(
     name="quick", rounds=2, few_rounds=1, size_rounds=3, seconds=1.0, blocks=24,
     idle_samples=60, asleep_samples=5, load_seconds=3.0,
     big_entries=200_000, small_per_s=100, trickling=1_000, trickle_per_s=400, backlog_entries=200_000,
-    sizes=(10**3, 10**4, 10**5), without=frozenset({("big", "procrastinate"), ("big", "unordered")}),
+    sizes=(10**3, 10**4, 10**5), sink_blocks=20,
+    without=frozenset({("big", "procrastinate"), ("big", "unordered")}),
 )  # fmt: skip

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.benchmarks import latency, scale, slow, throughput
+from tests.benchmarks import latency, scale, sinks, slow, throughput
 from tests.benchmarks.plan import SIZED, Plan
 from tests.benchmarks.results import Figure, Results, Values
 
@@ -28,6 +28,8 @@ class Row:
     #: Measures one system once, from an empty store.
     run: Callable[[Any, Plan, Results], Values]
     rounds: Callable[[Plan], int]
+    #: Settings of a Sluice that runs for this row alone; None: it is one with the others.
+    alone: Mapping[str, str] | None = None
 
 
 def _often(plan: Plan) -> int:
@@ -53,6 +55,9 @@ def _time(name: str, title: str) -> Figure:
 def _bytes(name: str, title: str) -> Figure:
     return Figure(name, title, "bytes", more_is_better=False)
 
+
+#: How many sinks a row's worker delivers to at once.
+_WITH_SINKS = {"SLUICE_SINKS": "4"}
 
 ROWS = (
     Row(
@@ -201,5 +206,48 @@ ROWS = (
         ),
         scale.backlog,
         _once,
+        # Payloads of ended tasks would count as stored entries.
+        alone={"SLUICE_PAYLOAD_BYTES": "0"},
+    ),
+    Row(
+        "sink-postgres",
+        "A catalogue is copied to PostgreSQL, then all of it changes and is followed; each beside one process that "
+        "loads the same rows. Then batches of 100 at half that rate, from each write to the table's position.",
+        (SLUICE,),
+        (
+            _rate("postgres_copy", "into PostgreSQL, a new copy"),
+            _rate("postgres_loader", "the same by a plain loader"),
+            _rate("postgres_changes", "into PostgreSQL, changes of all of it"),
+            _rate("postgres_loader_again", "the same by a plain loader, again"),
+            _time("postgres_lag_p50", "write → PostgreSQL, half load, p50"),
+            _time("postgres_lag_p99", "write → PostgreSQL, half load, p99"),
+        ),
+        sinks.into_postgres,
+        _seldom,
+        alone=_WITH_SINKS,
+    ),
+    Row(
+        "sink-typesense",
+        "The same into Typesense, without the lag.",
+        (SLUICE,),
+        (
+            _rate("typesense_copy", "into Typesense, a new copy"),
+            _rate("typesense_loader", "the same documents by a plain loader"),
+            _rate("typesense_changes", "into Typesense, changes of all of it"),
+            _rate("typesense_loader_again", "the same documents by a plain loader, again"),
+        ),
+        sinks.into_typesense,
+        _once,
+        alone=_WITH_SINKS,
+    ),
+    Row(
+        "sink-loss",
+        "PUT of 1,000 entries a batch to 4 catalogs, one of which has a live and a dead sink; against the same before "
+        "and after, without sinks.",
+        (SLUICE,),
+        (Figure("put_with_sinks", "PUT beside a live and a dead sink, of that without", "%"),),
+        sinks.beside_ingestion,
+        _once,
+        alone=_WITH_SINKS,
     ),
 )

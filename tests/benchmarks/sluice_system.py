@@ -40,9 +40,12 @@ class Sluice(System):
 
     def start(self) -> None:
         self._stack.start()
-        self.store = redis.Redis.from_url(self._stack.environ["SLUICE_REDIS_URL"])
+        self.store_url = self._stack.environ["SLUICE_REDIS_URL"]
+        self.store = redis.Redis.from_url(self.store_url)
         pids = self._stack.pids()
         self._groups = {"ingress": pids[Name.INGRESS], "worker": pids[Name.WORKER], "store": pids[Name.STORE]}
+        if Name.SINKS in pids:
+            self._groups["sinks"] = pids[Name.SINKS]
 
     def stop(self) -> None:
         if self._groups:

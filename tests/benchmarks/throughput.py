@@ -30,7 +30,7 @@ def prepared(method: str, blocks: int, entries: int = 1000, version: int = 0) ->
     return [body(method, block, entries=entries, version=version) for block in range(blocks)]
 
 
-def _changing(method: str, blocks: int, entries: int = 1000) -> list[bytes]:
+def changing(method: str, blocks: int, entries: int = 1000) -> list[bytes]:
     """Render the bodies of blocks in two versions, one behind the other: each time around everything changes."""
     return [*prepared(method, blocks, entries), *prepared(method, blocks, entries, version=1)]
 
@@ -82,7 +82,7 @@ def note_cpu(results: Results, figure: str, system: System, before: dict[str, fl
 
 def changes(system: System | Floor, plan: Plan, results: Results) -> Values:
     """PUT, then PATCH what was put, then DELETE it."""
-    puts = _changing("PUT", plan.blocks)
+    puts = changing("PUT", plan.blocks)
     patches = [prepared("PATCH", plan.blocks, version=version) for version in (0, 1)]
     deletes = prepared("DELETE", plan.blocks)
     if isinstance(system, Floor):
@@ -138,7 +138,7 @@ def _each_once(system: System, puts: Sequence[bytes]) -> Sent:
 
 def big_batches(system: System | Floor, plan: Plan, results: Results) -> Values:
     """PUT of 10,000 entries at a time."""
-    puts = _changing("PUT", max(2, plan.blocks // 10), 10_000)
+    puts = changing("PUT", max(2, plan.blocks // 10), 10_000)
     if isinstance(system, Floor):
         return {"put_10000": system.put(puts, plan.seconds)}
     make = _cycling(system, puts)
@@ -163,7 +163,7 @@ def bare(system: System, plan: Plan, results: Results) -> Values:
 
 def halves(system: System, plan: Plan, results: Results) -> Values:
     """The ingress with its workers stopped, then the workers with what the ingress left them."""
-    make = _cycling(system, _changing("PUT", plan.blocks))
+    make = _cycling(system, changing("PUT", plan.blocks))
     send = partial(send_for, system, plan.seconds, CATALOGS, make)
     return _apart(Meter(system, results), ("ingress", "drain"), 1000, CATALOGS, send)
 
@@ -202,7 +202,7 @@ def _apart(
 
 
 def _send_single(system: System, plan: Plan, connections: int = CONNECTIONS) -> Sent:
-    make = _cycling(system, _changing("PUT", 64, 1))
+    make = _cycling(system, changing("PUT", 64, 1))
 
     def sender(catalog_keys: list[str]) -> Callable[[int], Request]:
         return lambda number: make(catalog_keys[number % len(catalog_keys)], number)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.chaos.report import report
 from tests.chaos.run import run_chaos
+from tests.chaos.sinks.destinations import installed
 
 REPORTS = Path(__file__).parent / "reports"
 
@@ -20,14 +21,16 @@ def main() -> int:
     parser.add_argument("--durability", choices=["fsync", "everysec"], default="fsync")
     parser.add_argument("--folder", type=Path, help="a new folder, to keep all logs in")
     parser.add_argument("--keep-report", action="store_true", help=f"write it to {REPORTS.name}/")
+    parser.add_argument("--without-sinks", action="store_true", help="deliver nothing, also where servers are there")
     arguments = parser.parse_args()
     sys.stdout.write(f"seed {arguments.seed}, {arguments.seconds:g} s, durability {arguments.durability}\n")
     sys.stdout.flush()
     if arguments.folder:
         arguments.folder.mkdir(parents=True)
     result = run_chaos(
-        seconds=arguments.seconds, seed=arguments.seed, durability=arguments.durability, folder=arguments.folder
-    )
+        seconds=arguments.seconds, seed=arguments.seed, durability=arguments.durability, folder=arguments.folder,
+        targets=[] if arguments.without_sinks else installed(),
+    )  # fmt: skip
     page = report(result)
     sys.stdout.write(page)
     if arguments.keep_report:

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from shared.doorbell import QUEUE
+from tests.chaos.links import Heal
 from tests.chaos.stage import LEASE_TTL_S, CannotBe, Stage
 from tests.support.fleet import Member
-
-#: Ends a fault that lasts.
-Heal = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def _kill_children(stage: Stage, member: Member) -> None:
             os.kill(stage.random.choice(children), signal.SIGKILL)
 
 
-def _pause(member: Member) -> Heal:
+def pause(member: Member) -> Heal:
     """Stop a process and all it has started; the group is remembered, should the leader die meanwhile."""
     group = member.pid
     with contextlib.suppress(ProcessLookupError):
@@ -91,7 +89,7 @@ def stop_worker(stage: Stage) -> None:
 
 @fault("worker: stopped past its lease, children too", lasts_s=(LEASE_TTL_S + 0.5, LEASE_TTL_S + 2), seizes="worker")
 def pause_worker(stage: Stage) -> Heal:
-    return _pause(stage.worker())
+    return pause(stage.worker())
 
 
 @fault("worker: a pool child stopped past its lease", lasts_s=(LEASE_TTL_S + 0.5, LEASE_TTL_S + 2), seizes="worker")
@@ -128,7 +126,7 @@ def kill_ingress_child(stage: Stage) -> None:
 
 @fault("ingress: stopped", lasts_s=(0.5, 3), seizes="ingress")
 def pause_ingress(stage: Stage) -> Heal:
-    return _pause(stage.ingress())
+    return pause(stage.ingress())
 
 
 # -- the store --------------------------------------------------------------------------------------------------------
@@ -146,7 +144,7 @@ def cut_power(stage: Stage) -> None:
 
 @fault("store: stopped", lasts_s=(0.3, 4), seizes="store")
 def pause_store(stage: Stage) -> Heal:
-    return _pause(stage.fleet.store)
+    return pause(stage.fleet.store)
 
 
 @fault("store: out of memory", lasts_s=(1, 4), seizes="store")

@@ -1,30 +1,35 @@
-"""A TCP link to the store that can be cut, slowed and darkened."""
+"""A TCP link to the store, or to a destination of sinks, that can be cut, slowed, darkened and shut."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
+#: Ends a fault that lasts.
+Heal = Callable[[], object]
 #: Requests and answers are cut where a script is called: anything else is not worth it.
 SCRIPT = b"EVALSHA"
 
 
 class Link:
-    """Passes bytes between members of the fleet and the store, and breaks as told.
+    """Passes bytes between members of the fleet and a server, and breaks as told.
 
     What passed before a break was passed whole, so the store may have done what nobody ever heard of.
     """
 
-    def __init__(self, upstream: Path) -> None:
+    def __init__(self, upstream: Path | tuple[str, int]) -> None:
         self._upstream = upstream
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
         self._light = threading.Event()
         self._light.set()
         self._never = threading.Event()
         self._delay_s = 0.0
+        self._refuses = False
         self._guard = threading.Lock()
         self._open: set[socket.socket] = set()
         self._requests_to_cut = 0
@@ -53,12 +58,18 @@ class Link:
         """Let nothing pass, and break nothing: both sides believe that the other is there."""
         self._light.clear()
 
+    def refuse(self) -> None:
+        """Break all connections, and each new one at once."""
+        self._refuses = True
+        self.reset()
+
     def slow_down(self, delay_s: float) -> None:
         """Hold everything up for a moment."""
         self._delay_s = delay_s
 
     def heal(self) -> None:
         """Let everything pass at once."""
+        self._refuses = False
         self._delay_s = 0.0
         self._light.set()
         with self._guard:
@@ -80,10 +91,13 @@ class Link:
                 threading.Thread(target=self._serve, args=(client,), name="linked", daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, socket.socket(socket.AF_UNIX) as store:
+        family = socket.AF_UNIX if isinstance(self._upstream, Path) else socket.AF_INET
+        with client, socket.socket(family) as store:
             try:
-                store.connect(str(self._upstream))
+                store.connect(str(self._upstream) if isinstance(self._upstream, Path) else self._upstream)
             except OSError:
+                return
+            if self._refuses:
                 return
             with self._guard:
                 self._open |= {client, store}

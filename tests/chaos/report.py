@@ -6,7 +6,7 @@ import os
 import platform
 from collections import Counter
 
-from tests.chaos.run import Result
+from tests.chaos.run import SUNK, Result
 
 
 def report(result: Result) -> str:
@@ -26,6 +26,7 @@ def report(result: Result) -> str:
         f"* requests sent again: {result.retries.total()} ({_listed(result.retries)})",
         f"* files cut off on their way, and refused: {result.cut}",
         f"* catalogues read whole by those who copied them: {result.walks}; in the end their copies were compared",
+        *_sinks(result),
         f"* accepted and lost with the last second of a killed store: {result.lost}",
         f"* longest time in which a catalog with a backlog did not move: {stall}",
         f"* after the last fault: {result.ready_s:.1f} s until all processes were back,"
@@ -37,10 +38,20 @@ def report(result: Result) -> str:
         *(f"| {name} | {count} |" for name, count in sorted(result.faults.items())),
         "",
         f"Again: `make chaos ARGS='--seed {result.seed} --seconds {result.seconds:g}"
-        f" --durability {result.durability}'`",
+        f" --durability {result.durability}{'' if result.destinations else ' --without-sinks'}'`",
         "",
     ]
     return "\n".join(lines)
+
+
+def _sinks(result: Result) -> list[str]:
+    if not result.destinations:
+        return []
+    return [
+        f"* delivered to {', '.join(result.destinations)}: {SUNK} catalogues each, which had all"
+        f" {result.caught_up_s:.1f} s after the last task, and were compared; readers of tables saw"
+        f" {result.sights} states, {result.exact} of them exact"
+    ]
 
 
 def _listed(counts: Counter[str]) -> str:

@@ -6,13 +6,17 @@ import dataclasses
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from shared.waiting import wait_until
+from shared.waiting import WaitedInVain, wait_until
 from tests.chaos.copier import Copier
 from tests.chaos.patient import Patient
 from tests.chaos.producers import Producer
 from tests.chaos.schedule import Schedule
+from tests.chaos.sinks.destinations import Target
+from tests.chaos.sinks.states import States
+from tests.chaos.sinks.trial import SinkTrial
 from tests.chaos.stage import TOKEN, Stage, open_stage
 from tests.chaos.watcher import Watcher
 from tests.support.key_checker import check_keys
@@ -22,6 +26,8 @@ CATALOGS = [f"catalog-{number}" for number in range(10)]
 PRODUCERS = 6
 #: Catalogs that somebody copies meanwhile.
 COPIED = CATALOGS[:3]
+#: How many catalogues are delivered to databases and search engines, if they are.
+SUNK = 2
 #: Seconds in which everything accepted must have ended, once there is peace.
 PEACE_S = 180.0
 #: Answers that tell to ask again: nothing was stored, or a write of V1 is still queued.
@@ -52,21 +58,35 @@ class Result:
     before_stall: list[str] = dataclasses.field(default_factory=list)
     ready_s: float = 0.0
     settled_s: float = 0.0
+    #: Where the first catalogues were delivered to.
+    destinations: list[str] = dataclasses.field(default_factory=list)
+    #: How often readers of tables saw something new, and how often that was the catalogue just after a task.
+    sights: int = 0
+    exact: int = 0
+    caught_up_s: float = 0.0
     #: What was wrong; empty if the laws held.
     wrong: list[str] = dataclasses.field(default_factory=list)
 
 
-def run_chaos(*, seconds: float, seed: int, durability: str, folder: Path | None = None) -> Result:
-    """Run once; what is wrong is in the result.  The folder, with all logs, is kept if it was given."""
+def run_chaos(
+    *, seconds: float, seed: int, durability: str, folder: Path | None = None,
+    targets: Sequence[Callable[[Path], Target]] = (),
+) -> Result:  # fmt: skip
+    """Run once; what is wrong is in the result.  The folder, with all logs, is kept if it was given.
+
+    The first catalogues are delivered to ``targets``.
+    """
     result = Result(seed, seconds, durability)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         where = folder or Path(temporary)
-        with open_stage(where, CATALOGS, seed=seed, durability=durability) as stage:
+        with open_stage(where, CATALOGS, seed=seed, durability=durability, targets=targets, sunk=SUNK) as stage:
             customers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in CATALOGS]
             readers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in COPIED]
             copiers = [Copier(reader, seed, may_have_lost=durability == "everysec") for reader in readers]
             schedule = _cause_trouble(stage, customers, copiers, result)
             _look_at_everything(stage, customers, schedule, result)
+            if stage.sinks:
+                _look_at_sinks(stage.sinks, customers[:SUNK], result)
             _look_at_copies(copiers, result)
     return result
 
@@ -76,7 +96,8 @@ def _cause_trouble(stage: Stage, customers: list[Patient], copiers: list[Copier]
     watch = StatusWatch() if result.durability == "fsync" else None
     schedule, watcher = Schedule(stage, stage.random), Watcher(stage, CATALOGS)
     producers = [Producer(number, customers, result.seed, watch=watch) for number in range(PRODUCERS)]
-    for runner in (watcher, *producers, *copiers):
+    tables = stage.sinks.readers if stage.sinks else []
+    for runner in (watcher, *producers, *copiers, *tables):
         runner.start()
     schedule.run(result.seconds)
     for producer in producers:
@@ -86,6 +107,8 @@ def _cause_trouble(stage: Stage, customers: list[Patient], copiers: list[Copier]
     for copier in copiers:
         copier.stop()
     _wait_for_peace(stage, customers, result)
+    if stage.sinks:
+        _wait_for_sinks(stage, stage.sinks, customers[:SUNK], result)
     watcher.stop()
     result.faults = schedule.inflicted
     seconds, _, ended = watcher.longest
@@ -104,6 +127,33 @@ def _wait_for_peace(stage: Stage, customers: list[Patient], result: Result) -> N
         lambda: all(customer.all_ended() for customer in customers), "all tasks end", timeout_s=PEACE_S, every_s=0.2
     )
     result.settled_s = time.monotonic() - start
+
+
+def _wait_for_sinks(stage: Stage, sinks: SinkTrial, customers: list[Patient], result: Result) -> None:
+    start = time.monotonic()
+    for customer in customers:
+        # A destination that was restored is looked at when something has changed.
+        customer.done(customer.put({"id": "last", "name": "The last one", "data": {}}), timeout_s=PEACE_S)
+    try:
+        sinks.end_leases(stage.store())
+        sinks.catch_up(stage.fleet.connect())
+    except WaitedInVain as vain:
+        result.wrong.append(f"sinks: {vain}")
+    for reader in sinks.readers:
+        reader.stop()
+        if reader.wrong:
+            result.wrong.append(f"a reader of a table: {reader.wrong!r}")
+    result.caught_up_s = time.monotonic() - start
+
+
+def _look_at_sinks(sinks: SinkTrial, customers: list[Patient], result: Result) -> None:
+    for customer in customers:
+        states = States(customer.accepted, customer.tasks())
+        # What was lost with the store's last second was a state, too.
+        result.wrong += sinks.check(customer.catalog_key, states, sights=result.durability == "fsync")
+    result.destinations = [target.name for target in sinks.targets]
+    result.sights = sum(len(reader.sights) for reader in sinks.readers)
+    result.exact = sum(sight.exact for reader in sinks.readers for sight in reader.sights)
 
 
 def _look_at_everything(stage: Stage, customers: list[Patient], schedule: Schedule, result: Result) -> None:

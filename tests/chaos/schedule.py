@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from redis.exceptions import RedisError
 
 from shared.errors import StoreUnavailable
-from tests.chaos.faults import FAULTS, Fault, Heal
+from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.links import Heal
+from tests.chaos.sinks.faults_of_sinks import sink_faults
 from tests.chaos.stage import CannotBe, Stage
 
 #: Seconds between two faults, at least and at most.
@@ -74,7 +76,7 @@ class Schedule:
                 if not fault.seizes or fault.seizes not in seized:
                     self._deck.remove(fault)
                     return fault
-            more = list(FAULTS)
+            more = [*FAULTS, *sink_faults(self.stage)]
             self.random.shuffle(more)
             self._deck += more
         raise AssertionError("some fault seizes nothing")

@@ -8,7 +8,7 @@ import random
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from deploy.stack.store_log import LogKeeper
 from shared.waiting import WaitedInVain, wait_until
 from tests.chaos import CLOCK_FILE
 from tests.chaos.links import Link
+from tests.chaos.sinks.destinations import Target
+from tests.chaos.sinks.trial import SinkTrial, open_targets
 from tests.support.fleet import Fleet, Member
 
 #: Seconds in which a killed store is gone.
@@ -52,6 +54,8 @@ class Stage:
     #: Tells how much of the store's log has been written out, see slow_disk.c.
     written_out_file: Path
     random: random.Random
+    #: None if nothing is delivered.
+    sinks: SinkTrial | None
 
     def store(self) -> redis.Redis:
         """A client of the data, straight to the store."""
@@ -101,10 +105,16 @@ class Stage:
 
 
 @contextlib.contextmanager
-def open_stage(folder: Path, catalog_keys: list[str], *, seed: int, durability: str) -> Iterator[Stage]:
-    """Run two ingresses and two workers, one of each over links, on a store that writes its log."""
+def open_stage(
+    folder: Path, catalog_keys: list[str], *, seed: int, durability: str,
+    targets: Sequence[Callable[[Path], Target]] = (), sunk: int = 0,
+) -> Iterator[Stage]:  # fmt: skip
+    """Run two ingresses and two workers, one of each over links, on a store that writes its log.
+
+    The first ``sunk`` catalogues are delivered to ``targets``, by two sink workers, one over a link.
+    """
     socket_path = folder / "s.sock"
-    links = [Link(socket_path), Link(socket_path)]
+    links = [Link(socket_path) for _ in range(3 if targets else 2)]
     clock_file = folder / "clock"
     slow_disk = _compile_slow_disk(folder)
     slow_disk_file = folder / "slow-disk" if slow_disk else None
@@ -116,18 +126,23 @@ def open_stage(folder: Path, catalog_keys: list[str], *, seed: int, durability: 
         folder, ingresses=2, workers=2, children=2, worker_app="tests.chaos.worker:celery",
         store={"durability": durability, "maxmemory": 1024**3},
         store_environ=disk,
-        store_urls={"ingress-1": links[0].url, "worker-1": links[1].url},
+        store_urls={"ingress-1": links[0].url, "worker-1": links[1].url, "sinks-1": links[-1].url},
+        sinks=2 if targets else 0,
         environ={CLOCK_FILE: str(clock_file)},
         credentials=",".join(f"{key}:{TOKEN}" for key in catalog_keys), lease_ttl_s=LEASE_TTL_S, sweep_s=0.3,
         max_stalls=MAX_STALLS, durability=durability, log_level="WARNING",
     )  # fmt: skip
-    try:
-        fleet.start()
-        yield Stage(fleet, links, clock_file, slow_disk_file, written_out_file, random.Random(seed))
-    finally:
-        for link in links:
-            link.close()
-        fleet.end()
+    with open_targets(targets, folder) as opened:
+        try:
+            fleet.start()
+            sinks = SinkTrial(opened, catalog_keys[:sunk]) if opened else None
+            if sinks:
+                sinks.add(fleet.connect())
+            yield Stage(fleet, links, clock_file, slow_disk_file, written_out_file, random.Random(seed), sinks)
+        finally:
+            for link in links:
+                link.close()
+            fleet.end()
 
 
 def _impatient(url: str) -> redis.Redis:

@@ -32,6 +32,8 @@ from shared.waiting import wait_until
 ROOT = Path(__file__).parents[2]
 #: Seconds for everything to be up, on a busy machine.
 READY_S = 60.0
+#: Sinks that one worker delivers to at a time.
+AT_ONCE = 6
 #: Seconds between two looks at who has ended.
 KEEP_S = 0.1
 
@@ -126,7 +128,7 @@ class Fleet:
 
     def __init__(
         self, folder: Path, *, ingresses: int = 1, workers: int = 1, children: int = 1,
-        worker_app: str = "workers.app:celery", store: Mapping[str, Any] | None = None,
+        sinks: int = 0, worker_app: str = "workers.app:celery", store: Mapping[str, Any] | None = None,
         store_environ: Mapping[str, str] | None = None, store_urls: Mapping[str, str] | None = None,
         environ: Mapping[str, str] | None = None, server: Path | None = None, **settings: Any,
     ) -> None:  # fmt: skip
@@ -152,19 +154,20 @@ class Fleet:
         self.ingresses = [self._ingress(f"ingress-{number}") for number in range(ingresses)]
         self._children = children
         self.workers = [self._worker(f"worker-{number}", worker_app) for number in range(workers)]
+        self.sinks = [self._sink_worker(f"sinks-{number}") for number in range(sinks)]
         self._ended = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
     @property
     def members(self) -> list[Member]:
-        return [self.store, *self.ingresses, *self.workers]
+        return [self.store, *self.ingresses, *self.workers, *self.sinks]
 
     def start(self) -> None:
         """Start everything and wait until it works."""
         self.store.start()
         wait_until(lambda: embedded_store.answers(self.socket_path), "the store answers", timeout_s=READY_S)
         self._keeper.start()
-        for member in (*self.ingresses, *self.workers):
+        for member in (*self.ingresses, *self.workers, *self.sinks):
             member.start()
         self.wait_ready()
 
@@ -218,11 +221,15 @@ class Fleet:
         return self._member(name, [sys.executable, "-m", "gunicorn", "--config", config, "api.wsgi:app"], port=port)
 
     def _worker(self, name: str, app: str) -> Member:
-        command = [
-            sys.executable, "-m", "celery", "--app", app, "worker", "--concurrency", self._children, "--queues",
-            "ingest", "--hostname", f"{name}@%h", "--without-gossip", "--without-mingle",
-        ]  # fmt: skip
-        return self._member(name, command)
+        return self._celery(name, app, "--queues", "ingest", "--concurrency", self._children)
+
+    def _sink_worker(self, name: str) -> Member:
+        how = ("--queues", "sinks", "--pool", "threads", "--concurrency", AT_ONCE)
+        return self._celery(name, "workers.sink_app:celery", *how)
+
+    def _celery(self, name: str, app: str, *how: object) -> Member:
+        also = ("--hostname", f"{name}@%h", "--without-gossip", "--without-mingle")
+        return self._member(name, [sys.executable, "-m", "celery", "--app", app, "worker", *how, *also])
 
     def _workers_beat(self) -> bool:
         with contextlib.suppress(StoreUnavailable):

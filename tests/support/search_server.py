@@ -20,13 +20,14 @@ from tests.support.sinks import DeliveryRig
 class OsmemProcess:
     """A running osmem-server, an emulator of OpenSearch; all it has is in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         from osmem_server import resolve_binary
 
         # It ends when its standard input does.
         self.process = subprocess.Popen(
-            [resolve_binary(), "-no-ja"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+            [resolve_binary(), "-no-ja", "-addr", f"{LOOPBACK}:{port}"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
         assert self.process.stdout is not None
         self.url: str = json.loads(self.process.stdout.readline())["url"]
 
@@ -35,7 +36,22 @@ class OsmemProcess:
         self.process.wait(20)
 
 
-class OpenSearchRig(DeliveryRig):
+class _SearchRig(DeliveryRig):
+    """A sink in a search engine."""
+
+    def documents(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
+        """What readers find: documents by id."""
+        raise NotImplementedError
+
+    def nested(self) -> dict[str, list[str]]:
+        return {item_id: [one["id"] for one in item["variations"]] for item_id, item in self.documents().items()}
+
+    def flat(self) -> dict[str, str | None]:
+        found = self.documents(Kind.VARIATIONS)
+        return {variation_id: one.get("item", {}).get("name") for variation_id, one in found.items()}
+
+
+class OpenSearchRig(_SearchRig):
     """A sink in OpenSearch."""
 
     def __init__(self, rig: Rig, base: str) -> None:
@@ -49,7 +65,6 @@ class OpenSearchRig(DeliveryRig):
         return answer.json() if answer.content else None
 
     def documents(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
-        """What readers find: documents by id."""
         name = "products" if kind is Kind.ITEMS else "products_variations"
         self.ask("POST", f"/{name}/_refresh")
         query = {"size": 10_000, "query": {"match_all": {}}, "version": True}
@@ -100,16 +115,19 @@ class TypesenseProcess:
         data.mkdir()
         port, peering = free_port(LOOPBACK, 0), free_port(LOOPBACK, 0)
         self.url = f"http://127.0.0.1:{port}"
-        self.process = subprocess.Popen(
-            [
-                program, "--data-dir", data, "--api-key", self.KEY, "--api-address", LOOPBACK, "--api-port", str(port),
-                "--peering-address", LOOPBACK, "--peering-port", str(peering),
-            ],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        wait_until(self._is_ready, "Typesense is ready", timeout_s=60)
+        self._command = [
+            str(program), "--data-dir", str(data), "--api-key", self.KEY,
+            "--api-address", LOOPBACK, "--api-port", str(port),
+            "--peering-address", LOOPBACK, "--peering-port", str(peering),
+        ]  # fmt: skip
+        self.start()
+        wait_until(self.is_ready, "Typesense is ready", timeout_s=60)
 
-    def _is_ready(self) -> bool:
+    def start(self) -> None:
+        """Start it, also again, with what it has stored; it is ready some time after."""
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def is_ready(self) -> bool:
         try:
             return requests.get(self.url + "/health", timeout=5).json() == {"ok": True}
         except requests.RequestException:
@@ -120,7 +138,7 @@ class TypesenseProcess:
         self.process.wait(20)
 
 
-class TypesenseRig(DeliveryRig):
+class TypesenseRig(_SearchRig):
     """A sink in Typesense."""
 
     def __init__(self, rig: Rig, base: str) -> None:
@@ -135,7 +153,6 @@ class TypesenseRig(DeliveryRig):
         return answer
 
     def documents(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
-        """What readers find: documents by id."""
         name = "products" if kind is Kind.ITEMS else "products_variations"
         lines = self.ask("GET", f"/collections/{name}/documents/export").content.splitlines()
         return {found["id"]: found for found in map(json.loads, lines)}

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -63,6 +64,14 @@ class DeliveryRig:
         """What readers see: bodies by id."""
         raise NotImplementedError
 
+    def nested(self) -> dict[str, list[str]]:
+        """What readers see of nested variations: their ids, by the ids of items."""
+        raise NotImplementedError
+
+    def flat(self) -> dict[str, str | None]:
+        """What readers see of the items within variations: their names, by the ids of variations."""
+        raise NotImplementedError
+
     def position(self) -> tuple[int, bool]:
         """The task that the live copy is at, and whether it is just that."""
         raise NotImplementedError
@@ -114,6 +123,12 @@ class SinkRig(DeliveryRig):
     def query(self, statement: str, *values: Any) -> list[Any]:
         return self.database.execute(statement, values or None).fetchall()  # type: ignore[arg-type]
 
+    def nested(self) -> dict[str, list[str]]:
+        return dict(self.query("SELECT id, jsonb_path_query_array(variations, '$[*].id') FROM products"))
+
+    def flat(self) -> dict[str, str | None]:
+        return dict(self.query("SELECT id, item->>'name' FROM products_variations"))
+
     def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
         table = "products" if kind is Kind.ITEMS else "products_variations"
         return dict(self.query(f"SELECT id, body FROM {table} ORDER BY id"))
@@ -121,6 +136,37 @@ class SinkRig(DeliveryRig):
     def close(self) -> None:
         super().close()
         self.database.close()
+
+
+class FilesRig(DeliveryRig):
+    """A sink in a folder."""
+
+    def __init__(self, rig: Rig, folder: Path) -> None:
+        super().__init__(rig, f"files+file://{folder}")
+        self.folder = folder
+
+    def ledger(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "products.json").read_bytes())
+        return found
+
+    def place(self, kind: Kind = Kind.ITEMS) -> Path:
+        return self.folder / self.ledger()["live"]["places"][kind]
+
+    def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
+        """As the guide tells readers to do it."""
+        found = dict[str, Any]()
+        for file in sorted(self.place(kind).glob("*.ndjson"), key=lambda file: int(file.stem)):
+            for line in file.read_bytes().splitlines():
+                entry = json.loads(line)
+                if entry.get("deleted"):
+                    found.pop(entry["id"], None)
+                else:
+                    found[entry["id"]] = entry["body"]
+        return found
+
+    def position(self) -> tuple[int, bool]:
+        live = self.ledger()["live"]
+        return live["task_id"], live["exact"]
 
 
 @contextmanager

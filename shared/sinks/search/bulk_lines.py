@@ -49,4 +49,10 @@ def delete_line(entry_id: str, number: int) -> BulkLine:
 def source_of(one: Document) -> bytes:
     row: dict[str, Any] = {"id": one.id, "body": msgspec.Raw(one.body), "updated_at": iso(one.updated_ms)}
     row |= one.columns if one.item_id is None else {"item_id": one.item_id, **one.columns}
+    if one.related is not None:
+        rows = [{"id": each.id, "body": msgspec.Raw(each.body), **each.columns} for each in one.related]
+        if one.item_id is None:
+            row["variations"] = rows
+        elif rows:
+            row["item"] = rows[0]
     return encode_json(row).translate(_NO_BREAKS)

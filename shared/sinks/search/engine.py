@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from shared.catalog.pages import StoredEntry
 from shared.model import Kind
 from shared.sinks.destination import DeadLetter
 from shared.sinks.mapping import Document
@@ -62,8 +63,14 @@ class Engine(Protocol):
         Changes nothing that has a higher number, if the engine keeps numbers.  Raises Superseded if the gate is closed.
         """
 
+    def find(self, place: str, ids: Sequence[str]) -> list[StoredEntry]:
+        """Read entries by id, as they were written last; called only if a mapping puts entries into others."""
+
+    def find_of(self, place: str, items: Sequence[str]) -> list[StoredEntry]:
+        """Read the variations of items so."""
+
     def wanted(self, kind: Kind, document: Document) -> Any:
-        """What `read` should find of a document; of an item, without when it changed (see `comparable`)."""
+        """What `read` should find of a document, without what is put into it (see `comparable`)."""
 
     def read(self, place: str, ids: Sequence[str], after: str, until: str) -> dict[str, Any]:
         """Read the documents with ids behind ``after`` up to ``until`` ('' for the end).

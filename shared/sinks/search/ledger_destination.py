@@ -26,6 +26,7 @@ from shared.sinks.destination import (
     Superseded,
 )
 from shared.sinks.mapping import Document
+from shared.sinks.search.combining import combined
 from shared.sinks.search.engine import Engine
 from shared.sinks.search.ledger import CopyRecord, Ledger, public_name, public_names, read_ledger
 from shared.sinks.sinks import Sink
@@ -89,11 +90,12 @@ class LedgerDestination:
             record: CopyRecord | None = getattr(ledger, change.which)
             if record is None or record.copy != change.before:
                 raise Superseded("the copy is at another position")
-            kinds = [kind for kind in Kind if change.documents.get(kind) or change.gone.get(kind)]
+            written = combined(self._engine, self._sink.mapping, record.places, change)
+            kinds = [kind for kind in Kind if written.get(kind) or change.gone.get(kind)]
             if kinds:
                 ledger = self._save(replace(ledger, number=self._number(ledger), writing=True))
             for kind in kinds:
-                documents, gone = change.documents.get(kind, ()), change.gone.get(kind, ())
+                documents, gone = written.get(kind, ()), change.gone.get(kind, ())
                 place = record.places[kind.value]
                 dead += self._engine.write(place, ledger.gate, ledger.number, kind, documents, gone)
             after = CopyRecord.of(change.after, record.places)
@@ -236,8 +238,9 @@ class LedgerDestination:
 
 
 def comparable(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out when an item changed: a variation that is written moves it, and the item is not delivered for it."""
-    return {name: value for name, value in found.items() if name != "updated_at" or "item_id" in found}
+    """Leave out what is put into it, and when an item changed: a variation that is written moves that."""
+    left = {"variations", "item"} if "item_id" in found else {"variations", "item", "updated_at"}
+    return {name: value for name, value in found.items() if name not in left}
 
 
 _KINDS = (Kind.ITEMS, Kind.VARIATIONS)

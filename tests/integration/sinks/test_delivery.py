@@ -453,28 +453,6 @@ def test_a_late_writer_does_not_drop_the_next_copy(sink: SinkRig) -> None:
     late.close()
 
 
-@pytest.mark.parametrize("mode", [Variations.NESTED, Variations.FLAT])
-def test_variations_follow_their_items_and_items_their_variations(sink: SinkRig, mode: Variations) -> None:
-    sink.rig.put(*items("a", "b"))
-    sink.rig.put(*variations("a", "v1", "v2"), kind=Kind.VARIATIONS)
-    sink.rig.drain()
-    sink.add(Mapping(mode=mode))
-    sink.settle()
-    sink.rig.put({"id": "v2", "item_id": "b"}, kind=Kind.VARIATIONS)
-    sink.rig.put({"id": "b", "name": "Other"})
-    sink.rig.put(*variations("a", "v3"), kind=Kind.VARIATIONS)
-    sink.rig.delete({"id": "v1"}, kind=Kind.VARIATIONS)
-    sink.rig.drain()
-    sink.settle()
-    sink.check()
-    if mode is Variations.NESTED:
-        found = sink.query("SELECT id, jsonb_path_query_array(variations, '$[*].id') FROM products ORDER BY id")
-        assert found == [("a", ["v3"]), ("b", ["v2"])]
-    else:
-        found = sink.query("SELECT id, item->>'name' FROM products_variations ORDER BY id")
-        assert found == [("v2", "Other"), ("v3", "Item a")]
-
-
 def test_a_verification_finds_and_mends_what_somebody_changed(sink: SinkRig) -> None:
     sink.rig.put(*items(*(f"i{number:04d}" for number in range(1200))))
     sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +13,7 @@ from shared.sinks.file_engine import FileEngine
 from shared.sinks.mapping import Document, Mapping, Variations
 from tests.support.batches import items, variations
 from tests.support.rig import ACME, Rig
-from tests.support.sinks import NAME, DeliveryRig
-
-
-class FilesRig(DeliveryRig):
-    """A sink in a folder."""
-
-    def __init__(self, rig: Rig, folder: Path) -> None:
-        super().__init__(rig, f"files+file://{folder}")
-        self.folder = folder
-
-    def ledger(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "products.json").read_bytes())
-        return found
-
-    def place(self, kind: Kind = Kind.ITEMS) -> Path:
-        return self.folder / self.ledger()["live"]["places"][kind]
-
-    def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
-        """As the guide tells readers to do it."""
-        found = dict[str, Any]()
-        for file in sorted(self.place(kind).glob("*.ndjson"), key=lambda file: int(file.stem)):
-            for line in file.read_bytes().splitlines():
-                entry = json.loads(line)
-                if entry.get("deleted"):
-                    found.pop(entry["id"], None)
-                else:
-                    found[entry["id"]] = entry["body"]
-        return found
-
-    def position(self) -> tuple[int, bool]:
-        live = self.ledger()["live"]
-        return live["task_id"], live["exact"]
+from tests.support.sinks import NAME, FilesRig
 
 
 @pytest.fixture

@@ -19,10 +19,9 @@ from shared.sinks.destination import (
     Which,
     connect,
 )
-from shared.sinks.mapping import DEFAULT, Column, ColumnType, Document, Mapping, Variations
+from shared.sinks.mapping import Column, ColumnType, Document, Mapping, Variations
 from shared.sinks.search.opensearch import OpenSearch
 from shared.sinks.sink_lease import read_dead_letters
-from shared.sinks.sinks import BadSink
 from tests.support.batches import items, variations
 from tests.support.rig import ACME, Rig
 from tests.support.search_server import OpenSearchRig, OsmemProcess
@@ -33,17 +32,9 @@ from tests.support.store_server import StoreServer
 NUMBER = Mapping(items=(Column("price", ColumnType.NUMBER, ("data", "price")),))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[OsmemProcess]:
-    pytest.importorskip("osmem_server")
-    server = OsmemProcess()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def sink(rig: Rig, server: OsmemProcess) -> Iterator[OpenSearchRig]:
-    sink = OpenSearchRig(rig, server.url)
+def sink(rig: Rig, osmem: OsmemProcess) -> Iterator[OpenSearchRig]:
+    sink = OpenSearchRig(rig, osmem.url)
     sink.clear()
     yield sink
     sink.close()
@@ -523,13 +514,6 @@ def test_an_item_whose_variation_is_written_differs_in_nothing(sink: OpenSearchR
     """Though it has changed: when it did is not compared."""
     sink.put_variation_later()
     assert [found.wrong for found in sink.verify()] == [0, 0]
-
-
-def test_modes_that_a_search_engine_cannot_have_are_refused(sink: OpenSearchRig) -> None:
-    for mode in (Variations.NESTED, Variations.FLAT):
-        with pytest.raises(BadSink, match="only PostgreSQL"):
-            connect(replace(sink.sinks.add(mode.value, sink.url, section="Products", mapping=DEFAULT, now_ms=0),
-                            mapping=Mapping(mode=mode)), ACME, timeout_s=5)  # fmt: skip
 
 
 def test_workers_that_are_killed_paused_and_woken_late_leave_the_index_right(

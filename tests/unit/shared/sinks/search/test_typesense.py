@@ -9,7 +9,7 @@ import pytest
 
 from shared.model import Kind
 from shared.sinks.destination import DestinationAway, Superseded, check_sink
-from shared.sinks.mapping import DEFAULT, Document, Mapping, Variations
+from shared.sinks.mapping import DEFAULT, Document
 from shared.sinks.search.typesense import Typesense
 from shared.sinks.sinks import BadSink, Sink
 from tests.support.scripted_http import Asked, Script, ScriptedServer
@@ -82,8 +82,6 @@ def test_a_server_that_hangs_or_stays_busy_is_given_up(serve: Serve, hangs: bool
         write(engine, "a", seconds=0.3)
 
 
-def test_a_url_needs_a_key_and_a_mapping_a_mode_that_there_is() -> None:
+def test_a_url_needs_a_key() -> None:
     with pytest.raises(BadSink, match="the API key is the password"):
         check_sink("typesense+https://host", DEFAULT)
-    with pytest.raises(BadSink, match="only PostgreSQL"):
-        check_sink("typesense+https://:key@host", Mapping(mode=Variations.NESTED))

@@ -1,0 +1,85 @@
+"""The faults of sinks: their workers, their destinations, their leases."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+from tests.chaos.faults import Fault, pause
+from tests.chaos.links import Heal
+from tests.chaos.sinks.destinations import PostgresTarget, Target
+from tests.chaos.stage import Stage
+from tests.support.fleet import Member
+
+#: The lease of a killed worker runs out at once as often as it takes its time.
+AT_ONCE = 0.7
+
+
+def sink_faults(stage: Stage) -> list[Fault]:
+    """List what may happen to the sinks of a stage; nothing if it has none."""
+    if stage.sinks is None:
+        return []
+    faults = [
+        Fault("sink worker: kill -9", _kill),
+        Fault("sink worker: warm stop", lambda stage: _any(stage).signal(signal.SIGTERM)),
+        Fault("sink worker: stopped past its lease, then woken up", _pause, lasts_s=(1, 6), seizes="sink worker"),
+        Fault("sink: copied anew", _resync),
+    ]
+    return faults + [fault for target in stage.sinks.targets for fault in _of(target)]
+
+
+def _of(target: Target) -> list[Fault]:
+    def fault(name: str, inflict: Callable[[], Heal | None], lasts_s: tuple[float, float]) -> Fault:
+        return Fault(f"{target.name}: {name}", lambda stage: inflict(), lasts_s, seizes=target.name)
+
+    link = target.link
+
+    def hang() -> Heal:
+        link.darken()
+        return link.heal
+
+    def refuse() -> Heal:
+        link.refuse()
+        return link.heal
+
+    def slow_down() -> Heal:
+        link.slow_down(0.1)
+        return link.heal
+
+    faults = [
+        fault("killed", target.kill, (0.5, 3)),
+        fault("hangs", hang, (1, 6)),
+        fault("refuses connections", refuse, (1, 4)),
+        fault("slow", slow_down, (1, 4)),
+        fault("connections broken", link.reset, (0, 0)),
+    ]
+    if isinstance(target, PostgresTarget):
+        faults.append(fault("restored from an older backup", target.restore, (2, 8)))
+    return faults
+
+
+def _any(stage: Stage) -> Member:
+    return stage.random.choice(stage.fleet.sinks)
+
+
+def _kill(stage: Stage) -> None:
+    _any(stage).signal(signal.SIGKILL, group=True)
+    if stage.random.random() < AT_ONCE:
+        _end_leases(stage)
+
+
+def _pause(stage: Stage) -> Heal:
+    heal = pause(_any(stage))
+    _end_leases(stage)
+    return heal
+
+
+def _end_leases(stage: Stage) -> None:
+    assert stage.sinks
+    stage.sinks.end_leases(stage.store())
+
+
+def _resync(stage: Stage) -> None:
+    assert stage.sinks
+    sinks = stage.sinks
+    sinks.resync(stage.store(), stage.random.choice(sinks.catalog_keys), stage.random.randrange(len(sinks.targets)))

@@ -1,0 +1,180 @@
+"""What every destination promises, tried with each of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.model import Kind
+from shared.sinks.destination import DestinationAway, check_sink
+from shared.sinks.mapping import Column, ColumnType, Mapping, Variations
+from shared.sinks.search.opensearch import OpenSearch
+from shared.sinks.search.typesense import Typesense
+from shared.sinks.sinks import BadSink
+from tests.support.batches import items, variations
+from tests.support.sinks import DeliveryRig
+
+#: Columns of every type within others.
+COLUMNS = (
+    Column("name", path=("name",)),
+    Column("price", ColumnType.NUMBER, ("data", "price")),
+    Column("tags", ColumnType.TEXTS, ("data", "tags")),
+    Column("since", ColumnType.TIME, ("data", "since")),
+    Column("more", ColumnType.JSON, ("data", "more")),
+    Column("shop", value="berlin"),
+)
+DATA = {"price": 19.90, "tags": ["a", "b"], "since": "2026-01-31T12:00:00Z", "more": {"x": [1]}}
+#: Ids that filters, paths and file names may trip over.
+STRANGE = ["a b", "x,y", "`tick`", "ü", "a/b", "[1]", "x" * 100]
+
+COMBINED = [Variations.NESTED, Variations.FLAT]
+
+
+#: Files have each entry by itself.
+combining = pytest.mark.parametrize("any_sink", ["postgres", "opensearch", "typesense"], indirect=True)
+
+
+def check_combined(sink: DeliveryRig, mode: Variations) -> None:
+    """The copy is the catalogue, and what is put together is what the catalogue says."""
+    sink.check()
+    there, items_there = sink.catalogue(Kind.VARIATIONS), sink.catalogue()
+    if mode is Variations.NESTED:
+        wanted = {
+            item_id: [one for one in sorted(there, key=str.encode) if there[one]["item_id"] == item_id]
+            for item_id in items_there
+        }
+        assert sink.nested() == wanted
+    else:
+        assert sink.flat() == {
+            one: items_there.get(entry["item_id"], {}).get("name") for one, entry in there.items()
+        }  # fmt: skip
+
+
+@combining
+@pytest.mark.parametrize("mode", COMBINED)
+def test_variations_follow_their_items_and_items_their_variations(any_sink: DeliveryRig, mode: Variations) -> None:
+    sink = any_sink
+    sink.rig.put(*items("a", "b"))
+    sink.rig.put(*variations("a", "v1", "v2"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add(Mapping(mode=mode))
+    sink.settle()
+    check_combined(sink, mode)
+    sink.rig.put({"id": "v2", "item_id": "b"}, kind=Kind.VARIATIONS)
+    sink.rig.put({"id": "b", "name": "Other"})
+    sink.rig.put(*variations("a", "v3"), kind=Kind.VARIATIONS)
+    sink.rig.delete({"id": "v1"}, kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.settle()
+    check_combined(sink, mode)
+    if mode is Variations.NESTED:
+        assert sink.nested() == {"a": ["v3"], "b": ["v2"]}
+    else:
+        assert sink.flat() == {"v2": "Other", "v3": "Item a"}
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+
+
+@combining
+@pytest.mark.parametrize("mode", COMBINED)
+def test_each_change_alone_reaches_what_it_is_put_into(any_sink: DeliveryRig, mode: Variations) -> None:
+    sink = any_sink
+    sink.add(Mapping(mode=mode))
+    sink.settle()
+    changes = [
+        lambda: sink.rig.put(*variations("late", "v1"), kind=Kind.VARIATIONS),
+        lambda: sink.rig.put(*items("late", "other")),
+        lambda: sink.rig.put({"id": "v1", "item_id": "other"}, kind=Kind.VARIATIONS),
+        lambda: sink.rig.put({"id": "other", "name": "Renamed"}),
+        lambda: sink.rig.delete({"id": "v1"}, kind=Kind.VARIATIONS),
+        lambda: sink.rig.put(*variations("other", "v2", "v3"), kind=Kind.VARIATIONS),
+        lambda: sink.rig.delete({"id": "other"}),
+    ]
+    for change in changes:
+        change()
+        sink.rig.drain()
+        sink.settle()
+        check_combined(sink, mode)
+
+
+@combining
+@pytest.mark.parametrize("mode", COMBINED)
+def test_columns_of_every_type_and_ids_of_every_kind_are_put_together(any_sink: DeliveryRig, mode: Variations) -> None:
+    sink = any_sink
+    sink.rig.put(*({"id": one, "name": f"Item {one}", "data": DATA} for one in STRANGE), {"id": "bare"})
+    theirs = [{"id": f"v {one}", "item_id": one, "data": DATA} for one in STRANGE]
+    sink.rig.put(*theirs, {"id": "v", "item_id": "bare"}, kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add(Mapping(items=COLUMNS, variations=COLUMNS, mode=mode))
+    sink.settle()
+    sink.rig.patch(*({"id": one, "name": "Changed"} for one in STRANGE))
+    sink.rig.drain()
+    sink.settle()
+    check_combined(sink, mode)
+
+
+@combining
+@pytest.mark.parametrize("mode", COMBINED)
+def test_whatever_changes_at_once_is_put_together(any_sink: DeliveryRig, mode: Variations) -> None:
+    sink, chance = any_sink, random.Random(5)
+    sink.rig.put(*items(*(f"i{number}" for number in range(8))))
+    sink.rig.drain()
+    sink.add(Mapping(mode=mode))
+    for _ in range(8):
+        for _ in range(chance.randrange(1, 6)):
+            some = [f"i{number}" for number in chance.sample(range(8), 3)]
+            match chance.randrange(4):
+                case 0:
+                    sink.rig.put(*({"id": one, "name": f"Name {chance.random()}"} for one in some))
+                case 1:
+                    sink.rig.delete(*({"id": one} for one in some))
+                case 2:
+                    sink.rig.delete(*({"id": f"v{one}"} for one in some), kind=Kind.VARIATIONS)
+                case _:
+                    new = [{"id": f"v{one}", "item_id": f"i{chance.randrange(8)}"} for one in some]
+                    sink.rig.put(*new, kind=Kind.VARIATIONS)
+        sink.rig.drain()
+        sink.settle()
+        check_combined(sink, mode)
+
+
+@pytest.mark.parametrize("any_sink", ["opensearch", "typesense"], indirect=True)
+@pytest.mark.parametrize("mode", COMBINED)
+@pytest.mark.parametrize("lost", [Kind.ITEMS, Kind.VARIATIONS])
+def test_a_delivery_that_was_cut_off_is_put_together_by_the_next(
+    any_sink: DeliveryRig, mode: Variations, lost: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever of it was written: also the item that a variation has left is known then."""
+    sink = any_sink
+    sink.rig.put(*items("a", "b"))
+    sink.rig.put(*variations("a", "v1"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add(Mapping(mode=mode))
+    sink.settle()
+    sink.rig.put({"id": "v1", "item_id": "b"}, kind=Kind.VARIATIONS)
+    sink.rig.put({"id": "b", "name": "Other"})
+    sink.rig.drain()
+    with monkeypatch.context() as patch:
+        for engine in (OpenSearch, Typesense):
+            patch.setattr(engine, "write", _cut_before(lost, engine.write))
+        assert sink.turn() == "failed"
+    sink.rig.clock.advance(100_000)
+    sink.settle()
+    check_combined(sink, mode)
+
+
+def _cut_before(lost: Kind, write: Callable[..., Any]) -> Callable[..., Any]:
+    def cut(engine: Any, place: str, gate: str, number: int, kind: Kind, *what: Any) -> Any:
+        if kind is lost:
+            raise DestinationAway("cut off")
+        return write(engine, place, gate, number, kind, *what)
+
+    return cut
+
+
+@pytest.mark.parametrize("mode", COMBINED)
+def test_files_have_no_combined_variations_and_say_so(mode: Variations) -> None:
+    with pytest.raises(BadSink, match="there are table and none"):
+        check_sink("files+memory://feed", Mapping(mode=mode))
