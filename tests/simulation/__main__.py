@@ -75,7 +75,7 @@ def _run(asked: argparse.Namespace) -> bool:
 
 def _show(outcome: Outcome) -> None:
     print(f"seed {outcome.variant.seed} fails: {outcome.wrong}", flush=True)
-    left = f"{outcome.operations} operations, {outcome.accidents - len(outcome.variant.muted)} accidents"
+    left = f"{outcome.operations} operations, {outcome.accidents} accidents"
     print(f"{left}; again: make simulate ARGS={outcome.variant.arguments()!r}", flush=True)
 
 

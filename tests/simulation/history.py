@@ -52,7 +52,8 @@ class Outcome:
     #: Of the seed, and how many of them were left in.
     planned: int = 0
     operations: int = 0
-    #: Those that were drawn, the muted ones too.
+    #: Accidents that were drawn, the muted ones too; and those that happened.
+    drawn: int = 0
     accidents: int = 0
     trace: list[tuple[str, str]] = field(default_factory=list)
 
@@ -156,13 +157,12 @@ class _History:
                     self._expect_drained("although every wake-up arrived")
                 self._drain_the_rest()
         finally:
-            self._outcome.accidents = self._scheduler.drawn
+            self._outcome.drawn, self._outcome.accidents = self._scheduler.drawn, self._scheduler.happened
         self._check()
 
     def _await_senders(self) -> None:
-        senders = [one for one in self._processes if one.name.startswith("sender")]
-        while not all(one.is_done for one in senders):
-            self._scheduler.rest(50)
+        while left := [one for one in self._processes if one.name.startswith("sender") and not one.is_done]:
+            self._scheduler.rest(max(50, min(one.wakes_ms for one in left) - self._scheduler.now_ms))
 
     def _end_later(self) -> None:
         """Leave the workers some time, mostly enough: whoever wakes up later is not there any more."""

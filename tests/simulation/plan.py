@@ -20,6 +20,27 @@ IDS = "abcdef"
 STEADY = ("s", "t")
 
 
+#: What is sent of each kind, and how often.
+_BY_KIND = {Operation.PUT: 4, Operation.PATCH: 5, Operation.DELETE: 3}
+WITH_VARIATIONS = (Operation.CREATE, Operation.MODIFY, Operation.AMEND)
+_OF_GROUPS = (Operation.ADD, Operation.UPSERT, Operation.REPLACE)
+OPERATIONS: dict[Kind, dict[Operation, int]] = {
+    Kind.ITEMS: _BY_KIND | dict.fromkeys((Operation.SYNC, Operation.KEEP), 2) | dict.fromkeys(WITH_VARIATIONS, 1),
+    Kind.VARIATIONS: _BY_KIND | {Operation.SYNC: 2},
+    Kind.ITEM_GROUPS: _BY_KIND | dict.fromkeys(_OF_GROUPS, 2),
+}
+#: Sent through V1, in one chunk.
+V1 = (*WITH_VARIATIONS, *_OF_GROUPS)
+#: Whose entries are whole in any case.
+WHOLE = (Operation.PUT, Operation.SYNC, Operation.ADD, Operation.REPLACE, Operation.CREATE, Operation.MODIFY)
+ON_MISSING = {
+    Operation.PATCH: tuple(OnMissing),
+    Operation.UPSERT: (OnMissing.FAIL, OnMissing.CREATE),
+    Operation.MODIFY: (OnMissing.FAIL, OnMissing.CREATE),
+    Operation.AMEND: (OnMissing.IGNORE, OnMissing.FAIL),
+}
+
+
 @dataclass(frozen=True)
 class Write:
     """A batch to send."""
@@ -132,14 +153,10 @@ def _planned(chance: random.Random, catalogs: Sequence[str]) -> Planned:
 
 
 def _write(chance: random.Random, catalog_key: str) -> Write:
-    kind = Kind.ITEMS
-    operation = chance.choice((Operation.PUT, Operation.PATCH, Operation.PATCH, Operation.DELETE))
-    on_missing = chance.choice(tuple(OnMissing)) if operation is Operation.PATCH else OnMissing.FAIL
-    ids = chance.choices(IDS, k=chance.choice((1, 1, 2, 3, 5)))
-    if operation is not Operation.DELETE:
-        ids += chance.choices(STEADY, k=chance.choice((0, 0, 1)))
-    whole = operation is Operation.PUT or on_missing is OnMissing.CREATE
-    entries = tuple(_entry(chance, id_, operation, whole=whole) for id_ in ids)
+    kind = chance.choices((Kind.ITEMS, Kind.VARIATIONS, Kind.ITEM_GROUPS), (6, 2, 2))[0]
+    operation = chance.choices(*zip(*OPERATIONS[kind].items(), strict=True))[0]
+    on_missing = chance.choice(ON_MISSING.get(operation, (OnMissing.FAIL,)))
+    entries = _entries(chance, kind, operation, whole=operation in WHOLE or on_missing is OnMissing.CREATE)
     return Write(
         catalog_key,
         kind,
@@ -147,26 +164,46 @@ def _write(chance: random.Random, catalog_key: str) -> Write:
         entries,
         on_missing,
         force=chance.random() < 0.5,
-        chunk_entries=chance.choice((1, 2, 1000, 1000)),
+        chunk_entries=1000 if operation in V1 else chance.choice((1, 2, 1000)),
         keyed=chance.random() < 0.6,
     )
+
+
+def _entries(chance: random.Random, kind: Kind, operation: Operation, *, whole: bool) -> tuple[bytes, ...]:
+    ids = chance.choices(IDS, k=chance.choice((1, 1, 2, 3, 5)))
+    if operation.builds or operation in V1:
+        # These may not name an entry twice.
+        ids = sorted(set(ids), key=ids.index)
+    if kind is Kind.ITEMS and operation.builds:
+        ids += STEADY
+    elif operation is not Operation.DELETE:
+        ids += chance.sample(STEADY, chance.choice((0, 0, 1)))
+    if operation in (Operation.DELETE, Operation.KEEP):
+        return tuple(json.dumps({"id": id_}).encode() for id_ in ids)
+    made = [_entry(chance, id_, kind, whole=whole, edits=operation is Operation.PATCH and not whole) for id_ in ids]
+    if operation in WITH_VARIATIONS:
+        for entry in made:
+            if chance.random() < 0.7:
+                theirs = (f"{entry['id']}{number}" for number in range(chance.randrange(3)))
+                entry["variations"] = [{"id": id_, "item_id": entry["id"], "data": {"p": 1}} for id_ in theirs]
+    return tuple(json.dumps(entry).encode() for entry in made)
 
 
 def _item(id_: str) -> bytes:
     return json.dumps({"id": id_, "name": f"Item {id_}"}).encode()
 
 
-def _entry(chance: random.Random, id_: str, operation: Operation, *, whole: bool) -> bytes:
+def _entry(chance: random.Random, id_: str, kind: Kind, *, whole: bool, edits: bool) -> dict[str, object]:
     entry: dict[str, object] = {"id": id_}
-    if operation is Operation.DELETE:
-        return json.dumps(entry).encode()
+    if kind is Kind.VARIATIONS and (whole or chance.random() < 0.5):
+        entry["item_id"] = chance.choice((*IDS, *STEADY))
     if whole or chance.random() < 0.5:
         entry["name"] = chance.choice("xyz")
-    if chance.random() < 0.3:
+    if kind is not Kind.ITEM_GROUPS and chance.random() < 0.3:
         entry["suggested_score"] = chance.choice((1, 2.5, None))
     if chance.random() < 0.6:
-        entry["data"] = _data(chance, edits=not whole)
-    return json.dumps(entry).encode()
+        entry["data"] = _data(chance, edits=edits)
+    return entry
 
 
 def _data(chance: random.Random, *, edits: bool) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,8 +53,9 @@ class Reader:
     def run(self) -> None:
         """Read on and on."""
         scheduler = self._world.scheduler
-        while True:
-            scheduler.rest(AGAIN_MS[scheduler.pick(len(AGAIN_MS))])
+        for looks in itertools.count():
+            # Ever longer: others may sleep for minutes.
+            scheduler.rest(AGAIN_MS[scheduler.pick(len(AGAIN_MS))] << min(looks, 60) // 10)
             try:
                 self._look()
             except StoreUnavailable:

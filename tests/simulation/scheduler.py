@@ -17,7 +17,11 @@ from tests.support.by_hand import HandClock
 from tests.support.interposed import Killed
 
 #: Longer than a lease lasts, and longer than a call is sent again; milliseconds.
-SLEEPS_MS = (700, 3_000, 12_000, 12_000, 45_000, 400_000)
+SLEEPS_MS = (700, 3_000, 12_000, 12_000, 45_000, 400_000, 700_000)
+#: How long a round trip takes.
+STEPS_MS = (0, 0, 0, 1, 1, 3, 20)
+#: How long a process is cut off: longer than a call is sent again by itself.
+CUT_OFF_MS = (300, 2_000, 15_000)
 #: How far the clock of one process is off, or the clock of the store jumps.
 SKEWS_MS = (-90_000, -1_500, 0, 1_500, 90_000)
 #: Steps after which a history does not end any more.
@@ -35,6 +39,8 @@ class Accident(StrEnum):
     BROKEN = "broken"
     #: Others come between two of its commands.
     SPLIT = "split"
+    #: The network is gone for a while after it has arrived: no answer, and nothing that is sent again gets through.
+    CUT_OFF = "cut off"
     DIES_BEFORE = "dies before"
     DIES_AFTER = "dies after"
     #: The process, or its network, stands still before it is sent, or before its answer is read.
@@ -60,6 +66,8 @@ class Process:
     clock: HandClock = field(default_factory=HandClock)
     skew_ms: int = 0
     wakes_ms: int = 0
+    #: Until then nothing that it sends arrives.
+    cut_off_until_ms: int = 0
     is_done: bool = False
     is_dying: bool = False
     stack: greenlet.greenlet | None = None
@@ -92,8 +100,8 @@ class Scheduler:
         self.current: Process | None = None
         #: What happened, for people and to compare: step, process, what it did.
         self.trace: list[tuple[str, str]] = []
-        #: Accidents that were drawn, the muted ones too.
-        self.drawn = 0
+        #: Accidents that were drawn, the muted ones too; and those that happened.
+        self.drawn = self.happened = 0
         self.is_calm = False
         self._store = store
         self._random = random.Random(seed)
@@ -196,8 +204,24 @@ class Scheduler:
         process = self.current
         assert process is not None
         self.rest(0)
-        self.advance(self._random.choice((0, 0, 0, 1, 1, 3, 20)))
+        self.advance(self._random.choice(STEPS_MS))
+        if process.cut_off_until_ms > self.now_ms and not self.is_calm:
+            self.trace.append((process.name, "cut off"))
+            raise redis.ConnectionError("simulated: cut off")
         accident = self._accident(process)
+        self._happens_before(process, accident)
+        self.trace.append((process.name, " ".join(map(_name, commands))))
+        count = len(commands)
+        if accident in (Accident.BROKEN, Accident.SPLIT) and count > 1:
+            count = self._random.randrange(1, count)
+        self._answered = self._watch(commands[:count])
+        send(commands[:count])
+        self._happens_after(process, accident)
+        if count < len(commands):
+            self.rest(0)
+            send(commands[count:])
+
+    def _happens_before(self, process: Process, accident: Accident | None) -> None:
         match accident:
             case Accident.DIES_BEFORE:
                 process.is_dying = True
@@ -208,23 +232,19 @@ class Scheduler:
                 self.rest(self._random.choice(SLEEPS_MS))
             case Accident.CLOCK_SET:
                 process.skew_ms = self._random.choice(SKEWS_MS)
-        self.trace.append((process.name, " ".join(map(_name, commands))))
-        first = commands
-        if accident in (Accident.BROKEN, Accident.SPLIT) and len(commands) > 1:
-            first = commands[: self._random.randrange(1, len(commands))]
-        self._answered = self._watch(first)
-        send(first)
+
+    def _happens_after(self, process: Process, accident: Accident | None) -> None:
         match accident:
             case Accident.DIES_AFTER:
                 process.is_dying = True
                 raise Killed
+            case Accident.CUT_OFF:
+                process.cut_off_until_ms = self.now_ms + self._random.choice(CUT_OFF_MS)
+                raise redis.ConnectionError("simulated: cut off, its answer is lost")
             case Accident.UNANSWERED | Accident.BROKEN:
                 raise redis.ConnectionError("simulated: no answer")
             case Accident.SLEEPS_AFTER:
                 self.rest(self._random.choice(SLEEPS_MS))
-            case Accident.SPLIT if len(first) < len(commands):
-                self.rest(0)
-                send(commands[len(first) :])
 
     def _accident(self, process: Process) -> Accident | None:
         if self.is_calm or self._random.random() >= self._rate:
@@ -233,6 +253,7 @@ class Scheduler:
         accident = self._random.choice(self._possible)
         if number in self._muted or (accident in (Accident.DIES_BEFORE, Accident.DIES_AFTER) and not process.may_die):
             return None
+        self.happened += 1
         self.trace.append((process.name, f"accident {number}: {accident}"))
         return accident
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
 from shared.codec import digest_ids
-from shared.errors import StoreUnavailable, TaskConflict
+from shared.errors import StoreUnavailable, TaskConflict, UploadLost
 from shared.idempotency import IdempotencyKey
+from shared.model import NO_SECTION, Batch, Kind, Part
 from shared.nonces import new_nonce
-from shared.partition.submissions import Submission, TaskChange
+from shared.partition.submissions import Submission, Submitted, TaskChange
+from shared.partition.uploads import Upload
 from tests.simulation.plan import SECTION, Change, Planned, Write
 from tests.simulation.world import World
 from tests.support.batches import make_batch
 from tests.support.laws import Accepted, read_json
-from tests.support.rig import Rig
+from tests.support.rig import Rig, growth
 
 #: How long a client waits before it sends again.
 AGAIN_MS = 100
@@ -40,34 +41,52 @@ class Sender:
 
     def _write(self, number: int, write: Write) -> None:
         batch, frames = make_batch(
-            write.operation, write.entries, kind=write.kind, section=SECTION, on_missing=write.on_missing,
-            force=write.force, chunk_entries=write.chunk_entries,
+            write.operation, write.entries, kind=write.kind, force=write.force, on_missing=write.on_missing,
+            section=NO_SECTION if write.kind is Kind.ITEM_GROUPS else SECTION, chunk_entries=write.chunk_entries,
         )  # fmt: skip
         journal = self._world.journals[write.catalog_key]
-        made = journal.named(batch, number), frames
+        batch = journal.named(batch, number)
+        if write.operation.builds:
+            batch = replace(batch, parts=(Part(write.kind, batch.entries, batch.chunks),))
         line = Accepted(
             0, write.kind, write.operation, write.entries, batch.section, write.on_missing, write.force,
             sent=self._world.tick(),
         )  # fmt: skip
         journal.unsure[f"operation-{number}"] = line
         key = IdempotencyKey(f"key-{number}", f"digest-{number}") if write.keyed else None
-        touched = digest_ids([str(read_json(entry)["id"]) for entry in write.entries])
-        for _ in itertools.count():
+        while True:
             try:
-                submitted = self._rig.submit_batch(
-                    made, catalog_key=write.catalog_key, touched=touched, idempotency=key
-                )
-            except StoreUnavailable:
+                submitted = self._submit(write, batch, frames, key)
+            except (StoreUnavailable, UploadLost):
                 if key is None:
                     return
                 self._world.scheduler.rest(AGAIN_MS)
                 continue
-            break
+            if submitted.outcome is not Submission.UPLOAD_LOST:
+                break
         assert submitted.outcome in (Submission.ACCEPTED, Submission.REPEATED), submitted
         del journal.unsure[f"operation-{number}"]
         journal.accepted.append(replace(line, task_id=submitted.task_id, answered=self._world.tick()))
         if submitted.ring:
             self._world.bell.ring(write.catalog_key)
+
+    def _submit(self, write: Write, batch: Batch, frames: list[bytes], key: IdempotencyKey | None) -> Submitted:
+        """Submit a batch once; a file's chunks are staged one by one before, as they come in."""
+        rig, catalog_key, nonce = self._rig, write.catalog_key, new_nonce()
+        staged = Upload(rig.client, catalog_key, nonce) if write.operation.builds else None
+        for frame in frames if staged else ():
+            staged.append(frame)
+        return rig.tail(catalog_key).submit(
+            batch,
+            frames if staged is None else staged,
+            now_ms=rig.clock(),
+            nonce=nonce,
+            growth=growth(batch, frames),
+            touched=digest_ids([read_json(entry)["id"] for entry in write.entries]),
+            idempotency=key,
+            before=rig.backlog.before_submit(catalog_key, rig.clock()),
+            after=rig.backlog.after_submit(catalog_key, rig.clock()),
+        )
 
     def _change(self, number: int, change: Change) -> None:
         journal = self._world.journals[change.catalog_key]

@@ -64,7 +64,7 @@ class Shrinker:
         return [number for number in range(self._best.planned) if number not in self._best.variant.without]
 
     def _accidents(self) -> list[int]:
-        return [number for number in range(self._best.accidents) if number not in self._best.variant.muted]
+        return [number for number in range(self._best.drawn) if number not in self._best.variant.muted]
 
 
 def _parts(numbers: list[int], size: int) -> Iterator[frozenset[int]]:

@@ -64,6 +64,8 @@ class Worker:
         self._lives = 0
         #: Whether it does nothing now, and has no wake-up to follow.
         self.is_idle = False
+        #: How often it has found nothing to do, one after the other: it waits ever longer.
+        self._in_vain = 0
 
     def run(self) -> None:
         """Follow wake-ups, and look for work by itself now and then, for ever."""
@@ -76,12 +78,14 @@ class Worker:
             self.is_idle = False
             try:
                 if rung:
+                    self._in_vain = 0
                     self._follow(puller, rung.pop(scheduler.pick(len(rung))))
                 elif world.plan.sweeps and scheduler.chance(0.25):
                     sweep.once()
                 else:
                     self.is_idle = True
-                    scheduler.rest(IDLE_MS[scheduler.pick(3)])
+                    self._in_vain += 1
+                    scheduler.rest(IDLE_MS[scheduler.pick(3)] << min(self._in_vain, 20) // 4)
             except StoreUnavailable:
                 continue
 
