@@ -11,6 +11,8 @@
 #   make test-typesense   the sink in Typesense, on a real server, which is installed for it: 115 MB to fetch
 #   make test-cluster     a real Redis Cluster whose servers die, hang and change    (CLUSTER_SEED=7)
 #   make model            the protocol's model in every order of events: two workers, three batches, two faults
+#   make simulate         whole histories on one thread, with accidents, decided by seeds   (ARGS="--seeds 2000 --first 1")
+#   make simulate-mutants  each protection taken away: which histories notice
 #   make mutants          each protection taken away in a copy of the source: its test has to fail
 #   make fuzz             many requests made up from the OpenAPI document          (FUZZ_EXAMPLES=1000: for each operation)
 #   make check            linter, types, import rules
@@ -39,10 +41,10 @@ UV := $(BIN)/uv pip --quiet
 LOCK := $(UV) compile setup.cfg $(LOCKS)/build.in --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart mend lock sbom test test-lowest test-restart test-typesense memory slow-clients test-cluster chaos model mutants fuzz check audit bench capacity docs screenshots clean
+.PHONY: help demo up restart mend lock sbom test test-lowest test-restart test-typesense memory slow-clients test-cluster chaos model simulate simulate-mutants mutants fuzz check audit bench capacity docs screenshots clean
 
 help:
-	@sed -n '3,26s/^# *//p' Makefile
+	@sed -n '3,28s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo $(ARGS)
@@ -74,6 +76,12 @@ test-typesense: $(VENV)/ready-dev
 
 test-cluster: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest tests/cluster/test_slots.py tests/cluster/faults.py tests/cluster/sentinel.py tests/cluster/hosts.py $(ARGS)
+
+simulate: $(VENV)/ready-dev
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation $(or $(ARGS),--seeds 2000 --jobs 2)
+
+simulate-mutants: $(VENV)/ready-dev
+	@$(BIN)/python -m tests.simulation.mutants $(ARGS)
 
 mutants: $(VENV)/ready-dev
 	@$(BIN)/python -m tests.mutants

@@ -14,6 +14,7 @@
 -- ARGV  kept_cap_bytes   cap of the payload bytes kept for audit
 -- ARGV  report           report: which entries are to blame, '' if that is not known
 -- ARGV  planned          what the task would change, as JSON; '' if that was not worked out
+-- ARGV  told…            fields of the task record that tell what was changed
 --
 -- Returns {code, HELD | RELEASED, next window if wanted}, code OK or ALREADY_DONE;
 -- or {FENCED | CANCELED | NOT_HEAD | STALE | APPLIED}, APPLIED if effects of it are there already.
@@ -64,6 +65,7 @@ else
     -- Nobody has seen anything of it, and nobody will.
     redis.call('UNLINK', REPORT .. task_id, ALSO_CHANGED .. task_id, unpack(BUILT))
     redis.call('HSET', record, 'entries_done', 0)
+    redis.call('HDEL', record, unpack(told))
   end
   redis.call('HSETNX', record, 'started_ms', now_ms)
   redis.call('HSET', record, 'error', message)

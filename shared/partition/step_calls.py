@@ -11,6 +11,7 @@ from shared.partition.steps import Commit, Failure, Piece, Step
 from shared.partition.work import Work, takes_items_along
 from shared.settings import Settings
 from shared.store import scripts
+from shared.tasks.records import COUNTS
 
 HOUR_MS = 3_600_000
 #: How long the files of an export are kept and its URL is valid.
@@ -63,6 +64,7 @@ class StepCommands:
             kept_cap_bytes=self._settings.payload_bytes,
             report=step.report,
             planned=step.planned,
+            told=(*COUNTS, "warnings"),
         )
 
     def _piece(self, piece: Piece, now_ms: int, more: int) -> scripts.Command:

@@ -123,6 +123,7 @@ def fail_task(
     kept_cap_bytes: int,
     report: bytes | str,
     planned: bytes,
+    told: Sequence[str],
 ) -> None: ...
 
 

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.mutants.breaks import BREAKS, Break
+from tests.mutants.copies import NotThere, broken, project_copy, run_in
 
-ROOT = Path(__file__).parents[2]
-COPIED = ("api", "deploy", "shared", "tests", "workers", "setup.cfg", "pyproject.toml", "README.md")
 #: What pytest answers when a test failed; a file that cannot be read, or a test that is not there, is another status.
 FAILED = 1
 
 
 def run_tests(root: Path, tests: Sequence[str]) -> tuple[int, str]:
     """Run tests of a copy; returns pytest's status and what it said."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *(f"tests/{one}" for one in tests)]
-    env = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=300, check=False)
+    done = run_in(root, "pytest", "-q", "-x", "-p", "no:cacheprovider", *(f"tests/{one}" for one in tests))
     return done.returncode, done.stdout + done.stderr
 
 
 def judge(one: Break, root: Path) -> str:
     """Break the copy, test it, mend it; returns what is wrong with the outcome, '' if nothing is."""
-    path = root / one.path
-    whole = path.read_text(encoding="utf-8")
-    if whole.count(one.old) != 1:
-        return "the source no longer has exactly one such place"
-    path.write_text(whole.replace(one.old, one.new), encoding="utf-8")
     try:
-        status, said = run_tests(root, [one.test])
-    finally:
-        path.write_text(whole, encoding="utf-8")
+        with broken(root, one):
+            status, said = run_tests(root, [one.test])
+    except NotThere as problem:
+        return str(problem)
     if status == 0:
         return "its test passes all the same"
     # A script that no longer runs would fail every test and prove nothing.
@@ -47,11 +36,7 @@ def judge(one: Break, root: Path) -> str:
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        for name in COPIED:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-            copy(ROOT / name, root / name)
+    with project_copy() as root:
         status, said = run_tests(root, sorted({one.test for one in BREAKS}))
         if status != 0:
             print(f"the tests fail although nothing is broken:\n{said}")

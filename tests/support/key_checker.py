@@ -69,24 +69,34 @@ def declarations() -> list[Declared]:
 def check_keys(client: redis.Redis) -> None:
     """Raise Leak unless every key of the database is as declared, and every catalog is whole."""
     catalogs = set()
-    for key in sorted(key.decode() for key in client.scan_iter(count=1000)):
-        declared = [one for one in declarations() if one.pattern.fullmatch(key)]
-        if len(declared) != 1:
-            raise Leak(f"{key!r} is declared {len(declared)} times")
-        kind = client.type(key).decode()
-        if kind == "none" and declared[0].expires:
+    found = sorted(key.decode() for key in client.scan_iter(count=1000))
+    pipeline = client.pipeline(transaction=False)
+    for key in found:
+        pipeline.type(key).pttl(key)
+    replies = pipeline.execute()
+    for key, type_, ttl_ms in zip(found, replies[::2], replies[1::2], strict=True):
+        declared = _declared_for(key)
+        kind = type_.decode()
+        if kind == "none" and declared.expires:
             continue  # just now
-        if kind != declared[0].type:
-            raise Leak(f"{key!r} is a {kind}, declared as {declared[0].type}")
-        ttl_ms = client.pttl(key)
-        if ttl_ms != -2 and (ttl_ms >= 0) != declared[0].expires:
-            raise Leak(f"{key!r} has the TTL {ttl_ms} ms, declared {'with' if declared[0].expires else 'without'} one")
+        if kind != declared.type:
+            raise Leak(f"{key!r} is a {kind}, declared as {declared.type}")
+        if ttl_ms != -2 and (ttl_ms >= 0) != declared.expires:
+            raise Leak(f"{key!r} has the TTL {ttl_ms} ms, declared {'with' if declared.expires else 'without'} one")
         if tag := re.match(rf"sluice:\{{({CATALOG_KEY})\}}:", key):
             catalogs.add(tag[1])
     _check_reserved(client, catalogs)
     for catalog_key in sorted(catalogs):
         _check_tasks(client, catalog_key)
         _check_entries(client, catalog_key)
+
+
+@cache
+def _declared_for(key: str) -> Declared:
+    declared = [one for one in declarations() if one.pattern.fullmatch(key)]
+    if len(declared) != 1:
+        raise Leak(f"{key!r} is declared {len(declared)} times")
+    return declared[0]
 
 
 # -- what is declared -------------------------------------------------------------------------------------------------

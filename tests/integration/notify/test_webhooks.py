@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,9 +15,10 @@ from api.cli.main import sluice
 from shared import keys
 from shared.clock import now_ms
 from shared.codec import encode_json
-from shared.model import Operation
+from shared.model import Operation, Status
 from shared.outbox.outbox import Outbox, Trouble
 from shared.outbox.webhooks import MOST, Webhook, Webhooks
+from shared.tasks.records import COUNTS
 from tests.support.batches import items, make_batch
 from tests.support.ingress import READER_TOKEN, Ingress
 from tests.support.postman import deliver_all
@@ -24,6 +26,7 @@ from tests.support.receivers import http_endpoint
 from tests.support.rig import ACME, Rig
 from tests.support.store_server import StoreServer
 from workers.deliver.deliverer import Deliverer
+from workers.deliver.messages import webhook_body
 
 PATH = "/v1/webhooks"
 URL = "https://shop.example/hook"
@@ -230,3 +233,16 @@ def test_from_a_shell(shell: Any, rig: Rig) -> None:
     assert shell("remove", ACME, webhook_id).output == "removed\n"
     assert shell("remove", ACME, webhook_id).exit_code == 1
     assert shell("list", "no such key").exit_code == 2
+
+
+def test_a_sync_that_fails_at_its_end_is_told_with_no_changes(rig: Rig) -> None:
+    """It wrote a whole generation, and found only then that too much would be deleted: nobody sees any of it."""
+    rig = rig.with_settings(safeguard_floor=4)
+    rig.put(*items(*"abcdef"))
+    task_id = rig.send(Operation.SYNC, items("a", "x"), chunk_entries=1)
+    rig.drain()
+    task = rig.task(task_id)
+    assert task.status is Status.FAILED
+    told = json.loads(webhook_body(ACME, task))["data"]
+    assert told["entries_applied"] == 0
+    assert [name for name in told if name in COUNTS] == []

@@ -1,0 +1,213 @@
+"""Run a history and check it."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from unittest import mock
+
+import redis
+import structlog
+
+from shared import nonces
+from shared.keys import CatalogKeys
+from shared.store import id_writes
+from shared.tasks.records import Task, TaskFilter, Tasks
+from tests.simulation import wires
+from tests.simulation.ownership import Ownership
+from tests.simulation.plan import SENDERS, WORKERS, Variant, make_plan
+from tests.simulation.readers import Reader
+from tests.simulation.scheduler import Process, Scheduler
+from tests.simulation.senders import Sender
+from tests.simulation.timed_store import TimedStore
+from tests.simulation.world import Worker, World, last_sweep
+from tests.support.by_hand import HandClock
+from tests.support.key_checker import check_keys
+from tests.support.laws import LawBroken, check_laws
+from tests.support.rig import TEST_SETTINGS, Rig
+from tests.support.store_reader import StoreReader
+from workers.apply import columns, patches
+
+#: Nobody is given up here, and half of four items are worth guarding.
+SETTINGS = replace(TEST_SETTINGS, max_stalls=10**6, safeguard_floor=4)
+#: Rounds of sweeping after which everything must have been drained, and how long each may have to wait for leases.
+ROUNDS, ROUND_MS = 20, 15_000
+#: How long workers go on after the last sender: fewer than so many times so long.
+LATER_STEPS, LATER_MS = 15, 2_000
+#: How long workers may need for wake-ups that all arrive.
+SETTLED_MS = 5_000
+
+
+@dataclass
+class Outcome:
+    """How a history ended."""
+
+    variant: Variant
+    #: What went wrong; empty if nothing did.
+    wrong: str = ""
+    #: Which kind of thing that was.
+    kind: str = ""
+    #: Of the seed, and how many of them were left in.
+    planned: int = 0
+    operations: int = 0
+    #: Accidents that were drawn, the muted ones too; and those that happened.
+    drawn: int = 0
+    accidents: int = 0
+    trace: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Stage:
+    """Runs histories on one store."""
+
+    def __init__(self, store: TimedStore) -> None:
+        self._store = store
+        self._clients = [wires.connect(store) for _ in range(SENDERS + WORKERS + 1)]
+        #: Errors that were logged and went on.
+        self._logged: list[str] = []
+        structlog.configure(processors=[self._note, _drop])
+
+    def run(self, variant: Variant) -> Outcome:
+        """Run one history from an empty store to the end."""
+        outcome = Outcome(variant)
+        self._store.begin()
+        self._logged.clear()
+        id_writes._alive_noted_s.clear()
+        nonces._chance.seed(f"{variant.seed} {variant.schedule}")
+        try:
+            with _patches_beside(on=make_plan(variant.seed).beside):
+                _History(self._store, self._clients, variant, outcome).run()
+            if self._logged:
+                raise LawBroken(f"an error was met and logged: {self._logged[0]}")
+        except Exception as error:
+            outcome.kind = type(error).__name__ + str(error).partition(":")[0][:20]
+            outcome.wrong = "".join(traceback.format_exception(error)[-12:])
+        return outcome
+
+    def _note(self, _: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if method == "exception" or (method == "error" and event["event"] == "sweep failed"):
+            self._logged.append(f"{event} {traceback.format_exc(limit=-6)}")
+        return event
+
+
+def _drop(_: object, __: str, ___: object) -> str:
+    raise structlog.DropEvent
+
+
+@contextlib.contextmanager
+def _patches_beside(*, on: bool) -> Iterator[None]:
+    """Keep PATCHes beside their entries, as if there were many of them, each much shorter than its entry."""
+    with contextlib.ExitStack() as stack:
+        if on:
+            for module in (columns, patches):
+                stack.enter_context(mock.patch.object(module, "FEWEST", 1))
+            stack.enter_context(mock.patch.object(patches, "TIMES_LONGER", 0))
+        yield
+
+
+class _History:
+    def __init__(self, store: TimedStore, clients: list[redis.Redis], variant: Variant, outcome: Outcome) -> None:
+        self._plan = plan = make_plan(variant.seed)
+        self._client = store.client
+        self._outcome = outcome
+        self._scheduler = Scheduler(
+            store,
+            f"{variant.seed} {variant.schedule}",
+            rate=plan.rate,
+            possible=plan.possible,
+            muted=variant.muted,
+            watch=Ownership(store.client).watch,
+        )
+        self._world = World(plan, self._scheduler)
+        settings = replace(SETTINGS, slice_s=0.0) if plan.slices else SETTINGS
+        operations = [
+            (number, planned) for number, planned in enumerate(plan.operations) if number not in variant.without
+        ]
+        outcome.planned, outcome.operations = len(plan.operations), len(operations)
+        self._processes: list[Process] = []
+        self._workers: list[Worker] = []
+        for i, client in enumerate(clients):
+            clock = HandClock()
+            rig = Rig(client, clock, self._world.bell, settings)
+            if i < SENDERS:
+                name, mine = f"sender {i}", [one for one in operations if one[1].sender == i]
+                program, counts = Sender(self._world, rig, mine).run, True
+            elif i == SENDERS + WORKERS:
+                self._reader = Reader(self._world, rig, plan.catalogs[0])
+                name, program, counts = "reader", self._reader.run, False
+            else:
+                worker = Worker(self._world, rig, name := f"worker {i - SENDERS}")
+                self._workers.append(worker)
+                program, counts = worker.run, False
+            may_die = name != "reader"
+            self._processes.append(Process(name, program, counts=counts, may_die=may_die, clock=clock))
+        self._processes.append(Process("end", self._end_later if plan.sweeps else self._settle, may_die=False))
+        self._rig = Rig(self._client, HandClock(), self._world.bell, settings)
+
+    def run(self) -> None:
+        self._outcome.trace = self._scheduler.trace
+        try:
+            with wires.scheduled(self._scheduler):
+                try:
+                    self._scheduler.run(self._processes)
+                finally:
+                    self._scheduler.stop(self._processes)
+                if not self._plan.sweeps:
+                    self._expect_drained("although every wake-up arrived")
+                self._drain_the_rest()
+        finally:
+            self._outcome.drawn, self._outcome.accidents = self._scheduler.drawn, self._scheduler.happened
+        self._check()
+
+    def _await_senders(self) -> None:
+        while left := [one for one in self._processes if one.name.startswith("sender") and not one.is_done]:
+            self._scheduler.rest(max(50, min(one.wakes_ms for one in left) - self._scheduler.now_ms))
+
+    def _end_later(self) -> None:
+        """Leave the workers some time, mostly enough: whoever wakes up later is not there any more."""
+        self._await_senders()
+        for _ in range(self._scheduler.pick(LATER_STEPS)):
+            self._scheduler.rest(LATER_MS)
+            if not self._waiting():
+                return
+
+    def _settle(self) -> None:
+        """Wait until the workers have nothing to do: every wake-up arrived."""
+        self._await_senders()
+        end_ms = self._scheduler.now_ms + SETTLED_MS
+        while self._scheduler.now_ms < end_ms or self._world.bell.rung or not all(one.is_idle for one in self._workers):
+            self._scheduler.rest(50)
+
+    def _waiting(self) -> list[str]:
+        return [key for key in self._plan.catalogs if self._client.xlen(CatalogKeys(key).stream)]
+
+    def _expect_drained(self, although: str) -> None:
+        if waiting := self._waiting():
+            raise LawBroken(f"end: {waiting} still wait, {although}")
+
+    def _drain_the_rest(self) -> None:
+        for _ in range(ROUNDS):
+            if not self._waiting():
+                return
+            self._scheduler.advance(ROUND_MS)
+            self._rig.clock.now_ms = self._scheduler.now_ms
+            last_sweep(self._rig)
+        self._expect_drained("although a worker looked again and again")
+
+    def _check(self) -> None:
+        for catalog_key in self._plan.catalogs:
+            journal = self._world.journals[catalog_key]
+            journal.complete(iter(self._tasks(catalog_key)))
+            check_laws(
+                journal.accepted,
+                StoreReader(self._client, catalog_key),
+                safeguard_ratio=SETTINGS.safeguard_ratio,
+                safeguard_floor=SETTINGS.safeguard_floor,
+            )
+        self._reader.finish()
+        check_keys(self._client)
+
+    def _tasks(self, catalog_key: str) -> list[Task]:
+        page = Tasks(self._client, catalog_key).page(TaskFilter(), offset=0, size=500)
+        return page.tasks

@@ -1,0 +1,45 @@
+"""Take away each protection in a copy of the project: histories alone have to notice."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from tests.mutants.breaks import BREAKS, Break
+from tests.mutants.copies import broken, project_copy, run_in
+
+#: Histories that are run at most for each.
+SEEDS = 400
+
+#: What histories cannot notice, and why.
+UNSEEN: dict[str, str] = {}
+
+
+def judge(one: Break, root: Path, seeds: int) -> str:
+    """Break the copy and run histories there; returns how it was noticed, '' if it was not."""
+    with broken(root, one):
+        done = run_in(root, "tests.simulation", "--seeds", str(seeds), "--stop")
+    if not (found := re.search(r"^seed (\d+) fails:", done.stdout, re.MULTILINE)):
+        return "" if done.returncode == 0 else f"could not be run:\n{done.stdout}{done.stderr}"
+    said = re.findall(r"^\w[\w.]*(?:Error|Broken|Leak|Ends)\b.*$", done.stdout, re.MULTILINE)
+    return f"seed {found[1]}: {said[-1][:140] if said else ''}"
+
+
+def main() -> int:
+    asked, missed = sys.argv[1:], 0
+    chosen = [one for one in BREAKS if not asked or one.name in asked]
+    with project_copy() as root:
+        for one in chosen:
+            if why := UNSEEN.get(one.name):
+                print(f"{'unseen':12}{one.name:40}{why}", flush=True)
+                continue
+            how = judge(one, root, SEEDS)
+            missed += not how
+            print(f"{'noticed' if how else 'NOT NOTICED':12}{one.name:40}{how}", flush=True)
+    print(f"{len(chosen) - missed} of {len(chosen)} as expected")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

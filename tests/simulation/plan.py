@@ -1,0 +1,215 @@
+"""What is to happen in a history, made from its seed."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from shared.model import Kind, OnMissing, Operation
+from tests.simulation.scheduler import HARMLESS, Accident
+
+#: Few of everything, so that all meet all.
+CATALOGS = ("one", "two")
+SENDERS = 2
+WORKERS = 2
+SECTION = "Products"
+IDS = "abcdef"
+#: Items that nothing deletes: every walk has to find them.
+STEADY = ("s", "t")
+
+
+#: What is sent of each kind, and how often.
+_BY_KIND = {Operation.PUT: 4, Operation.PATCH: 5, Operation.DELETE: 3}
+WITH_VARIATIONS = (Operation.CREATE, Operation.MODIFY, Operation.AMEND)
+_OF_GROUPS = (Operation.ADD, Operation.UPSERT, Operation.REPLACE)
+OPERATIONS: dict[Kind, dict[Operation, int]] = {
+    Kind.ITEMS: _BY_KIND | dict.fromkeys((Operation.SYNC, Operation.KEEP), 2) | dict.fromkeys(WITH_VARIATIONS, 1),
+    Kind.VARIATIONS: _BY_KIND | {Operation.SYNC: 2},
+    Kind.ITEM_GROUPS: _BY_KIND | dict.fromkeys(_OF_GROUPS, 2),
+}
+#: Sent through V1, in one chunk.
+V1 = (*WITH_VARIATIONS, *_OF_GROUPS)
+#: Whose entries are whole in any case.
+WHOLE = (Operation.PUT, Operation.SYNC, Operation.ADD, Operation.REPLACE, Operation.CREATE, Operation.MODIFY)
+ON_MISSING = {
+    Operation.PATCH: tuple(OnMissing),
+    Operation.UPSERT: (OnMissing.FAIL, OnMissing.CREATE),
+    Operation.MODIFY: (OnMissing.FAIL, OnMissing.CREATE),
+    Operation.AMEND: (OnMissing.IGNORE, OnMissing.FAIL),
+}
+
+
+@dataclass(frozen=True)
+class Write:
+    """A batch to send."""
+
+    catalog_key: str
+    kind: Kind
+    operation: Operation
+    entries: tuple[bytes, ...]
+    on_missing: OnMissing = OnMissing.FAIL
+    force: bool = False
+    chunk_entries: int = 1000
+    #: Whether it is sent with an Idempotency-Key, until it is answered.
+    keyed: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """A task to cancel or to run again: the one accepted so many tasks ago."""
+
+    catalog_key: str
+    back: int
+    rerun: bool
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One operation of one sender."""
+
+    sender: int
+    what: Write | Change
+    #: How long the sender waits before it.
+    after_ms: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole history, but for the order of its round trips and the accidents."""
+
+    seed: int
+    operations: tuple[Planned, ...]
+    #: Accidents per round trip, and which there may be.
+    rate: float
+    possible: tuple[Accident, ...]
+    #: Whether a worker gives a partition back after each round, instead of going on for long.
+    slices: bool
+    #: Whether workers look for work by themselves; else every wake-up arrives, and nothing else makes up for one.
+    sweeps: bool
+    #: Whether PATCHes are kept beside their entries as if these were long.
+    beside: bool
+    catalogs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What of a plan is left out, and how it is ordered: made smaller, it still fails."""
+
+    seed: int
+    #: Seed of the order and of the accidents.
+    schedule: int = 0
+    #: Operations that are left out, and accidents that do not happen.
+    without: frozenset[int] = frozenset()
+    muted: frozenset[int] = field(default=frozenset())
+
+    def arguments(self) -> str:
+        """Spell it for the command line."""
+        words = [f"--first {self.seed}"]
+        if self.schedule:
+            words.append(f"--schedule {self.schedule}")
+        for name, numbers in (("without", self.without), ("muted", self.muted)):
+            if numbers:
+                words.append(f"--{name} {','.join(map(str, sorted(numbers)))}")
+        return " ".join(words)
+
+
+def make_plan(seed: int) -> Plan:
+    """Make up a history."""
+    chance = random.Random(f"plan {seed}")
+    rate = chance.choice((0.0, 0.02, 0.05, 0.15))
+    sweeps = chance.random() < 0.7
+    catalogs = CATALOGS[: chance.choice((1, 1, 2))]
+    possible = tuple(Accident) if sweeps else HARMLESS
+    if chance.random() < 0.5:
+        possible = tuple(chance.sample(possible, min(len(possible), 3)))
+    begin = [
+        Planned(0, Write(catalog_key, Kind.ITEMS, Operation.PUT, tuple(map(_item, (*STEADY, *"ab"))), keyed=True), 0)
+        for catalog_key in catalogs
+    ]
+    count = chance.randrange(2, 14)
+    operations = [_planned(chance, catalogs) for _ in range(count)]
+    return Plan(
+        seed,
+        (*begin, *operations),
+        rate,
+        possible,
+        slices=chance.random() < 0.5,
+        sweeps=sweeps,
+        beside=chance.random() < 0.3,
+        catalogs=catalogs,
+    )
+
+
+def _planned(chance: random.Random, catalogs: Sequence[str]) -> Planned:
+    catalog_key = chance.choice(catalogs)
+    what: Write | Change
+    if chance.random() < 0.15:
+        what = Change(catalog_key, chance.randrange(4), rerun=chance.random() < 0.5)
+    else:
+        what = _write(chance, catalog_key)
+    return Planned(chance.randrange(SENDERS), what, chance.choice((0, 0, 0, 5, 40, 2_000)))
+
+
+def _write(chance: random.Random, catalog_key: str) -> Write:
+    kind = chance.choices((Kind.ITEMS, Kind.VARIATIONS, Kind.ITEM_GROUPS), (6, 2, 2))[0]
+    operation = chance.choices(*zip(*OPERATIONS[kind].items(), strict=True))[0]
+    on_missing = chance.choice(ON_MISSING.get(operation, (OnMissing.FAIL,)))
+    entries = _entries(chance, kind, operation, whole=operation in WHOLE or on_missing is OnMissing.CREATE)
+    return Write(
+        catalog_key,
+        kind,
+        operation,
+        entries,
+        on_missing,
+        force=chance.random() < 0.5,
+        chunk_entries=1000 if operation in V1 else chance.choice((1, 2, 1000)),
+        keyed=chance.random() < 0.6,
+    )
+
+
+def _entries(chance: random.Random, kind: Kind, operation: Operation, *, whole: bool) -> tuple[bytes, ...]:
+    ids = chance.choices(IDS, k=chance.choice((1, 1, 2, 3, 5)))
+    if operation.builds or operation in V1:
+        # These may not name an entry twice.
+        ids = sorted(set(ids), key=ids.index)
+    if kind is Kind.ITEMS and operation.builds:
+        ids += STEADY
+    elif operation is not Operation.DELETE:
+        ids += chance.sample(STEADY, chance.choice((0, 0, 1)))
+    if operation in (Operation.DELETE, Operation.KEEP):
+        return tuple(json.dumps({"id": id_}).encode() for id_ in ids)
+    made = [_entry(chance, id_, kind, whole=whole, edits=operation is Operation.PATCH and not whole) for id_ in ids]
+    if operation in WITH_VARIATIONS:
+        for entry in made:
+            if chance.random() < 0.7:
+                theirs = (f"{entry['id']}{number}" for number in range(chance.randrange(3)))
+                entry["variations"] = [{"id": id_, "item_id": entry["id"], "data": {"p": 1}} for id_ in theirs]
+    return tuple(json.dumps(entry).encode() for entry in made)
+
+
+def _item(id_: str) -> bytes:
+    return json.dumps({"id": id_, "name": f"Item {id_}"}).encode()
+
+
+def _entry(chance: random.Random, id_: str, kind: Kind, *, whole: bool, edits: bool) -> dict[str, object]:
+    entry: dict[str, object] = {"id": id_}
+    if kind is Kind.VARIATIONS and (whole or chance.random() < 0.5):
+        entry["item_id"] = chance.choice((*IDS, *STEADY))
+    if whole or chance.random() < 0.5:
+        entry["name"] = chance.choice("xyz")
+    if kind is not Kind.ITEM_GROUPS and chance.random() < 0.3:
+        entry["suggested_score"] = chance.choice((1, 2.5, None))
+    if chance.random() < 0.6:
+        entry["data"] = _data(chance, edits=edits)
+    return entry
+
+
+def _data(chance: random.Random, *, edits: bool) -> dict[str, object]:
+    data: dict[str, object] = {}
+    for name in chance.sample("pq", chance.choice((1, 2))):
+        edit = chance.choice(("", ":add", ":remove")) if edits else ""
+        some = chance.choices((1, 1.5, True, "x"), k=chance.randrange(3))
+        data[name + edit] = some if edit else chance.choice((some, some, "y", 7, None))
+    return data

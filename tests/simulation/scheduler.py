@@ -1,0 +1,265 @@
+"""One thread for all: which process goes on at which round trip, and what happens to it there."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import greenlet
+import redis
+
+from shared.store import resending, scripts
+from shared.store.scripts import Command
+from tests.simulation.timed_store import BEGIN_MS, TimedStore
+from tests.support.by_hand import HandClock
+from tests.support.interposed import Killed
+
+#: Longer than a lease lasts, and longer than a call is sent again; milliseconds.
+SLEEPS_MS = (700, 3_000, 12_000, 12_000, 45_000, 400_000, 700_000)
+#: How long a round trip takes.
+STEPS_MS = (0, 0, 0, 1, 1, 3, 20)
+#: How long a process is cut off: longer than a call is sent again by itself.
+CUT_OFF_MS = (300, 2_000, 15_000)
+#: How far the clock of one process is off, or the clock of the store jumps.
+SKEWS_MS = (-90_000, -1_500, 0, 1_500, 90_000)
+#: Steps after which a history does not end any more.
+MOST_STEPS = 20_000
+
+
+class Accident(StrEnum):
+    """What may happen at a round trip."""
+
+    #: Nothing of it reaches the store.
+    UNSENT = "unsent"
+    #: It takes effect, and its answer is lost.
+    UNANSWERED = "unanswered"
+    #: The connection breaks between two of its commands.
+    BROKEN = "broken"
+    #: Others come between two of its commands.
+    SPLIT = "split"
+    #: The network is gone for a while after it has arrived: no answer, and nothing that is sent again gets through.
+    CUT_OFF = "cut off"
+    DIES_BEFORE = "dies before"
+    DIES_AFTER = "dies after"
+    #: The process, or its network, stands still before it is sent, or before its answer is read.
+    SLEEPS_BEFORE = "sleeps before"
+    SLEEPS_AFTER = "sleeps after"
+    #: The clock of its machine is set.
+    CLOCK_SET = "clock set"
+
+
+#: Accidents after which everything is as if they had not been, but for the time: no wake-up is lost by them.
+HARMLESS = (Accident.SPLIT, Accident.CLOCK_SET)
+
+
+@dataclass
+class Process:
+    """A process of the service, or a client of it; when it dies its program begins anew."""
+
+    name: str
+    program: Callable[[], None]
+    #: Whether the history goes on until it has ended.
+    counts: bool = True
+    may_die: bool = True
+    clock: HandClock = field(default_factory=HandClock)
+    skew_ms: int = 0
+    wakes_ms: int = 0
+    #: Until then nothing that it sends arrives.
+    cut_off_until_ms: int = 0
+    is_done: bool = False
+    is_dying: bool = False
+    stack: greenlet.greenlet | None = None
+    #: What shared/store/resending.py knows of the call that it makes.
+    call: tuple[tuple[float, float] | None, int] = (None, 0)
+
+
+class NeverEnds(AssertionError):
+    """The history goes on and on."""
+
+
+class Scheduler:
+    """Runs processes until all that count have ended."""
+
+    def __init__(
+        self,
+        store: TimedStore,
+        seed: str,
+        *,
+        rate: float,
+        possible: Sequence[Accident],
+        muted: frozenset[int] = frozenset(),
+        watch: Callable[[Sequence[Command]], Callable[[], None] | None] = lambda _: None,
+    ) -> None:
+        """``rate``: accidents per round trip; ``muted``: which of them, counted from 0, do not happen after all.
+
+        ``watch`` is told of each round trip before it is sent; what it returns is called after it was answered.
+        """
+        self.now_ms = BEGIN_MS
+        self.current: Process | None = None
+        #: What happened, for people and to compare: step, process, what it did.
+        self.trace: list[tuple[str, str]] = []
+        #: Accidents that were drawn, the muted ones too; and those that happened.
+        self.drawn = self.happened = 0
+        self.is_calm = False
+        self._store = store
+        self._random = random.Random(seed)
+        self._rate = rate
+        self._possible = possible
+        self._muted = muted
+        self._watch = watch
+        self._answered: Callable[[], None] | None = None
+        self._sticky = self._random.choice((0.0, 0.5, 0.9))
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def run(self, processes: Sequence[Process]) -> None:
+        """Let them run until all that count have ended; whatever one of them raises ends it all."""
+        self._main = greenlet.getcurrent()
+        last: Process | None = None
+        for _ in range(MOST_STEPS):
+            if all(one.is_done for one in processes if one.counts):
+                return
+            awake = [one for one in processes if not one.is_done and one.wakes_ms <= self.now_ms]
+            if not awake:
+                self.advance(min(one.wakes_ms for one in processes if not one.is_done) - self.now_ms)
+                continue
+            if last not in awake or self._random.random() >= self._sticky:
+                last = self._random.choice(awake)
+            self._resume(last)
+        raise NeverEnds(f"after {MOST_STEPS} steps: {[one.name for one in processes if not one.is_done]} go on")
+
+    def stop(self, processes: Sequence[Process]) -> None:
+        """End those that are still running where they stand."""
+        self.is_calm = True
+        for one in processes:
+            if one.stack is not None and not one.is_done:
+                one.is_dying = one.is_done = True
+                self._resume(one)
+
+    def _resume(self, process: Process) -> None:
+        if process.stack is None:
+            process.stack = greenlet.greenlet(lambda: self._live(process))
+        self.current = process
+        process.clock.now_ms = self.now_ms + process.skew_ms
+        call = resending._call
+        call.sent, call.depth = process.call
+        try:
+            process.stack.switch()
+        finally:
+            self.current = None
+            process.call = call.sent, call.depth
+            call.sent, call.depth = None, 0
+        if answered := self._answered:
+            self._answered = None
+            answered()
+
+    def _live(self, process: Process) -> None:
+        while not process.is_done:
+            try:
+                process.program()
+                process.is_done = True
+            except Killed:
+                process.is_dying = False
+                process.call = None, 0
+                resending._call.sent, resending._call.depth = None, 0
+
+    # -- for processes ---------------------------------------------------------------------------------------------
+
+    def advance(self, ms: int) -> None:
+        """Let time pass, for everybody."""
+        self.now_ms += ms
+        self._store.set_ms(self.now_ms)
+
+    def seconds(self) -> float:
+        """A clock that is never set, as `time.monotonic`; of a process that has just died it reads the same."""
+        return (self.now_ms - BEGIN_MS) / 1000
+
+    def rest(self, ms: int) -> None:
+        """Let the others go on, for so long at least."""
+        process = self.current
+        if process is None:
+            self.advance(ms)
+            return
+        if process.is_dying:
+            raise Killed
+        process.wakes_ms = self.now_ms + ms
+        self._main.switch()
+        if process.is_dying:
+            raise Killed
+
+    def chance(self, share: float) -> bool:
+        """Decide something by the seed."""
+        return self._random.random() < share
+
+    def pick(self, below: int) -> int:
+        """Choose a number by the seed."""
+        return self._random.randrange(below)
+
+    # -- at a round trip -------------------------------------------------------------------------------------------
+
+    def exchange(self, commands: Sequence[Command], send: Callable[[Sequence[Command]], None]) -> None:
+        """Send commands for the running process, when it is its turn, with what happens to them; raises as redis-py."""
+        process = self.current
+        assert process is not None
+        self.rest(0)
+        self.advance(self._random.choice(STEPS_MS))
+        if process.cut_off_until_ms > self.now_ms and not self.is_calm:
+            self.trace.append((process.name, "cut off"))
+            raise redis.ConnectionError("simulated: cut off")
+        accident = self._accident(process)
+        self._happens_before(process, accident)
+        self.trace.append((process.name, " ".join(map(_name, commands))))
+        count = len(commands)
+        if accident in (Accident.BROKEN, Accident.SPLIT) and count > 1:
+            count = self._random.randrange(1, count)
+        self._answered = self._watch(commands[:count])
+        send(commands[:count])
+        self._happens_after(process, accident)
+        if count < len(commands):
+            self.rest(0)
+            send(commands[count:])
+
+    def _happens_before(self, process: Process, accident: Accident | None) -> None:
+        match accident:
+            case Accident.DIES_BEFORE:
+                process.is_dying = True
+                raise Killed
+            case Accident.UNSENT:
+                raise redis.ConnectionError("simulated: not sent")
+            case Accident.SLEEPS_BEFORE:
+                self.rest(self._random.choice(SLEEPS_MS))
+            case Accident.CLOCK_SET:
+                process.skew_ms = self._random.choice(SKEWS_MS)
+
+    def _happens_after(self, process: Process, accident: Accident | None) -> None:
+        match accident:
+            case Accident.DIES_AFTER:
+                process.is_dying = True
+                raise Killed
+            case Accident.CUT_OFF:
+                process.cut_off_until_ms = self.now_ms + self._random.choice(CUT_OFF_MS)
+                raise redis.ConnectionError("simulated: cut off, its answer is lost")
+            case Accident.UNANSWERED | Accident.BROKEN:
+                raise redis.ConnectionError("simulated: no answer")
+            case Accident.SLEEPS_AFTER:
+                self.rest(self._random.choice(SLEEPS_MS))
+
+    def _accident(self, process: Process) -> Accident | None:
+        if self.is_calm or self._random.random() >= self._rate:
+            return None
+        number, self.drawn = self.drawn, self.drawn + 1
+        accident = self._random.choice(self._possible)
+        if number in self._muted or (accident in (Accident.DIES_BEFORE, Accident.DIES_AFTER) and not process.may_die):
+            return None
+        self.happened += 1
+        self.trace.append((process.name, f"accident {number}: {accident}"))
+        return accident
+
+
+_NAMES: dict[object, str] = {script.sha: script.name for script in scripts.ALL}
+
+
+def _name(command: Command) -> str:
+    return _NAMES[command[1]] if command[0] == "EVALSHA" else str(command[0])

@@ -1,0 +1,91 @@
+"""Connections whose round trips are scheduling points."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from unittest import mock
+
+import redis
+import redis.retry
+from redis.exceptions import ResponseError
+
+from shared.store import resending, wire
+from shared.store.scripts import Command
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.timed_store import TimedStore
+
+_really_send: Callable[[Any, Sequence[Command]], None] = wire._send
+
+
+class ScheduledConnection(redis.UnixDomainSocketConnection):
+    """A connection whose replies are read at once, while nobody else goes on, and kept for who asked."""
+
+    #: Set while a history is running.
+    scheduler: Scheduler | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._kept: deque[Any] = deque()
+
+    def exchange(self, commands: Sequence[Command]) -> None:
+        """Send commands now, and keep their replies."""
+        _really_send(self, commands)
+        for _ in commands:
+            try:
+                self._kept.append(super().read_response())
+            except ResponseError as error:
+                self._kept.append(error)
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        if not self._kept:
+            return super().read_response(*args, **kwargs)
+        reply = self._kept.popleft()
+        if isinstance(reply, ResponseError):
+            raise reply
+        return reply
+
+    def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        self._kept.clear()
+        super().disconnect(*args, **kwargs)
+
+
+def connect(store: TimedStore) -> redis.Redis:
+    """Make a client for one process of the histories."""
+    client = store.connect()
+    client.connection_pool.connection_class = ScheduledConnection
+    return client
+
+
+def _send(connection: Any, commands: Sequence[Command]) -> None:
+    scheduler = ScheduledConnection.scheduler
+    if scheduler is None or scheduler.current is None or not isinstance(connection, ScheduledConnection):
+        _really_send(connection, commands)
+    else:
+        scheduler.exchange(commands, connection.exchange)
+
+
+@contextlib.contextmanager
+def scheduled(scheduler: Scheduler) -> Iterator[None]:
+    """Take its time for that of this process, and make it decide over each round trip."""
+    seconds = scheduler.seconds
+
+    def pause(duration_s: float) -> None:
+        scheduler.rest(int(duration_s * 1000))
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(setattr, ScheduledConnection, "scheduler", None)
+        ScheduledConnection.scheduler = scheduler
+        for target, name, value in (
+            (wire, "_send", _send),
+            (resending, "_clocks", lambda: (seconds(), seconds())),
+            (redis.retry, "sleep", pause),
+            (time, "monotonic", seconds),
+            (time, "perf_counter", seconds),
+            (time, "sleep", pause),
+        ):
+            stack.enter_context(mock.patch.object(target, name, value))
+        yield
