@@ -250,6 +250,7 @@ def everything(customer: Customer) -> list[str]:
     assert customer.send("PUT", [{"id": ""}]).status == 400
     customer.call("PUT", "/v1/changes/cursors/indexer", body={"after": "0"}).ok()
     customer.call("POST", "/v1/webhooks", body={"url": "https://shop.example/" + "hook" * 30}).ok()
+    customer.call("PUT", "/v1/guards/items", body={"mode": "warn", "max_deleted": 0.1}).ok()
     base = f"/c/{customer.catalog_key}"
     return [
         "/now",
@@ -260,6 +261,7 @@ def everything(customer: Customer) -> list[str]:
         f"{base}/updates/1",
         f"{base}/updates/{failed}",
         f"{base}/catalog",
+        f"{base}/guards",
         f"{base}/followers",
         f"{base}/sinks",
         f"{base}/catalog/entry?id=sku-1",
