@@ -20,6 +20,8 @@ CLIENT_VARIABLES = (PREFIX + "URL", PREFIX + "TOKEN")
 
 #: In the data folder: where the embedded server is, for the command line beside it.
 STORE_URL_FILE = "store.url"
+#: The file in the data folder with the first credential, which `make up` makes unless some are configured.
+FIRST_CREDENTIAL_FILE = "credentials"
 
 MIB = 1024 * 1024
 DAY_S = 24 * 3600

@@ -302,6 +302,28 @@ def serious(page: Page, axe: str) -> list[str]:
     ]
 
 
+def test_in_colours_of_the_readers_own_nothing_is_said_by_a_background_alone(
+    everything: list[str], signed_in: Open
+) -> None:
+    """Such a reader sees borders, outlines and text; backgrounds are one colour."""
+    style = """element => {
+        const style = getComputedStyle(element);
+        return [style.borderTopStyle, style.outlineStyle, style.backgroundColor];
+    }"""
+    with signed_in(forced_colors="active") as page:
+        for path in everything[:-1]:
+            page.goto("/integration" + path)
+            for kind in (".chip", ".tag", ".chips a", "button:not(.quiet)", "a.button"):
+                for element in page.locator(f"main {kind}").all()[:5]:
+                    border, _, _ = element.evaluate(style)
+                    assert border == "solid", (path, kind)
+            for current in page.locator(".chips [aria-current], .top nav [aria-current]").all():
+                _, outline, _ = current.evaluate(style)
+                assert outline == "solid", path
+            backgrounds = {element.evaluate(style)[2] for element in page.locator("main .chip, main .tag").all()[:20]}
+            assert len(backgrounds) <= 1, path
+
+
 def test_at_no_width_is_anything_cut_off(everything: list[str], signed_in: Open) -> None:
     """From a small phone to a wide screen, at both sides of where the layout changes."""
     with signed_in(viewport={**PHONE, "width": 360}, has_touch=True, is_mobile=True) as page:
