@@ -85,21 +85,26 @@ def digest_of(token: str) -> str:
 
 
 def parse_credentials(text: str) -> list[Credential]:
-    """Read ``key:token[:r|rw]``, separated by commas or line ends; ``#`` begins a comment line.
+    """Read ``key:token[:r|rw[:name]]``, separated by commas or line ends; ``#`` begins a comment line.
 
-    A token that occurs several times gets all of its catalogs.  Raises BadSetting with the place, never with the
-    token.
+    A token that occurs several times gets all of its catalogs, and the first name.  Raises BadSetting with the place,
+    never with the token.
     """
     found: dict[str, Credential] = {}
     lines = [line for line in re.split(r"[\n,]", re.sub(r"(?m)^\s*#.*", "", text)) if line.strip()]
     for number, line in enumerate(lines, 1):
         catalog_key, colon, rest = line.strip().partition(":")
-        token, _, scope = rest.partition(":")
+        token, _, rights = rest.partition(":")
+        scope, _, name = rights.partition(":")
         if not CATALOG_KEY.fullmatch(catalog_key) or not colon or not token or scope not in ("", "r", "rw"):
-            raise BadSetting(f"credential {number} is not of the form key:token[:r|rw]")
+            raise BadSetting(f"credential {number} is not of the form key:token[:r|rw[:name]]")
+        if name and not NAME.fullmatch(name):
+            raise BadSetting(f"credential {number}: {BAD_NAME}")
         digest = digest_of(token)
-        before = found.get(digest) or Credential(f"settings-{digest[:6]}", digest, {})
-        found[digest] = replace(before, scopes={**before.scopes, catalog_key: Scope(scope or "rw")})
+        unnamed = f"settings-{digest[:6]}"
+        before = found.get(digest) or Credential(unnamed, digest, {})
+        name = before.name if before.name != unnamed else name or unnamed
+        found[digest] = replace(before, name=name, scopes={**before.scopes, catalog_key: Scope(scope or "rw")})
     return list(found.values())
 
 

@@ -20,6 +20,8 @@ CLIENT_VARIABLES = (PREFIX + "URL", PREFIX + "TOKEN")
 
 #: In the data folder: where the embedded server is, for the command line beside it.
 STORE_URL_FILE = "store.url"
+#: The file in the data folder with the first credential, which `make up` makes unless some are configured.
+FIRST_CREDENTIAL_FILE = "credentials"
 
 MIB = 1024 * 1024
 DAY_S = 24 * 3600
@@ -78,7 +80,7 @@ class Settings:
     broker_url: str | None = _setting(None, "URL of Celery's broker; if unset, the next database of the Redis server.")
     data_dir: Path = _setting(Path("var"), "Folder of the embedded server's data, logs and generated secrets.")
     credentials: str | None = _setting(
-        None, "Credentials `key:token[:r|rw]`, comma-separated, besides the stored ones."
+        None, "Credentials `key:token[:r|rw[:name]]`, comma-separated, besides the stored ones."
     )
     credentials_file: Path | None = _setting(None, "File with such credentials, one per line, besides the stored ones.")
     durability: str = _setting(

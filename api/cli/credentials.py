@@ -97,7 +97,7 @@ def rotate_credential(wanted: str, overlap: float, json: bool) -> None:
     services = current_services()
     found = services.credentials.find_stored(wanted)
     if not found:
-        raise click.ClickException(f"there is no stored credential with the ID or name {wanted!r}")
+        raise _not_stored(services, wanted)
     if len(found) > 1:
         ids = ", ".join(each.id for each in found)
         raise click.ClickException(f"{len(found)} credentials are named {wanted!r}; name one by its ID: {ids}")
@@ -120,8 +120,16 @@ def revoke_credential(wanted: str) -> None:
     for each in found:
         _note(services, CredentialAct.REVOKED, each)
     if not revoked:
-        raise click.ClickException(f"there is no stored credential with the ID or name {wanted!r}")
+        raise _not_stored(services, wanted)
     click.echo(f"revoked {revoked}")
+
+
+def _not_stored(services: Services, wanted: str) -> click.ClickException:
+    if any(wanted in (each.id, each.name) for each in services.credentials.fixed()):
+        return click.ClickException(
+            f"{wanted!r} is in the settings, and is changed there: SLUICE_CREDENTIALS, or its file"
+        )
+    return click.ClickException(f"there is no stored credential with the ID or name {wanted!r}")
 
 
 def _note(services: Services, act: CredentialAct, credential: Credential, new_id: str = "") -> None:

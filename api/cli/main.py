@@ -13,7 +13,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from shared.errors import SluiceError
-from shared.settings import STORE_URL_FILE, Settings
+from shared.settings import FIRST_CREDENTIAL_FILE, STORE_URL_FILE, Settings
 
 #: Where each command is.
 COMMANDS = {
@@ -62,6 +62,9 @@ def _create_app() -> Flask:
     embedded = settings.data_dir / STORE_URL_FILE
     if settings.redis_url is None and embedded.is_file():
         settings = dataclasses.replace(settings, redis_url=embedded.read_text())
+        first = settings.data_dir / FIRST_CREDENTIAL_FILE
+        if not settings.credentials and settings.credentials_file is None and first.is_file():
+            settings = dataclasses.replace(settings, credentials_file=first)
     return create_app(settings)
 
 

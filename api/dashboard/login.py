@@ -60,7 +60,7 @@ def go() -> View:
     """Go to the catalog whose key was entered, on the same kind of page."""
     catalog_key = readable(request.args.get("catalog_key", "").strip())
     page = request.args.get("page")
-    page = page if page in ("catalog", "fields", "followers", "sinks", "tokens") else "updates"
+    page = page if page in ("catalog", "fields", "guards", "followers", "sinks", "tokens") else "updates"
     return redirect(url_for(f"dashboard.get_{page}", catalog_key=catalog_key))
 
 

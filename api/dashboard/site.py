@@ -16,6 +16,7 @@ from api.dashboard.pages import (
     all_updates,
     field_list,
     followers,
+    guard_list,
     now,
     records,
     refused,
@@ -59,7 +60,8 @@ def _create_blueprint() -> Blueprint:
     words.register(blueprint)
     blueprint.context_processor(_context)
     for views in (
-        login, now, all_updates, updates, update, records, field_list, followers, webhook_acts, refused, sinks, tokens,
+        login, now, all_updates, updates, update, records, field_list, guard_list, followers, webhook_acts, refused,
+        sinks, tokens,
     ):  # fmt: skip
         views.register(blueprint)
 

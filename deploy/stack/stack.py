@@ -26,7 +26,7 @@ from shared import keys
 from shared.clock import now_ms
 from shared.errors import Misconfigured, StoreUnavailable
 from shared.partition.heartbeats import Heartbeats
-from shared.settings import STORE_URL_FILE, Settings
+from shared.settings import FIRST_CREDENTIAL_FILE, STORE_URL_FILE, Settings
 from shared.store.client import connect
 from shared.store.scripts import run
 from shared.waiting import WaitedInVain, wait_until
@@ -227,7 +227,7 @@ class Stack:
             environ["SLUICE_CREDENTIALS_FILE"] = str(settings.credentials_file.absolute())
         elif not settings.credentials:
             # Named now, since the environment cannot change later; filled when the store has told if one is needed.
-            file = folder.path / "credentials"
+            file = folder.path / FIRST_CREDENTIAL_FILE
             if not file.exists():
                 write_private(file, "")
             environ["SLUICE_CREDENTIALS_FILE"] = str(file)
@@ -249,7 +249,7 @@ class Stack:
         if stored:
             return
         made = new_credential()
-        if self.folder.secret("credentials", lambda: str(made))[1]:
+        if self.folder.secret(FIRST_CREDENTIAL_FILE, lambda: str(made))[1]:
             self.new_credential = made
 
     def _store_url(self) -> str:

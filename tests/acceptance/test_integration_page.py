@@ -250,6 +250,7 @@ def everything(customer: Customer) -> list[str]:
     assert customer.send("PUT", [{"id": ""}]).status == 400
     customer.call("PUT", "/v1/changes/cursors/indexer", body={"after": "0"}).ok()
     customer.call("POST", "/v1/webhooks", body={"url": "https://shop.example/" + "hook" * 30}).ok()
+    customer.call("PUT", "/v1/guards/items", body={"mode": "warn", "max_deleted": 0.1}).ok()
     base = f"/c/{customer.catalog_key}"
     return [
         "/now",
@@ -260,6 +261,7 @@ def everything(customer: Customer) -> list[str]:
         f"{base}/updates/1",
         f"{base}/updates/{failed}",
         f"{base}/catalog",
+        f"{base}/guards",
         f"{base}/followers",
         f"{base}/sinks",
         f"{base}/catalog/entry?id=sku-1",
@@ -298,6 +300,28 @@ def serious(page: Page, axe: str) -> list[str]:
         if problem["impact"] in ("serious", "critical")
         for node in problem["nodes"]
     ]
+
+
+def test_in_colours_of_the_readers_own_nothing_is_said_by_a_background_alone(
+    everything: list[str], signed_in: Open
+) -> None:
+    """Such a reader sees borders, outlines and text; backgrounds are one colour."""
+    style = """element => {
+        const style = getComputedStyle(element);
+        return [style.borderTopStyle, style.outlineStyle, style.backgroundColor];
+    }"""
+    with signed_in(forced_colors="active") as page:
+        for path in everything[:-1]:
+            page.goto("/integration" + path)
+            for kind in (".chip", ".tag", ".chips a", "button:not(.quiet)", "a.button"):
+                for element in page.locator(f"main {kind}").all()[:5]:
+                    border, _, _ = element.evaluate(style)
+                    assert border == "solid", (path, kind)
+            for current in page.locator(".chips [aria-current], .top nav [aria-current]").all():
+                _, outline, _ = current.evaluate(style)
+                assert outline == "solid", path
+            backgrounds = {element.evaluate(style)[2] for element in page.locator("main .chip, main .tag").all()[:20]}
+            assert len(backgrounds) <= 1, path
 
 
 def test_at_no_width_is_anything_cut_off(everything: list[str], signed_in: Open) -> None:

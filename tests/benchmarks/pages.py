@@ -50,6 +50,7 @@ PAGES = {
     "catalog": f"/integration/c/{BIG}/catalog",
     "entry": f"/integration/c/{BIG}/catalog/entry?id=sku-7&section=Products",
     "fields": f"/integration/c/{BIG}/fields",
+    "guards": f"/integration/c/{BIG}/guards",
     "followers": f"/integration/c/{BIG}/followers",
     "tokens": f"/integration/c/{BIG}/tokens",
     "refused writes": f"/integration/c/{BIG}/refused",

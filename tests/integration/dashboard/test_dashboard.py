@@ -70,6 +70,25 @@ def test_followers_show_cursors_webhooks_and_what_came_of_calls(rig: Rig, ingres
     assert pages.get("/go", catalog_key=ACME, page="followers").location.endswith(FOLLOWERS)
 
 
+# -- guards -----------------------------------------------------------------------------------------------------------
+
+
+def test_guards_are_shown_with_who_changed_them(ingress: Ingress, pages: Pages) -> None:
+    """As text; and what there is without one."""
+    path = f"/c/{ACME}/guards"
+    assert "no update may delete more than half of a kind" in pages.text(path)
+    rules = {"mode": "warn", "fields": {f"data.{NASTY[0]}": {"max_emptied": 0.02}}}
+    assert ingress.send("PUT", "/v1/guards/items", rules).status_code == 200
+    assert ingress.send("PUT", "/v1/guards/item_groups", {"max_deleted": 0.1}).status_code == 200
+    assert ingress.send("DELETE", "/v1/guards/item_groups").status_code == 200
+    page = pages.page(path)
+    for part in ("items in Products only warns", "Version 1, set", "by settings-", '"max_emptied": 0.02', NASTY[0],
+                 "removed item groups version 3", "set item groups version 2"):  # fmt: skip
+        assert part in page.text, part
+    assert all("live.js" in each["src"] for each in page.all("script"))
+    assert pages.get("/go", catalog_key=ACME, page="guards").location.endswith(path)
+
+
 # -- updates ----------------------------------------------------------------------------------------------------------
 
 

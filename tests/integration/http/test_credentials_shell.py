@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from api.cli.main import sluice
 from shared.clock import now_ms
 from shared.credential_changes import CredentialChanges
+from shared.credentials import digest_of
 from shared.errors import StoreFull
 from tests.support.batches import items
 from tests.support.ingress import Ingress
@@ -53,6 +55,27 @@ def test_a_token_is_made_used_rotated_and_revoked(shell: Any, ingress: Ingress) 
     assert status(ingress, new) == 200
     assert shell("revoke", "feed").output == "revoked 1\n"
     assert status(ingress, new) == 401
+
+
+def test_a_token_of_the_settings_is_listed_and_changed_only_there(shell: Any) -> None:
+    [credential_id, name, key, *_] = shell("list").output.splitlines()[1].split()
+    assert (name.startswith("settings-"), key) == (True, ACME)
+    for wanted in (credential_id, name):
+        for act in ("rotate", "revoke"):
+            ran = shell(act, wanted)
+            assert (ran.exit_code, "is in the settings, and is changed there" in ran.output) == (1, True)
+
+
+def test_the_first_token_of_a_stack_is_listed_where_the_stack_runs(
+    shell: Any, store_server: StoreServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its shell has no variables of it: the data folder tells."""
+    for variable in ("SLUICE_REDIS_URL", "SLUICE_CREDENTIALS"):
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("SLUICE_DATA_DIR", str(tmp_path))
+    (tmp_path / "store.url").write_text(store_server.url)
+    (tmp_path / "credentials").write_text(f"{ACME}:tok_first:rw\n")
+    assert f"settings-{digest_of('tok_first')[:6]}  {ACME}" in shell("list").output
 
 
 def test_a_token_is_printed_though_it_cannot_be_noted(

@@ -47,12 +47,24 @@ def test_a_comment_reaches_to_the_end_of_its_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["one", "one:", ":secret", "one:secret:x", "o ne:secret", "one:secret:rw:more", "ö:secret"]
+    "bad", ["one", "one:", ":secret", "one:secret:x", "o ne:secret", "one:secret:x:more", "ö:secret"]
 )
 def test_bad_settings_are_refused_without_showing_a_secret(bad: str) -> None:
     with pytest.raises(BadSetting, match="credential 2 is not of the form") as problem:
         parse_credentials(f"good:fine,{bad}")
     assert "secret" not in str(problem.value)
+
+
+def test_a_token_of_the_settings_may_have_a_name() -> None:
+    """The first counts, of a token that stands there several times; one without is called after its hash."""
+    text = "one:secret, two:secret:r:price feed, three:secret:rw:other, one:else::agency, one:plain:rw:"
+    named, other, plain = parse_credentials(text)
+    assert (named.name, list(named.scopes)) == ("price feed", ["one", "two", "three"])
+    assert (other.name, other.scopes) == ("agency", {"one": Scope.READ_WRITE})
+    assert plain.name == f"settings-{plain.digest[:6]}"
+    for name in (" x", "x" * 101):
+        with pytest.raises(BadSetting, match="credential 1: a name has"):
+            parse_credentials(f"one:secret:rw:{name}")
 
 
 def test_stored_and_fixed_credentials_are_found(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:
