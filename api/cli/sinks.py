@@ -19,7 +19,7 @@ from shared.sinks.mapping import DEFAULT, Mapping, Unmappable, document
 from shared.sinks.mapping_file import read_mapping
 from shared.sinks.sink_lease import discard_dead_letters, read_dead_letters
 from shared.sinks.sink_reports import report_sinks
-from shared.sinks.sinks import SinkName, Sinks
+from shared.sinks.sinks import BadSink, SinkName, Sinks
 from shared.sinks.verify import KindVerified, Verification
 
 #: Ids of each kind of difference that are named.
@@ -130,6 +130,28 @@ def resync_sink(catalog_key: str, name: str, mapping_path: Path | None) -> None:
     else:
         _sinks(catalog_key).resync(name)
     click.echo(f"{name} is copied anew")
+
+
+@sinks.command("undo")
+@key_argument
+@name_argument
+def undo_sink(catalog_key: str, name: str) -> None:
+    """Go back to the copy before: its mapping, and its table or index, which is then brought up to date.
+
+    A new copy that is not live yet is given up.  One that was replaced is kept for a day; undo again takes it back.
+    """
+    sinks = _sinks(catalog_key)
+    sink = sinks.get(name)
+    destination = connect(sink, catalog_key, timeout_s=CALL_S)
+    try:
+        copies = destination.look()
+    finally:
+        destination.close()
+    before = copies.live if copies.live and copies.live.version != sink.version else copies.old
+    if before is None:
+        raise BadSink(f"{name} has no earlier copy; one is kept for a day after another took its place")
+    sinks.undo(name, before.version)
+    click.echo(f"{name} goes back to the copy before, at task {before.mark.position.task_id}")
 
 
 @sinks.command("verify")

@@ -62,10 +62,12 @@ class Copy:
 
 
 class Which(StrEnum):
-    """One of the two copies."""
+    """One of the copies."""
 
     LIVE = "live"
     NEXT = "next"
+    #: The one that was live before.
+    OLD = "old"
 
 
 class Copies(NamedTuple):
@@ -73,6 +75,10 @@ class Copies(NamedTuple):
 
     live: Copy | None
     next: Copy | None
+    #: The one that was live before, if it was made from something else.
+    old: Copy | None = None
+    #: Seconds since it was replaced.
+    old_age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,16 @@ class Destination(Protocol):
         """Change a copy, once; what cannot be held is left out and returned."""
 
     def switch(self, copy: Copy) -> None:
-        """Make the next copy, which is as given, the live one, at once and whole, and remove the old one."""
+        """Make the next copy, which is as given, the live one, at once and whole.
+
+        The one before is kept as the old one if its version is another, and removed if not; an older one is removed.
+        """
+
+    def undo(self, copy: Copy) -> None:
+        """Make the old copy, which is as given, the live one, at once and whole, and keep the live one as the old."""
+
+    def drop_old(self) -> None:
+        """Remove the old copy, if there is one."""
 
     def compare(self, mark: Mark, kind: Kind, documents: Sequence[Document], after: str, until: str) -> Differences:
         """Compare the live copy's ids behind ``after`` up to ``until`` ('' for the end) with what should be there.

@@ -25,10 +25,20 @@ MOST = 10
 PAGE = 100
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 URL_LENGTH = 2000
+#: Earlier copies of which it is known what they were made from.
+PAST = 3
 
 
 class BadSink(SluiceError):
     """The sink cannot be created or found; the text says why."""
+
+
+class MadeFrom(NamedTuple):
+    """What a copy is made from."""
+
+    mapping: Mapping
+    #: As of `Sink.resyncs`.
+    resyncs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +63,34 @@ class Sink:
     resyncs: int = 0
     #: How often an operator asked to deliver the dead letters again.
     retries: int = 0
+    #: What earlier copies were made from, the last first.
+    past: tuple[MadeFrom, ...] = ()
 
     @property
     def version(self) -> str:
         """Name what the destination's tables are made from: another one means a new copy."""
-        return f"{self.mapping.digest}-{self.id}-{self.resyncs}"
+        return self.version_of(MadeFrom(self.mapping, self.resyncs))
+
+    def version_of(self, made: MadeFrom) -> str:
+        """Name it for a copy made from something else."""
+        return f"{made.mapping.digest}-{self.id}-{made.resyncs}"
+
+    def anew(self, mapping: Mapping) -> Sink:
+        """The same with another copy."""
+        # More than all before, also than one that was undone.
+        resyncs = 1 + max(self.resyncs, *(made.resyncs for made in self.past), 0)
+        return self._made_from(MadeFrom(mapping, resyncs))
+
+    def back_to(self, version: str) -> Sink:
+        """The same with an earlier copy.  Raises BadSink if nobody knows what that was made from."""
+        for made in self.past:
+            if self.version_of(made) == version:
+                return self._made_from(made)
+        raise BadSink(f"nobody knows any more what the copy before was made from: sluice sinks resync {self.name}")
+
+    def _made_from(self, made: MadeFrom) -> Sink:
+        past = MadeFrom(self.mapping, self.resyncs), *(each for each in self.past if each != made)
+        return replace(self, mapping=made.mapping, resyncs=made.resyncs, past=past[:PAST])
 
     @property
     def shown_url(self) -> str:
@@ -132,7 +165,7 @@ class Sinks:
 
     def resync(self, name: str) -> None:
         """Have the whole catalogue copied anew.  Raises BadSink."""
-        self._change(name, lambda sink: replace(sink, resyncs=sink.resyncs + 1))
+        self._change(name, lambda sink: sink.anew(sink.mapping))
 
     def retry(self, name: str) -> None:
         """Have the dead letters delivered again, as the entries are now.  Raises BadSink."""
@@ -141,7 +174,11 @@ class Sinks:
     def remap(self, name: str, mapping: Mapping) -> None:
         """Give a sink another mapping: the whole catalogue is copied anew.  Raises BadSink."""
         # Also if it has this mapping already.
-        self._change(name, lambda sink: replace(sink, mapping=mapping, resyncs=sink.resyncs + 1))
+        self._change(name, lambda sink: sink.anew(mapping))
+
+    def undo(self, name: str, version: str) -> None:
+        """Have an earlier copy, of this version, live again.  Raises BadSink."""
+        self._change(name, lambda sink: sink.back_to(version))
 
     def remove(self, name: str) -> None:
         """Remove a sink; its tables stay.  Raises BadSink."""

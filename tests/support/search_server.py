@@ -14,7 +14,7 @@ from deploy.stack.ports import LOOPBACK, free_port
 from shared.model import Kind
 from shared.waiting import wait_until
 from tests.support.rig import Rig
-from tests.support.sinks import DeliveryRig
+from tests.support.sinks import LedgerRig
 
 
 class OsmemProcess:
@@ -36,7 +36,7 @@ class OsmemProcess:
         self.process.wait(20)
 
 
-class _SearchRig(DeliveryRig):
+class _SearchRig(LedgerRig):
     """A sink in a search engine."""
 
     def documents(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
@@ -78,16 +78,12 @@ class OpenSearchRig(_SearchRig):
         found: dict[str, Any] = self.ask("GET", "/sluice_sinks/_doc/products")["_source"]
         return found
 
-    def position(self) -> tuple[int, bool]:
-        live = self.ledger()["live"]
-        return live["task_id"], live["exact"]
-
-    def indices(self) -> list[str]:
+    def there(self) -> list[str]:
         return sorted(self.ask("GET", "/_settings"))
 
     def clear(self) -> None:
         """Remove everything."""
-        for index in self.indices():
+        for index in self.there():
             self.ask("DELETE", f"/{index}")
 
     def close(self) -> None:
@@ -165,16 +161,12 @@ class TypesenseRig(_SearchRig):
         found: dict[str, Any] = json.loads(text)
         return found
 
-    def position(self) -> tuple[int, bool]:
-        live = self.ledger()["live"]
-        return live["task_id"], live["exact"]
-
-    def collections(self) -> list[str]:
+    def there(self) -> list[str]:
         return sorted(found["name"] for found in self.ask("GET", "/collections").json())
 
     def clear(self) -> None:
         """Remove everything."""
-        for name in self.collections():
+        for name in self.there():
             self.ask("DELETE", f"/collections/{name}")
         for alias in self.ask("GET", "/aliases").json()["aliases"]:
             self.ask("DELETE", f"/aliases/{alias['name']}")

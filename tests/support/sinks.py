@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from shared.model import Kind
-from shared.sinks.destination import connect
+from shared.sinks.destination import Copies, connect
 from shared.sinks.mapping import DEFAULT, Mapping
 from shared.sinks.sink_lease import SinkState, read_dead_letters, read_state
 from shared.sinks.sinks import Sink, SinkName, Sinks
@@ -72,6 +72,14 @@ class DeliveryRig:
         """What readers see of the items within variations: their names, by the ids of variations."""
         raise NotImplementedError
 
+    def there(self) -> list[str]:
+        """Everything that is there: tables, indices, collections or folders."""
+        raise NotImplementedError
+
+    def known(self) -> list[str]:
+        """What of it the destination's own record names: the live copy, the old one, and the record itself."""
+        raise NotImplementedError
+
     def position(self) -> tuple[int, bool]:
         """The task that the live copy is at, and whether it is just that."""
         raise NotImplementedError
@@ -81,6 +89,14 @@ class DeliveryRig:
         for kind in (Kind.ITEMS, Kind.VARIATIONS):
             assert self.rows(kind) == self.catalogue(kind)
         assert self.position()[1]
+
+    def copies(self) -> Copies:
+        """What the destination has."""
+        destination = connect(self.sinks.get(NAME.name), ACME, timeout_s=5)
+        try:
+            return destination.look()
+        finally:
+            destination.close()
 
     def verify(self, *, repair: bool = False, dead: Sequence[tuple[Kind, str]] | None = None) -> list[KindVerified]:
         """Verify over a connection of its own."""
@@ -109,6 +125,26 @@ class DeliveryRig:
         self.turns.close()
 
 
+class LedgerRig(DeliveryRig):
+    """A sink in a destination with a ledger."""
+
+    #: What holds it.
+    LEDGERS = "sluice_sinks"
+
+    def ledger(self) -> dict[str, Any]:
+        """Read it."""
+        raise NotImplementedError
+
+    def known(self) -> list[str]:
+        ledger = self.ledger()
+        copies = [ledger[name] for name in ("live", "old") if ledger[name]]
+        return sorted([*(place for copy in copies for place in copy["places"].values()), self.LEDGERS])
+
+    def position(self) -> tuple[int, bool]:
+        live = self.ledger()["live"]
+        return live["task_id"], live["exact"]
+
+
 class SinkRig(DeliveryRig):
     """A sink in PostgreSQL."""
 
@@ -119,6 +155,13 @@ class SinkRig(DeliveryRig):
     def position(self) -> tuple[int, bool]:
         row = self.query("SELECT task_id, exact FROM sluice_sinks WHERE name = 'products' AND copy = 'live'")
         return row[0] if row else (0, True)
+
+    def there(self) -> list[str]:
+        found = self.query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+        return sorted(name for (name,) in found)
+
+    def known(self) -> list[str]:
+        return sorted(["sluice_sinks", *(name for (name,) in self.query("SELECT unnest(tables) FROM sluice_sinks"))])
 
     def query(self, statement: str, *values: Any) -> list[Any]:
         return self.database.execute(statement, values or None).fetchall()  # type: ignore[arg-type]
@@ -138,8 +181,10 @@ class SinkRig(DeliveryRig):
         self.database.close()
 
 
-class FilesRig(DeliveryRig):
+class FilesRig(LedgerRig):
     """A sink in a folder."""
+
+    LEDGERS = "products.json"
 
     def __init__(self, rig: Rig, folder: Path) -> None:
         super().__init__(rig, f"files+file://{folder}")
@@ -164,9 +209,8 @@ class FilesRig(DeliveryRig):
                     found[entry["id"]] = entry["body"]
         return found
 
-    def position(self) -> tuple[int, bool]:
-        live = self.ledger()["live"]
-        return live["task_id"], live["exact"]
+    def there(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from workers.sinks.gathering import MOST_BYTES, PART_ENTRIES, Gatherer, HistoryL
 
 log = structlog.get_logger()
 
+#: Seconds for which a copy that was replaced is kept.
+KEEP_OLD_S = 24 * 3600
 #: Entries of one delivery while everything is copied.
 COPY_ENTRIES = 2_000
 
@@ -84,10 +86,12 @@ class SinkDelivery:
         """
         # To connect may have taken long.
         self._hold()
-        live, made = self._destination.take_over(owner)
+        live, made, old, old_age_s = self._destination.take_over(owner)
         if live is None:
             self._no_live()
         version = self._sink.version
+        if old is not None and old.version != version and old_age_s > KEEP_OLD_S:
+            self._destination.drop_old()
         try:
             if made is not None and made.version == version:
                 self._copy(made, until)
@@ -95,6 +99,11 @@ class SinkDelivery:
                 if made is not None:
                     self._destination.drop_next()
                 self._follow(live, until)
+            elif old is not None and old.version == version:
+                if made is not None:
+                    self._destination.drop_next()
+                self._destination.undo(old)
+                self._follow(old, until)
             else:
                 self._copy(self._start(), until)
         except HistoryLost as lost:

@@ -30,7 +30,7 @@ from shared.sinks.destination import (
     Which,
 )
 from shared.sinks.mapping import Document, Variations
-from shared.sinks.postgres import statements
+from shared.sinks.postgres import old_copy, statements
 from shared.sinks.postgres.connection_postgres import Connection, Cursor, check_sink, open_connection, transaction
 from shared.sinks.postgres.statements import Tables
 from shared.sinks.sinks import Sink
@@ -113,12 +113,28 @@ class PostgresDestination:
         live, made = self._tables[Which.LIVE], self._tables[Which.NEXT]
         values = {"name": self._sink.name, "owner": self._owner, "version": copy.version, "tables": live.made}
         with self._transaction() as cursor:
-            old = live.possible if self._sink.take_over else self._lock(cursor)
+            before, version = self._lock(cursor)
+            old_copy.forget(cursor, self._sink.name)
+            if version not in ("", copy.version):
+                old_copy.keep(cursor, self._sink.name, before)
+                before = []
             if not cursor.execute(statements.MOVE_IN, {**values, **_mark(copy.mark)}).rowcount:
                 raise Superseded("another delivers to this sink now")
             cursor.execute(statements.FORGET_NEXT, (self._sink.name,))
-            for statement in (*statements.drop(old), *statements.rename(made.made, live.made)):
+            gone = live.possible if self._sink.take_over else before
+            for statement in (*statements.drop(gone), *statements.rename(made.made, live.made)):
                 cursor.execute(statement)
+
+    def undo(self, copy: Copy) -> None:
+        with self._transaction() as cursor:
+            self._lock(cursor)
+            if not old_copy.exchange(cursor, self._sink.name, copy.version):
+                raise Superseded("the old copy is gone")
+
+    def drop_old(self) -> None:
+        with self._transaction() as cursor:
+            self._lock(cursor)
+            old_copy.forget(cursor, self._sink.name)
 
     def compare(self, mark: Mark, kind: Kind, documents: Sequence[Document], after: str, until: str) -> Differences:
         found: dict[str, list[str]] = {"missing": [], "extra": [], "stale": []}
@@ -157,12 +173,15 @@ class PostgresDestination:
                 " --take-over, which replaces it"
             )
 
-    def _lock(self, cursor: Cursor) -> list[str]:
-        """Stay the owner until the transaction ends; returns the names of the live tables.  Raises Superseded."""
-        rows: list[tuple[list[str]]] = cursor.execute(statements.LOCK, (self._sink.name, self._owner)).fetchall()
+    def _lock(self, cursor: Cursor) -> tuple[list[str], str]:
+        """Stay the owner until the transaction ends; returns the names of the live tables and their version.
+
+        Raises Superseded.
+        """
+        rows: list[tuple[list[str], str]] = cursor.execute(statements.LOCK, (self._sink.name, self._owner)).fetchall()
         if not rows:
             raise Superseded("another delivers to this sink now")
-        return rows[0][0]
+        return rows[0]
 
     def _drop_next(self, cursor: Cursor) -> None:
         made = [table for (tables,) in cursor.execute(statements.FORGET_NEXT, (self._sink.name,)) for table in tables]
@@ -227,8 +246,11 @@ def _held(rows: Sequence[tuple[Any, ...]]) -> Copies:
         for copy, version, task_id, reach, mark, pieces, cursor, *_ in rows
     }
     live = copies.get(Which.LIVE)
-    # Its row is made before its tables.
-    return Copies(live if live and live.version else None, copies.get(Which.NEXT))
+    ages = [row[-1] for row in rows if row[0] == Which.OLD]
+    # The row of the live copy is made before its tables.
+    return Copies(
+        live if live and live.version else None, copies.get(Which.NEXT), copies.get(Which.OLD), *ages
+    )  # fmt: skip
 
 
 def _rows(documents: Sequence[Document]) -> str:

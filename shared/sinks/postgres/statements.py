@@ -37,7 +37,8 @@ CREATE_POSITIONS = sql.SQL(
 ).format(positions=POSITIONS)
 
 LOOK = sql.SQL(
-    "SELECT copy, version, task_id, reach, mark, pieces, cursor, sink_id, catalog_key, section, tables"
+    "SELECT copy, version, task_id, reach, mark, pieces, cursor, sink_id, catalog_key, section, tables,"
+    " extract(epoch FROM now() - delivered_at)::float8"
     " FROM {positions} WHERE name = %s"
 ).format(positions=POSITIONS)
 
@@ -54,9 +55,9 @@ OWN = sql.SQL(
 OWN_ALL = sql.SQL("UPDATE {positions} SET owner = %s WHERE name = %s").format(positions=POSITIONS)
 
 #: Names the tables of the live copy, and keeps others from becoming the owner until this transaction ends.
-LOCK = sql.SQL("SELECT tables FROM {positions} WHERE name = %s AND copy = 'live' AND owner = %s FOR UPDATE").format(
-    positions=POSITIONS
-)
+LOCK = sql.SQL(
+    "SELECT tables, version FROM {positions} WHERE name = %s AND copy = 'live' AND owner = %s FOR UPDATE"
+).format(positions=POSITIONS)
 
 #: Names the relations among these that are there.
 THERE = "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(quote_ident(name)) IS NOT NULL"
@@ -119,9 +120,9 @@ _FIXED = {
 }  # fmt: skip
 
 
-def table_name(name: str, kind: Kind, which: Which = Which.LIVE) -> str:
+def table_name(name: str, kind: Kind, copy: str = Which.LIVE) -> str:
     """Name the table of a kind."""
-    return name + ("_variations" if kind is Kind.VARIATIONS else "") + ("__next" if which is Which.NEXT else "")
+    return name + ("_variations" if kind is Kind.VARIATIONS else "") + ("" if copy == Which.LIVE else f"__{copy}")
 
 
 class Tables:

@@ -55,6 +55,9 @@ class Ledger(msgspec.Struct, frozen=True):
     writing: bool = False
     live: CopyRecord | None = None
     next: CopyRecord | None = None
+    #: The copy that was live before, and when it was replaced.
+    old: CopyRecord | None = None
+    old_ms: int = 0
     #: Places that nobody needs any more.
     leftovers: list[str] = msgspec.field(default_factory=list)
     #: What is there of a copy that is not whole any more: readers keep it until there is another.
@@ -62,12 +65,13 @@ class Ledger(msgspec.Struct, frozen=True):
 
     @property
     def copies(self) -> Copies:
-        return Copies(self.live.copy if self.live else None, self.next.copy if self.next else None)
+        live, made, old = (record.copy if record else None for record in (self.live, self.next, self.old))
+        return Copies(live, made, old)
 
     @property
     def places(self) -> list[str]:
-        """The places of both copies."""
-        return [place for record in (self.live, self.next) if record for place in record.places.values()]
+        """The places of all copies."""
+        return [place for record in (self.live, self.next, self.old) if record for place in record.places.values()]
 
     def encode(self) -> bytes:
         return encode_json(self)

@@ -56,7 +56,7 @@ class LedgerDestination:
             if ledger.leftovers:
                 ledger = self._drop_leftovers(ledger)
             self._ledger = ledger
-            return ledger.copies
+            return ledger.copies._replace(old_age_s=(self._clock() - ledger.old_ms) / 1000)
 
     def look(self) -> Copies:
         with self._engine.limit(self._timeout_s):
@@ -113,6 +113,25 @@ class LedgerDestination:
             led = self._free_names(ledger)
             ledger = self._save(replace(ledger, number=self._number(ledger), writing=True))
             self._drop_leftovers(self._save(self._lead(ledger, made, led)))
+
+    def undo(self, copy: Copy) -> None:
+        with self._engine.limit(self._timeout_s):
+            ledger = self._mine()
+            old = ledger.old
+            if old is None or old.copy != copy:
+                raise Superseded("the old copy is gone")
+            led = self._free_names(ledger)
+            ledger = self._save(replace(ledger, number=self._number(ledger), writing=True))
+            # Its places have the gate of when they were live.
+            ledger = self._save(replace(ledger, gate=self._fence(ledger, ledger.number)))
+            # As the next copy: if this worker is lost now, whoever succeeds it ends the switch.
+            ledger = self._save(replace(ledger, next=old, old=None, leftovers=_left(ledger, ledger.next)))
+            self._drop_leftovers(self._save(self._lead(ledger, old, led)))
+
+    def drop_old(self) -> None:
+        with self._engine.limit(self._timeout_s):
+            ledger = self._mine()
+            self._drop_leftovers(self._save(replace(ledger, old=None, leftovers=_left(ledger, ledger.old))))
 
     def compare(self, mark: Mark, kind: Kind, documents: Sequence[Document], after: str, until: str) -> Differences:
         with self._engine.limit(self._timeout_s):
@@ -171,8 +190,16 @@ class LedgerDestination:
         """Have readers see a copy; returns what is to be noted then."""
         names = {public_name(self._sink.name, kind): made.places.get(kind.value) for kind in _KINDS}
         gate = self._engine.point(names, led, ledger.gate, ledger.number)
-        leftovers = [*_left(ledger, ledger.live), *ledger.broken]
-        return replace(ledger, gate=gate, writing=False, live=made, next=None, leftovers=leftovers, broken=[])
+        leftovers = [*_left(ledger, ledger.old), *ledger.broken]
+        live, old = ledger.live, None
+        if live is not None and live.version != made.version:
+            old = live
+        elif live is not None:
+            leftovers += live.places.values()
+        return replace(
+            ledger, gate=gate, writing=False, live=made, next=None, old=old, old_ms=self._clock(),
+            leftovers=leftovers, broken=[],
+        )  # fmt: skip
 
     def _free_names(self, ledger: Ledger) -> dict[str, list[str]]:
         """Return what the names of readers lead to: only what this sink may take away.  Raises DestinationRefuses."""
@@ -188,7 +215,9 @@ class LedgerDestination:
 
     def _whole(self, ledger: Ledger, led: dict[str, list[str]]) -> Ledger:
         """Forget copies of which a place is gone, but not their other places."""
-        live, made = ledger.live, ledger.next
+        live, made, old = ledger.live, ledger.next, ledger.old
+        if old and not self._is_there(old):
+            ledger = replace(ledger, old=None, leftovers=_left(ledger, old))
         if made and not self._is_there(made):
             ledger = replace(ledger, next=None)
             if _is_led_to(made, led):

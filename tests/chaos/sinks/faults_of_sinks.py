@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 
+from shared.sinks.sinks import Sinks
 from tests.chaos.faults import Fault, pause
 from tests.chaos.links import Heal
 from tests.chaos.sinks.destinations import PostgresTarget, Target
-from tests.chaos.stage import Stage
+from tests.chaos.stage import CannotBe, Stage
 from tests.support.fleet import Member
 
 #: The lease of a killed worker runs out at once as often as it takes its time.
@@ -23,7 +24,8 @@ def sink_faults(stage: Stage) -> list[Fault]:
         Fault("sink worker: kill -9", _kill),
         Fault("sink worker: warm stop", lambda stage: _any(stage).signal(signal.SIGTERM)),
         Fault("sink worker: stopped past its lease, then woken up", _pause, lasts_s=(1, 6), seizes="sink worker"),
-        Fault("sink: copied anew", _resync),
+        Fault("sink: copied anew", lambda stage: _change(stage, Sinks.resync)),
+        Fault("sink: back to the copy before", lambda stage: _change(stage, _undo)),
     ]
     return faults + [fault for target in stage.sinks.targets for fault in _of(target)]
 
@@ -79,7 +81,16 @@ def _end_leases(stage: Stage) -> None:
     stage.sinks.end_leases(stage.store())
 
 
-def _resync(stage: Stage) -> None:
+def _change(stage: Stage, change: Callable[[Sinks, str], None]) -> None:
+    """Do what an operator may do, to any sink."""
     assert stage.sinks
-    sinks = stage.sinks
-    sinks.resync(stage.store(), stage.random.choice(sinks.catalog_keys), stage.random.randrange(len(sinks.targets)))
+    key = stage.random.choice(stage.sinks.catalog_keys)
+    name, _ = stage.random.choice(stage.sinks.names(key))
+    change(Sinks(stage.store(), key), name.name)
+
+
+def _undo(sinks: Sinks, name: str) -> None:
+    sink = sinks.get(name)
+    if not sink.past:
+        raise CannotBe("it was never copied anew")
+    sinks.undo(name, sink.version_of(sink.past[0]))

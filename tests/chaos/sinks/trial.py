@@ -55,11 +55,6 @@ class SinkTrial:
         gone = [CatalogKeys(key).sink_lease(name.name) for key in self.catalog_keys for name, _ in self.names(key)]
         run(client, *(("DEL", key) for key in gone))
 
-    def resync(self, client: redis.Redis, catalog_key: str, number: int) -> None:
-        """Have one sink of a catalogue copied anew."""
-        name, _ = self.names(catalog_key)[number]
-        Sinks(client, catalog_key).resync(name.name)
-
     def catch_up(self, client: Store) -> None:
         """Wait until every destination says that it has all; raises WaitedInVain."""
         for key in self.catalog_keys:
