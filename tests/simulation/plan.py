@@ -90,6 +90,8 @@ class Plan:
     sweeps: bool
     #: Whether PATCHes are kept beside their entries as if these were long.
     beside: bool
+    #: Whether a webhook is told of what has ended.
+    delivers: bool
     catalogs: tuple[str, ...]
 
 
@@ -138,6 +140,7 @@ def make_plan(seed: int) -> Plan:
         slices=chance.random() < 0.5,
         sweeps=sweeps,
         beside=chance.random() < 0.3,
+        delivers=chance.random() < 0.3,
         catalogs=catalogs,
     )
 

@@ -34,10 +34,13 @@ class Sender:
         """Send what is left."""
         for number, planned in self._left:
             self._world.scheduler.rest(planned.after_ms)
-            if isinstance(planned.what, Write):
-                self._write(number, planned.what)
-            else:
-                self._change(number, planned.what)
+            try:
+                if isinstance(planned.what, Write):
+                    self._write(number, planned.what)
+                else:
+                    self._change(number, planned.what)
+            finally:
+                self._world.is_stirred = True
 
     def _write(self, number: int, write: Write) -> None:
         batch, frames = make_batch(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import cast
 
+import redis
+
 from shared.doorbell import Doorbell
 from shared.errors import StoreUnavailable
+from shared.keys import CatalogKeys
 from tests.simulation.journal import Journal
 from tests.simulation.plan import Plan
 from tests.simulation.scheduler import Scheduler
@@ -17,6 +20,8 @@ from workers.jobs import JOB_S
 
 #: How long a worker without work waits before it looks again.
 IDLE_MS = (20, 500, 2_000)
+#: How often a worker that could rest looks for work instead; most looks that find nothing are left out.
+LOOKS, LOOKS_IN_VAIN = 0.25, 0.02
 #: The share of wake-ups that are lost, and of those that come twice, where they are not all to arrive.
 LOST, DOUBLED = 0.2, 0.1
 
@@ -41,12 +46,20 @@ class LossyBell(SilentBell):
 class World:
     """One history's bell, journals and clock of the senders."""
 
-    def __init__(self, plan: Plan, scheduler: Scheduler) -> None:
+    def __init__(self, plan: Plan, scheduler: Scheduler, client: redis.Redis) -> None:
+        """``client`` is nobody's: what it does is no round trip of a process."""
         self.plan = plan
+        self._client = client
         self.scheduler = scheduler
         self.bell = LossyBell(scheduler, reliable=not plan.sweeps)
         self.journals: dict[str, Journal] = defaultdict(Journal)
+        #: Whether there may be something for a worker that looks by itself.
+        self.is_stirred = True
         self._ticks = 0
+
+    def waiting(self) -> list[str]:
+        """List the catalogs with tasks that have not ended."""
+        return [key for key in self.plan.catalogs if self._client.xlen(CatalogKeys(key).stream)]
 
     def tick(self) -> float:
         """A moment between two others."""
@@ -80,8 +93,9 @@ class Worker:
                 if rung:
                     self._in_vain = 0
                     self._follow(puller, rung.pop(scheduler.pick(len(rung))))
-                elif world.plan.sweeps and scheduler.chance(0.25):
+                elif world.plan.sweeps and scheduler.chance(LOOKS if world.is_stirred else LOOKS_IN_VAIN):
                     sweep.once()
+                    world.is_stirred = bool(world.waiting())
                 else:
                     self.is_idle = True
                     self._in_vain += 1
