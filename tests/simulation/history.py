@@ -6,12 +6,14 @@ import contextlib
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from unittest import mock
 
 import redis
 import structlog
 
 from shared import nonces
+from shared.model import Status
 from shared.store import id_writes
 from shared.tasks.records import Task, TaskFilter, Tasks
 from tests.simulation import wires
@@ -142,6 +144,8 @@ class _History:
         self._postman = Postman(self._world, delivering, plan.catalogs[0])
         if plan.delivers:
             self._add("postman", self._postman.run, delivering)
+        if plan.restarts:
+            self._processes.append(Process("restart", partial(self._world.restart, store), may_die=False))
         self._processes.append(Process("end", self._end_later if plan.sweeps else self._settle, may_die=False))
         self._rig = Rig(self._client, HandClock(), self._world.bell, settings)
 
@@ -202,14 +206,16 @@ class _History:
     def _check(self) -> None:
         for catalog_key in self._plan.catalogs:
             journal = self._world.journals[catalog_key]
-            journal.complete(iter(self._tasks(catalog_key)))
+            journal.complete(self._tasks(catalog_key), lost_since=self._world.lost_since)
             check_laws(
                 journal.accepted,
                 StoreReader(self._client, catalog_key),
                 safeguard_ratio=SETTINGS.safeguard_ratio,
                 safeguard_floor=SETTINGS.safeguard_floor,
             )
-        self._reader.finish()
+        first = self._plan.catalogs[0]
+        canceled = {task.id for task in self._tasks(first) if task.status is Status.CANCELED}
+        self._reader.finish(self._world.journals[first].accepted, canceled)
         if self._plan.delivers:
             self._deliver_the_rest()
         check_keys(self._client)

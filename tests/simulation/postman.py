@@ -65,8 +65,10 @@ class Postman:
             while any(last.deliver_next(*lane) for lane in self._due(rig)):
                 pass
         for task in tasks:
-            if self._told[task.id] != {task.status}:
-                raise LawBroken(f"told: of task {task.id}, which is {task.status}: {sorted(self._told[task.id])}")
+            # What a store told and forgot may end otherwise the next time.
+            told = self._told[task.id]
+            if task.status not in told or (len(told) > 1 and not self._world.restarts):
+                raise LawBroken(f"told: of task {task.id}, which is {task.status}: {sorted(told)}")
 
     def _due(self, rig: Rig) -> list[Lane]:
         return Outboxes(rig.client).due_of(self._catalog_key, rig.clock())

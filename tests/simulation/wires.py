@@ -78,19 +78,16 @@ def scheduled(scheduler: Scheduler) -> Iterator[None]:
     """Take its time for that of this process, and make it decide over each round trip."""
     seconds = scheduler.seconds
 
-    def pause(duration_s: float) -> None:
-        scheduler.rest(int(duration_s * 1000))
-
     with contextlib.ExitStack() as stack:
         stack.callback(setattr, ScheduledConnection, "scheduler", None)
         ScheduledConnection.scheduler = scheduler
         for target, name, value in (
             (wire, "_send", _send),
             (resending, "_clocks", lambda: (seconds(), seconds())),
-            (redis.retry, "sleep", pause),
+            (redis.retry, "sleep", scheduler.pause),
             (time, "monotonic", seconds),
             (time, "perf_counter", seconds),
-            (time, "sleep", pause),
+            (time, "sleep", scheduler.pause),
         ):
             stack.enter_context(mock.patch.object(target, name, value))
         yield
