@@ -81,7 +81,7 @@ simulate: $(VENV)/ready-dev
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation $(or $(ARGS),--seeds 2000 --jobs 2)
 
 simulate-mutants: $(VENV)/ready-dev
-	@$(BIN)/python -m tests.simulation.mutants $(ARGS)
+	@$(BIN)/python -m tests.mutants.simulated $(ARGS)
 
 mutants: $(VENV)/ready-dev
 	@$(BIN)/python -m tests.mutants

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from unittest import mock
 
 import redis
 import structlog
 
 from shared import nonces
-from shared.keys import CatalogKeys
+from shared.model import Status
 from shared.store import id_writes
 from shared.tasks.records import Task, TaskFilter, Tasks
 from tests.simulation import wires
 from tests.simulation.ownership import Ownership
 from tests.simulation.plan import SENDERS, WORKERS, Variant, make_plan
+from tests.simulation.postman import Postman
 from tests.simulation.readers import Reader
 from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.senders import Sender
@@ -32,6 +34,8 @@ from workers.apply import columns, patches
 
 #: Nobody is given up here, and half of four items are worth guarding.
 SETTINGS = replace(TEST_SETTINGS, max_stalls=10**6, safeguard_floor=4)
+#: A reader, and a process that delivers.
+OTHERS = 2
 #: Rounds of sweeping after which everything must have been drained, and how long each may have to wait for leases.
 ROUNDS, ROUND_MS = 20, 15_000
 #: How long workers go on after the last sender: fewer than so many times so long.
@@ -63,7 +67,7 @@ class Stage:
 
     def __init__(self, store: TimedStore) -> None:
         self._store = store
-        self._clients = [wires.connect(store) for _ in range(SENDERS + WORKERS + 1)]
+        self._clients = [wires.connect(store) for _ in range(SENDERS + WORKERS + OTHERS)]
         #: Errors that were logged and went on.
         self._logged: list[str] = []
         structlog.configure(processors=[self._note, _drop])
@@ -119,7 +123,7 @@ class _History:
             muted=variant.muted,
             watch=Ownership(store.client).watch,
         )
-        self._world = World(plan, self._scheduler)
+        self._world = World(plan, self._scheduler, store.client)
         settings = replace(SETTINGS, slice_s=0.0) if plan.slices else SETTINGS
         operations = [
             (number, planned) for number, planned in enumerate(plan.operations) if number not in variant.without
@@ -127,28 +131,35 @@ class _History:
         outcome.planned, outcome.operations = len(plan.operations), len(operations)
         self._processes: list[Process] = []
         self._workers: list[Worker] = []
-        for i, client in enumerate(clients):
-            clock = HandClock()
-            rig = Rig(client, clock, self._world.bell, settings)
-            if i < SENDERS:
-                name, mine = f"sender {i}", [one for one in operations if one[1].sender == i]
-                program, counts = Sender(self._world, rig, mine).run, True
-            elif i == SENDERS + WORKERS:
-                self._reader = Reader(self._world, rig, plan.catalogs[0])
-                name, program, counts = "reader", self._reader.run, False
-            else:
-                worker = Worker(self._world, rig, name := f"worker {i - SENDERS}")
-                self._workers.append(worker)
-                program, counts = worker.run, False
-            may_die = name != "reader"
-            self._processes.append(Process(name, program, counts=counts, may_die=may_die, clock=clock))
+        rigs = [Rig(client, HandClock(), self._world.bell, settings) for client in clients]
+        for i, rig in enumerate(rigs[:SENDERS]):
+            mine = [one for one in operations if one[1].sender == i]
+            self._add(f"sender {i}", Sender(self._world, rig, mine).run, rig, counts=True)
+        for i, rig in enumerate(rigs[SENDERS : SENDERS + WORKERS]):
+            self._workers.append(Worker(self._world, rig, f"worker {i}"))
+            self._add(f"worker {i}", self._workers[-1].run, rig)
+        reading, delivering = rigs[SENDERS + WORKERS :]
+        self._reader = Reader(self._world, reading, plan.catalogs[0])
+        self._add("reader", self._reader.run, reading, may_die=False)
+        self._postman = Postman(self._world, delivering, plan.catalogs[0])
+        if plan.delivers:
+            self._add("postman", self._postman.run, delivering)
+        if plan.restarts:
+            self._processes.append(Process("restart", partial(self._world.restart, store), may_die=False))
         self._processes.append(Process("end", self._end_later if plan.sweeps else self._settle, may_die=False))
         self._rig = Rig(self._client, HandClock(), self._world.bell, settings)
 
+    def _add(
+        self, name: str, program: Callable[[], None], rig: Rig, *, counts: bool = False, may_die: bool = True
+    ) -> None:
+        self._processes.append(Process(name, program, counts=counts, may_die=may_die, clock=rig.clock))
+
     def run(self) -> None:
         self._outcome.trace = self._scheduler.trace
+        if self._plan.delivers:
+            self._postman.prepare(self._rig)
         try:
-            with wires.scheduled(self._scheduler):
+            with wires.scheduled(self._scheduler), self._postman.receiving():
                 try:
                     self._scheduler.run(self._processes)
                 finally:
@@ -169,7 +180,7 @@ class _History:
         self._await_senders()
         for _ in range(self._scheduler.pick(LATER_STEPS)):
             self._scheduler.rest(LATER_MS)
-            if not self._waiting():
+            if not self._world.waiting():
                 return
 
     def _settle(self) -> None:
@@ -179,16 +190,13 @@ class _History:
         while self._scheduler.now_ms < end_ms or self._world.bell.rung or not all(one.is_idle for one in self._workers):
             self._scheduler.rest(50)
 
-    def _waiting(self) -> list[str]:
-        return [key for key in self._plan.catalogs if self._client.xlen(CatalogKeys(key).stream)]
-
     def _expect_drained(self, although: str) -> None:
-        if waiting := self._waiting():
+        if waiting := self._world.waiting():
             raise LawBroken(f"end: {waiting} still wait, {although}")
 
     def _drain_the_rest(self) -> None:
         for _ in range(ROUNDS):
-            if not self._waiting():
+            if not self._world.waiting():
                 return
             self._scheduler.advance(ROUND_MS)
             self._rig.clock.now_ms = self._scheduler.now_ms
@@ -198,15 +206,24 @@ class _History:
     def _check(self) -> None:
         for catalog_key in self._plan.catalogs:
             journal = self._world.journals[catalog_key]
-            journal.complete(iter(self._tasks(catalog_key)))
+            journal.complete(self._tasks(catalog_key), lost_since=self._world.lost_since)
             check_laws(
                 journal.accepted,
                 StoreReader(self._client, catalog_key),
                 safeguard_ratio=SETTINGS.safeguard_ratio,
                 safeguard_floor=SETTINGS.safeguard_floor,
             )
-        self._reader.finish()
+        first = self._plan.catalogs[0]
+        canceled = {task.id for task in self._tasks(first) if task.status is Status.CANCELED}
+        self._reader.finish(self._world.journals[first].accepted, canceled)
+        if self._plan.delivers:
+            self._deliver_the_rest()
         check_keys(self._client)
+
+    def _deliver_the_rest(self) -> None:
+        self._rig.clock.now_ms = self._scheduler.now_ms
+        with self._postman.receiving():
+            self._postman.finish(self._rig, self._tasks(self._plan.catalogs[0]))
 
     def _tasks(self, catalog_key: str) -> list[Task]:
         page = Tasks(self._client, catalog_key).page(TaskFilter(), offset=0, size=500)

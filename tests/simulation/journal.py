@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.model import Batch
@@ -19,6 +20,8 @@ class Journal:
     accepted: list[Accepted] = field(default_factory=list)
     #: Sent and not answered, by the id of the request.
     unsure: dict[str, Accepted] = field(default_factory=dict)
+    #: When the answer was there that a task is canceled, by its id.
+    canceled: dict[int, float] = field(default_factory=dict)
     #: Tasks that may have been run again, once for each request without an answer.
     maybe_again: list[tuple[Accepted, float]] = field(default_factory=list)
 
@@ -26,9 +29,20 @@ class Journal:
         """Name the request of an operation in its batch."""
         return replace(batch, origin=Origin(request_id=f"operation-{number}"))
 
-    def complete(self, tasks: Iterator[Task]) -> None:
-        """Find the tasks of requests without an answer, now that nothing goes on."""
-        known = {line.task_id for line in self.accepted}
+    def complete(self, tasks: Sequence[Task], *, lost_since: float) -> None:
+        """Find the tasks of requests without an answer, now that nothing goes on.
+
+        Of what was answered after ``lost_since`` the store may have forgotten everything, but gives out no id again.
+        """
+        ids = Counter(line.task_id for line in self.accepted)
+        if twice := [task_id for task_id, times in ids.items() if times > 1]:
+            raise LawBroken(f"once: ids were given out twice: {twice}")
+        there = {task.id for task in tasks}
+        self.accepted = [line for line in self.accepted if line.task_id in there or line.answered < lost_since]
+        for line in self.accepted:
+            if self.canceled.get(line.task_id, 0.0) > lost_since:
+                line.canceled = None
+        known = set(ids)
         for task in tasks:
             if task.id in known:
                 continue

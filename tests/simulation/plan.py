@@ -90,6 +90,10 @@ class Plan:
     sweeps: bool
     #: Whether PATCHes are kept beside their entries as if these were long.
     beside: bool
+    #: Whether a webhook is told of what has ended.
+    delivers: bool
+    #: Whether the store is started anew once, without what was written last.
+    restarts: bool
     catalogs: tuple[str, ...]
 
 
@@ -128,8 +132,11 @@ def make_plan(seed: int) -> Plan:
         Planned(0, Write(catalog_key, Kind.ITEMS, Operation.PUT, tuple(map(_item, (*STEADY, *"ab"))), keyed=True), 0)
         for catalog_key in catalogs
     ]
-    count = chance.randrange(2, 14)
-    operations = [_planned(chance, catalogs) for _ in range(count)]
+    crowded = chance.random() < 0.25
+    operations = [
+        _planned(chance, catalogs, ids=IDS[:2] if crowded else IDS, changes=0.3 if crowded else 0.15)
+        for _ in range(chance.randrange(2, 14))
+    ]
     return Plan(
         seed,
         (*begin, *operations),
@@ -138,25 +145,28 @@ def make_plan(seed: int) -> Plan:
         slices=chance.random() < 0.5,
         sweeps=sweeps,
         beside=chance.random() < 0.3,
+        delivers=chance.random() < 0.3,
+        restarts=sweeps and chance.random() < 0.3,
         catalogs=catalogs,
     )
 
 
-def _planned(chance: random.Random, catalogs: Sequence[str]) -> Planned:
+def _planned(chance: random.Random, catalogs: Sequence[str], *, ids: str, changes: float) -> Planned:
     catalog_key = chance.choice(catalogs)
     what: Write | Change
-    if chance.random() < 0.15:
+    if chance.random() < changes:
         what = Change(catalog_key, chance.randrange(4), rerun=chance.random() < 0.5)
     else:
-        what = _write(chance, catalog_key)
+        what = _write(chance, catalog_key, ids)
     return Planned(chance.randrange(SENDERS), what, chance.choice((0, 0, 0, 5, 40, 2_000)))
 
 
-def _write(chance: random.Random, catalog_key: str) -> Write:
+def _write(chance: random.Random, catalog_key: str, ids: str) -> Write:
     kind = chance.choices((Kind.ITEMS, Kind.VARIATIONS, Kind.ITEM_GROUPS), (6, 2, 2))[0]
     operation = chance.choices(*zip(*OPERATIONS[kind].items(), strict=True))[0]
     on_missing = chance.choice(ON_MISSING.get(operation, (OnMissing.FAIL,)))
-    entries = _entries(chance, kind, operation, whole=operation in WHOLE or on_missing is OnMissing.CREATE)
+    whole = operation in WHOLE or on_missing is OnMissing.CREATE
+    entries = _entries(chance, kind, operation, ids, whole=whole)
     return Write(
         catalog_key,
         kind,
@@ -169,8 +179,8 @@ def _write(chance: random.Random, catalog_key: str) -> Write:
     )
 
 
-def _entries(chance: random.Random, kind: Kind, operation: Operation, *, whole: bool) -> tuple[bytes, ...]:
-    ids = chance.choices(IDS, k=chance.choice((1, 1, 2, 3, 5)))
+def _entries(chance: random.Random, kind: Kind, operation: Operation, few: str, *, whole: bool) -> tuple[bytes, ...]:
+    ids = chance.choices(few, k=chance.choice((1, 1, 2, 3, 5)))
     if operation.builds or operation in V1:
         # These may not name an entry twice.
         ids = sorted(set(ids), key=ids.index)

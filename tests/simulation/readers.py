@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import itertools
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from shared.tasks.records import TaskFilter, Tasks
 from tests.simulation.plan import SECTION, STEADY
 from tests.simulation.world import World
 from tests.support.follower import Follower
-from tests.support.laws import LawBroken, StatusWatch, read_json
+from tests.support.laws import Accepted, LawBroken, Model, StatusWatch, read_json
 from tests.support.rig import Rig
 from tests.support.store_reader import StoreReader
 
@@ -46,9 +47,13 @@ class Reader:
         self._tasks = Tasks(rig.client, catalog_key)
         self._watch = StatusWatch()
         self._client = rig.client
-        self.follower = Follower(self._get, page_size=PAGE)
+        self.follower = Follower(self._get, page_size=PAGE, may_have_lost=world.plan.restarts)
         self._has_read = False
         self._was_steady = False
+        self._restarts = 0
+        self._ratio, self._floor = rig.settings.safeguard_ratio, rig.settings.safeguard_floor
+        #: All that was read of items.
+        self._seen: list[dict[str, Any]] = []
 
     def run(self) -> None:
         """Read on and on."""
@@ -62,6 +67,9 @@ class Reader:
                 continue
 
     def _look(self) -> None:
+        if self._restarts != self._world.restarts:
+            self._restarts = self._world.restarts
+            self._watch, self._was_steady = StatusWatch(), False
         match self._world.scheduler.pick(3):
             case 0:
                 self._see_statuses()
@@ -70,9 +78,10 @@ class Reader:
             case _:
                 self._follow()
 
-    def finish(self) -> None:
-        """Read the rest of the feed: the copy has to be the catalogue then."""
-        self._see_statuses()
+    def finish(self, batches: Sequence[Accepted], canceled: Set[int]) -> None:
+        """Read the rest of the feed: the copy has to be the catalogue then; and nothing was seen that never was."""
+        if not self._world.restarts:
+            self._check_seen(batches, canceled)
         self._follow()
         reader = StoreReader(self._client, self._catalog_key)
         for kind, copy in self.follower.entries.items():
@@ -81,8 +90,25 @@ class Reader:
                 wrong = sorted(id_ for id_ in {*copy, *there} if copy.get(id_) != there.get(id_))
                 raise LawBroken(f"feed: the copy of {kind} that followed it differs in {wrong}")
 
+    def _check_seen(self, batches: Sequence[Accepted], canceled: Set[int]) -> None:
+        """Whatever was read of an item is what some task had left of it."""
+        model = Model(self._ratio, self._floor)
+        items, states = model.there(Kind.ITEMS, SECTION), defaultdict[str, list[Any]](list)
+        for batch in sorted(batches, key=lambda one: one.task_id):
+            if batch.task_id not in canceled:
+                model.apply(batch)
+                items = model.there(Kind.ITEMS, SECTION)
+                for id_, item in items.items():
+                    if not states[id_] or states[id_][-1] != item:
+                        states[id_].append(dict(item))
+        for seen in self._seen:
+            if seen not in states[seen["id"]]:
+                raise LawBroken(f"seen: {seen}, which never was; there were {states[seen['id']]}")
+
     def _see_statuses(self) -> None:
         page = self._tasks.page(TaskFilter(), offset=0, size=100)
+        if self._restarts != self._world.restarts:
+            return
         for task in page.tasks:
             self._watch.see(task.id, task.status)
 
@@ -90,15 +116,23 @@ class Reader:
         ids = [entry["id"] for entry in self.follower.walk(Kind.ITEMS)]
         if ids != sorted(set(ids)):
             raise LawBroken(f"walk: {ids} is out of order, or has an entry twice")
+        if self._restarts != self._world.restarts:
+            return
         if self._was_steady and not set(STEADY) <= set(ids):
             raise LawBroken(f"walk: {ids} lacks some of {STEADY}, which were there all the time")
         self._was_steady |= set(STEADY) <= set(ids)
 
     def _follow(self) -> None:
-        if not self._has_read:
-            self.follower.read_all()
+        had_read, walks = self._has_read, self.follower.walks
+        try:
+            if not self._has_read:
+                self.follower.read_all()
+            self.follower.follow()
             self._has_read = True
-        self.follower.follow()
+        except BaseException:
+            # Half of the catalogue is no beginning.
+            self._has_read = had_read and self.follower.walks == walks
+            raise
 
     # -- as the ingress answers ------------------------------------------------------------------------------------
 
@@ -108,14 +142,14 @@ class Reader:
         kind = Kind(path.rpartition("/")[2])
         section = NO_SECTION if kind is Kind.ITEM_GROUPS else SECTION
         if "id" in query:
-            return Reply(200), {kind: _entries(self._catalog.get(kind, section, sorted(query["id"])))}
+            return Reply(200), {kind: self._entries(kind, self._catalog.get(kind, section, sorted(query["id"])))}
         size, headers = query["num_results_per_page"], {}
         if cursor := query.get("next_page_cursor"):
             page = self._catalog.page_from(kind, section, base64.b64decode(cursor), size=size)
         else:
             page = self._catalog.page(kind, section, offset=0, size=size, with_position=True)
             headers["X-Changes-After"] = str(page.position)
-        answer: dict[str, Any] = {kind: _entries(page.entries)}
+        answer: dict[str, Any] = {kind: self._entries(kind, page.entries)}
         if page.next_place is not None:
             answer["next_page_cursor"] = base64.b64encode(page.next_place).decode()
         return Reply(200, headers), answer
@@ -137,6 +171,8 @@ class Reader:
             "changes": changes, "next_after": str(page.next_after), "more": page.more, "restarted": page.restarted,
         }  # fmt: skip
 
-
-def _entries(found: Sequence[StoredEntry]) -> list[dict[str, Any]]:
-    return [{**read_json(entry.body), "id": entry.id} for entry in found]
+    def _entries(self, kind: Kind, found: Sequence[StoredEntry]) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = [read_json(entry.body) for entry in found]
+        if kind is Kind.ITEMS:
+            self._seen += entries
+        return entries

@@ -42,14 +42,20 @@ class Accident(StrEnum):
     #: The network is gone for a while after it has arrived: no answer, and nothing that is sent again gets through.
     CUT_OFF = "cut off"
     DIES_BEFORE = "dies before"
+    DIES_AMID = "dies amid"
     DIES_AFTER = "dies after"
     #: The process, or its network, stands still before it is sent, or before its answer is read.
     SLEEPS_BEFORE = "sleeps before"
     SLEEPS_AFTER = "sleeps after"
+    #: The same before it is sent again.
+    SLEEPS_BETWEEN = "sleeps between"
     #: The clock of its machine is set.
     CLOCK_SET = "clock set"
 
 
+#: Accidents that take place between two commands of a round trip, and those that only a process meets that may die.
+CUT = (Accident.BROKEN, Accident.SPLIT, Accident.DIES_AMID)
+DEATHS = (Accident.DIES_BEFORE, Accident.DIES_AMID, Accident.DIES_AFTER)
 #: Accidents after which everything is as if they had not been, but for the time: no wake-up is lost by them.
 HARMLESS = (Accident.SPLIT, Accident.CLOCK_SET)
 
@@ -66,6 +72,8 @@ class Process:
     clock: HandClock = field(default_factory=HandClock)
     skew_ms: int = 0
     wakes_ms: int = 0
+    #: How much longer it waits before it sends something again.
+    pauses_ms: int = 0
     #: Until then nothing that it sends arrives.
     cut_off_until_ms: int = 0
     is_done: bool = False
@@ -117,6 +125,7 @@ class Scheduler:
     def run(self, processes: Sequence[Process]) -> None:
         """Let them run until all that count have ended; whatever one of them raises ends it all."""
         self._main = greenlet.getcurrent()
+        self._processes = processes
         last: Process | None = None
         for _ in range(MOST_STEPS):
             if all(one.is_done for one in processes if one.counts):
@@ -189,6 +198,18 @@ class Scheduler:
         if process.is_dying:
             raise Killed
 
+    def cut_off_all(self, ms: int) -> None:
+        """Let nothing arrive for a while."""
+        for process in self._processes:
+            process.cut_off_until_ms = max(process.cut_off_until_ms, self.now_ms + ms)
+
+    def pause(self, duration_s: float) -> None:
+        """Wait, as `time.sleep`."""
+        longer_ms = 0
+        if process := self.current:
+            longer_ms, process.pauses_ms = process.pauses_ms, 0
+        self.rest(int(duration_s * 1000) + longer_ms)
+
     def chance(self, share: float) -> bool:
         """Decide something by the seed."""
         return self._random.random() < share
@@ -212,7 +233,7 @@ class Scheduler:
         self._happens_before(process, accident)
         self.trace.append((process.name, " ".join(map(_name, commands))))
         count = len(commands)
-        if accident in (Accident.BROKEN, Accident.SPLIT) and count > 1:
+        if accident in CUT and count > 1:
             count = self._random.randrange(1, count)
         self._answered = self._watch(commands[:count])
         send(commands[:count])
@@ -229,18 +250,24 @@ class Scheduler:
             case Accident.UNSENT:
                 raise redis.ConnectionError("simulated: not sent")
             case Accident.SLEEPS_BEFORE:
-                self.rest(self._random.choice(SLEEPS_MS))
+                # Not for minutes before it is sent again: whether it may be was just asked, and nobody can ask and
+                # send in one moment.
+                first_s = (resending._call.sent or (self.seconds(),))[0]
+                self.rest(self._random.choice(SLEEPS_MS if self.seconds() - first_s < 0.03 else SLEEPS_MS[:4]))
             case Accident.CLOCK_SET:
                 process.skew_ms = self._random.choice(SKEWS_MS)
 
     def _happens_after(self, process: Process, accident: Accident | None) -> None:
         match accident:
-            case Accident.DIES_AFTER:
+            case Accident.DIES_AMID | Accident.DIES_AFTER:
                 process.is_dying = True
                 raise Killed
             case Accident.CUT_OFF:
                 process.cut_off_until_ms = self.now_ms + self._random.choice(CUT_OFF_MS)
                 raise redis.ConnectionError("simulated: cut off, its answer is lost")
+            case Accident.SLEEPS_BETWEEN:
+                process.pauses_ms = self._random.choice(SLEEPS_MS)
+                raise redis.ConnectionError("simulated: no answer")
             case Accident.UNANSWERED | Accident.BROKEN:
                 raise redis.ConnectionError("simulated: no answer")
             case Accident.SLEEPS_AFTER:
@@ -251,7 +278,7 @@ class Scheduler:
             return None
         number, self.drawn = self.drawn, self.drawn + 1
         accident = self._random.choice(self._possible)
-        if number in self._muted or (accident in (Accident.DIES_BEFORE, Accident.DIES_AFTER) and not process.may_die):
+        if number in self._muted or (accident in DEATHS and not process.may_die):
             return None
         self.happened += 1
         self.trace.append((process.name, f"accident {number}: {accident}"))

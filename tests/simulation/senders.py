@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from shared.codec import digest_ids
-from shared.errors import StoreUnavailable, TaskConflict, UploadLost
+from shared.errors import StoreUnavailable, TaskConflict, TaskNotFound, UploadLost
 from shared.idempotency import IdempotencyKey
 from shared.model import NO_SECTION, Batch, Kind, Part
 from shared.nonces import new_nonce
@@ -34,10 +34,13 @@ class Sender:
         """Send what is left."""
         for number, planned in self._left:
             self._world.scheduler.rest(planned.after_ms)
-            if isinstance(planned.what, Write):
-                self._write(number, planned.what)
-            else:
-                self._change(number, planned.what)
+            try:
+                if isinstance(planned.what, Write):
+                    self._write(number, planned.what)
+                else:
+                    self._change(number, planned.what)
+            finally:
+                self._world.is_stirred = True
 
     def _write(self, number: int, write: Write) -> None:
         batch, frames = make_batch(
@@ -108,7 +111,7 @@ class Sender:
                 before=self._rig.backlog.before_submit(change.catalog_key, self._rig.clock()),
                 after=self._rig.backlog.after_submit(change.catalog_key, self._rig.clock()),
             )
-        except TaskConflict:
+        except (TaskConflict, TaskNotFound):
             if change.rerun:
                 journal.maybe_again.remove((line, sent))
             return
@@ -123,5 +126,6 @@ class Sender:
             journal.accepted.append(again)
         else:
             line.canceled = True
+            journal.canceled[line.task_id] = self._world.tick()
         if changed.ring:
             self._world.bell.ring(change.catalog_key)

@@ -14,7 +14,7 @@ from tests.simulation.plan import Variant
 from tests.simulation.timed_store import timed_store
 
 #: Histories in one test.
-SEEDS = range(150)
+SEEDS = range(120)
 
 
 @pytest.fixture(scope="module")

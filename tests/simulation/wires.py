@@ -30,11 +30,13 @@ class ScheduledConnection(redis.UnixDomainSocketConnection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._kept: deque[Any] = deque()
+        self._open_transactions = 0
 
     def exchange(self, commands: Sequence[Command]) -> None:
         """Send commands now, and keep their replies."""
         _really_send(self, commands)
-        for _ in commands:
+        for command in commands:
+            self._open_transactions += {"MULTI": 1, "EXEC": -1}.get(str(command[0]), 0)
             try:
                 self._kept.append(super().read_response())
             except ResponseError as error:
@@ -49,8 +51,11 @@ class ScheduledConnection(redis.UnixDomainSocketConnection):
         return reply
 
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        """Forget what was not read; a new connection would be no other, but for a transaction that was begun."""
         self._kept.clear()
-        super().disconnect(*args, **kwargs)
+        if self._open_transactions:
+            self._open_transactions = 0
+            super().disconnect(*args, **kwargs)
 
 
 def connect(store: TimedStore) -> redis.Redis:
@@ -73,19 +78,16 @@ def scheduled(scheduler: Scheduler) -> Iterator[None]:
     """Take its time for that of this process, and make it decide over each round trip."""
     seconds = scheduler.seconds
 
-    def pause(duration_s: float) -> None:
-        scheduler.rest(int(duration_s * 1000))
-
     with contextlib.ExitStack() as stack:
         stack.callback(setattr, ScheduledConnection, "scheduler", None)
         ScheduledConnection.scheduler = scheduler
         for target, name, value in (
             (wire, "_send", _send),
             (resending, "_clocks", lambda: (seconds(), seconds())),
-            (redis.retry, "sleep", pause),
+            (redis.retry, "sleep", scheduler.pause),
             (time, "monotonic", seconds),
             (time, "perf_counter", seconds),
-            (time, "sleep", pause),
+            (time, "sleep", scheduler.pause),
         ):
             stack.enter_context(mock.patch.object(target, name, value))
         yield

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import cast
 
+import redis
+
 from shared.doorbell import Doorbell
 from shared.errors import StoreUnavailable
+from shared.keys import CatalogKeys
 from tests.simulation.journal import Journal
 from tests.simulation.plan import Plan
 from tests.simulation.scheduler import Scheduler
+from tests.simulation.timed_store import TimedStore
 from tests.support.by_hand import SilentBell
 from tests.support.rig import Rig
 from workers.drain.puller import Puller
@@ -17,6 +22,10 @@ from workers.jobs import JOB_S
 
 #: How long a worker without work waits before it looks again.
 IDLE_MS = (20, 500, 2_000)
+#: When the store is started anew, at the latest, and how much of what it wrote is lost, and how long it is away.
+RESTART_WITHIN_MS, LOST_MS = 3_000, 1_000
+#: How often a worker that could rest looks for work instead; most looks that find nothing are left out.
+LOOKS, LOOKS_IN_VAIN = 0.25, 0.02
 #: The share of wake-ups that are lost, and of those that come twice, where they are not all to arrive.
 LOST, DOUBLED = 0.2, 0.1
 
@@ -41,12 +50,33 @@ class LossyBell(SilentBell):
 class World:
     """One history's bell, journals and clock of the senders."""
 
-    def __init__(self, plan: Plan, scheduler: Scheduler) -> None:
+    def __init__(self, plan: Plan, scheduler: Scheduler, client: redis.Redis) -> None:
+        """``client`` is nobody's: what it does is no round trip of a process."""
         self.plan = plan
+        self._client = client
         self.scheduler = scheduler
         self.bell = LossyBell(scheduler, reliable=not plan.sweeps)
         self.journals: dict[str, Journal] = defaultdict(Journal)
+        #: Whether there may be something for a worker that looks by itself.
+        self.is_stirred = True
+        #: How often the store was started anew, and since when it had forgotten what was answered, in ticks.
+        self.restarts = 0
+        self.lost_since = math.inf
         self._ticks = 0
+
+    def waiting(self) -> list[str]:
+        """List the catalogs with tasks that have not ended."""
+        return [key for key in self.plan.catalogs if self._client.xlen(CatalogKeys(key).stream)]
+
+    def restart(self, store: TimedStore) -> None:
+        """Start the store anew, at some moment: what was written up to a second before is lost."""
+        scheduler = self.scheduler
+        scheduler.rest(scheduler.pick(RESTART_WITHIN_MS))
+        snapshot, lost_since = store.snapshot(), self.tick()
+        scheduler.rest(scheduler.pick(LOST_MS))
+        store.restart(snapshot)
+        self.restarts, self.lost_since = 1, lost_since
+        scheduler.cut_off_all(scheduler.pick(LOST_MS))
 
     def tick(self) -> float:
         """A moment between two others."""
@@ -80,8 +110,9 @@ class Worker:
                 if rung:
                     self._in_vain = 0
                     self._follow(puller, rung.pop(scheduler.pick(len(rung))))
-                elif world.plan.sweeps and scheduler.chance(0.25):
+                elif world.plan.sweeps and scheduler.chance(LOOKS if world.is_stirred else LOOKS_IN_VAIN):
                     sweep.once()
+                    world.is_stirred = bool(world.waiting())
                 else:
                     self.is_idle = True
                     self._in_vain += 1

@@ -20,6 +20,7 @@ from shared import keys
 from shared.keys import CatalogKeys
 from shared.model import TERMINAL, Kind, Status
 from tests.support.laws import NO_SECTION, read_json
+from tests.support.store_contents import StoreContents
 
 TYPES = frozenset({"hash", "list", "set", "stream", "string", "zset"})
 
@@ -68,15 +69,9 @@ def declarations() -> list[Declared]:
 
 def check_keys(client: redis.Redis) -> None:
     """Raise Leak unless every key of the database is as declared, and every catalog is whole."""
-    catalogs = set()
-    found = sorted(key.decode() for key in client.scan_iter(count=1000))
-    pipeline = client.pipeline(transaction=False)
-    for key in found:
-        pipeline.type(key).pttl(key)
-    replies = pipeline.execute()
-    for key, type_, ttl_ms in zip(found, replies[::2], replies[1::2], strict=True):
-        declared = _declared_for(key)
-        kind = type_.decode()
+    contents, catalogs = StoreContents(client), set()
+    for key, kind in contents.types.items():
+        declared, ttl_ms = _declared_for(key), contents.ttls[key]
         if kind == "none" and declared.expires:
             continue  # just now
         if kind != declared.type:
@@ -85,10 +80,10 @@ def check_keys(client: redis.Redis) -> None:
             raise Leak(f"{key!r} has the TTL {ttl_ms} ms, declared {'with' if declared.expires else 'without'} one")
         if tag := re.match(rf"sluice:\{{({CATALOG_KEY})\}}:", key):
             catalogs.add(tag[1])
-    _check_reserved(client, catalogs)
+    _check_reserved(contents, catalogs)
     for catalog_key in sorted(catalogs):
-        _check_tasks(client, catalog_key)
-        _check_entries(client, catalog_key)
+        _check_tasks(contents, catalog_key)
+        _check_entries(contents, catalog_key)
 
 
 @cache
@@ -155,7 +150,7 @@ def _expect(what: str, found: object, should: object) -> None:
         raise Leak(f"{what}: {found!r}, should be {should!r}")
 
 
-def _numbered(client: redis.Redis, prefix: str) -> set[int]:
+def _numbered(client: StoreContents, prefix: str) -> set[int]:
     return {int(key[len(prefix) :]) for key in client.scan_iter(match=_literally(prefix) + "*", count=1000)}
 
 
@@ -163,11 +158,11 @@ def _literally(text: str) -> str:
     return re.sub(r"([\[\]*?\\])", r"\\\1", text)
 
 
-def _members(client: redis.Redis, key: str) -> set[int]:
+def _members(client: StoreContents, key: str) -> set[int]:
     return {int(member) for member in client.zrange(key, 0, -1)}
 
 
-def _check_reserved(client: redis.Redis, catalog_keys: set[str]) -> None:
+def _check_reserved(client: StoreContents, catalog_keys: set[str]) -> None:
     """One server has one sum for all catalogs; in a cluster each catalog has its own."""
     reserved = {key: int(client.hget(CatalogKeys(key).waiting, "reserved") or 0) for key in catalog_keys}
     own = {key: client.get(CatalogKeys(key).reserved) for key in catalog_keys}
@@ -178,7 +173,7 @@ def _check_reserved(client: redis.Redis, catalog_keys: set[str]) -> None:
         _expect("memory reserved", int(client.get(keys.RESERVED) or 0), sum(reserved.values()))
 
 
-def _check_tasks(client: redis.Redis, catalog_key: str) -> None:
+def _check_tasks(client: StoreContents, catalog_key: str) -> None:
     """Records, indexes, payloads, the stream and the counters tell one story."""
     of = CatalogKeys(catalog_key)
     records = {task_id: client.hgetall(of.task(task_id)) for task_id in _numbered(client, of.task(""))}
@@ -221,7 +216,7 @@ def _check_tasks(client: redis.Redis, catalog_key: str) -> None:
     _expect(f"{catalog_key}: bytes kept", counters.get("kept_bytes", 0), sum(sizes[task_id] for task_id in kept))
 
 
-def _check_entries(client: redis.Redis, catalog_key: str) -> None:
+def _check_entries(client: StoreContents, catalog_key: str) -> None:
     """Entries, their indexes and their links tell one story, and none lies outside a section."""
     of = CatalogKeys(catalog_key)
     should: Counter[str] = Counter()
@@ -251,7 +246,7 @@ def _check_entries(client: redis.Redis, catalog_key: str) -> None:
         _expect(f"{catalog_key}: {prefix} of no section", there - set(should), set())
 
 
-def _being_built(client: redis.Redis, of: CatalogKeys) -> Iterator[str]:
+def _being_built(client: StoreContents, of: CatalogKeys) -> Iterator[str]:
     """Name the keys of the generation that the task at the head may be building."""
     for entry_id, _ in client.xrange(of.stream, count=1):
         task_id = int(entry_id.split(b"-")[0])
