@@ -18,8 +18,8 @@ TEXTS = {"completion", "settings", "store", "top"}
 DONE = {
     "catalogs copy", "catalogs delete", "credentials revoke", "cursors remove", "guards remove", "guards set",
     "partitions retry", "partitions skip", "sinks add", "sinks dead-letters discard", "sinks dead-letters retry",
-    "sinks pause", "sinks remove", "sinks resume", "sinks resync", "webhooks pause", "webhooks ping", "webhooks remove",
-    "webhooks resend", "webhooks resume",
+    "sinks pause", "sinks remove", "sinks resume", "sinks resync", "sinks undo", "webhooks pause",
+    "webhooks ping", "webhooks remove", "webhooks resend", "webhooks resume",
 }  # fmt: skip
 
 
