@@ -8,13 +8,14 @@ until `make up` ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 
 from deploy.stack.data_folder import short_socket
 from deploy.stack.services import Name
-from deploy.stack.supervisor import Supervisor
+from deploy.stack.supervisor import Supervisor, SupervisorSilent
 from shared.errors import Misconfigured, SluiceError
 from shared.settings import Settings
 from shared.waiting import WaitedInVain, wait_until
@@ -28,12 +29,14 @@ def main() -> int:
     folder = Settings.from_env(os.environ).data_dir.absolute()
     try:
         supervisor = Supervisor(folder / "supervisor.conf", short_socket(folder / "supervisor.sock"))
-        if not supervisor.processes():
+        known = supervisor.processes()
+        if not known:
             raise Misconfigured(f"no Sluice runs on the data folder {folder}: set SLUICE_DATA_DIR as for `make up`")
-        replace_ingress(supervisor)
+        replace_ingress(supervisor, known[Name.INGRESS].pid)
         print("ingress  replaced", flush=True)
         for name in (Name.WORKER, Name.SINKS):
-            if name in supervisor.processes():
+            # Supervisor knows of a worker of sinks that was never wanted, too.
+            if name is Name.WORKER or (name in known and known[name].state != "STOPPED"):
                 replace_worker(supervisor, name)
                 print(f"{name:<8} replaced", flush=True)
     except (SluiceError, WaitedInVain) as problem:
@@ -42,9 +45,8 @@ def main() -> int:
     return 0
 
 
-def replace_ingress(supervisor: Supervisor) -> None:
-    """Have gunicorn replace its processes; returns when the old ones have ended."""
-    parent = supervisor.processes()[Name.INGRESS].pid
+def replace_ingress(supervisor: Supervisor, parent: int) -> None:
+    """Have gunicorn replace its processes, those of ``parent``; returns when the old ones have ended."""
     before = set(children(parent))
     supervisor.signal_service(Name.INGRESS, "HUP")
 
@@ -58,10 +60,14 @@ def replace_ingress(supervisor: Supervisor) -> None:
 def replace_worker(supervisor: Supervisor, name: Name = Name.WORKER) -> None:
     """Stop a worker, which gives its partitions or sinks back, and start another."""
     supervisor.stop_service(name, timeout_s=REPLACE_TIMEOUT_S)
-    supervisor.start_service(name)
-    wait_until(
-        lambda: supervisor.processes()[name].state == "RUNNING", f"the service {name} runs", timeout_s=REPLACE_TIMEOUT_S
-    )
+
+    def started() -> bool:
+        # Whatever gets lost, it must not stay stopped; one that runs is left alone.
+        with contextlib.suppress(SupervisorSilent):
+            supervisor.start_service(name)
+        return supervisor.is_running(name)
+
+    wait_until(started, f"the service {name} runs", timeout_s=REPLACE_TIMEOUT_S, every_s=0.5)
 
 
 def children(pid: int) -> list[int]:

@@ -335,6 +335,24 @@ def test_at_no_width_is_anything_cut_off(everything: list[str], signed_in: Open)
                 assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (path, width)
 
 
+@pytest.mark.parametrize("width", [360, 1024])
+def test_a_question_is_asked_where_it_can_be_read(everything: list[str], signed_in: Open, width: int) -> None:
+    """What a button opens lies within the window, wherever the button is."""
+    with signed_in(viewport={**PHONE, "width": width}) as page:
+        asked = 0
+        for path in everything:
+            page.goto("/integration" + path)
+            for question in page.locator("details.confirm").all():
+                question.locator("summary").click()
+                box = question.locator(".popup").bounding_box()
+                assert box is not None
+                assert box["x"] >= 0, (path, question.inner_text())
+                assert box["x"] + box["width"] <= width, (path, question.inner_text())
+                page.keyboard.press("Escape")
+                asked += 1
+        assert asked >= 6
+
+
 def test_html_in_what_is_sent_does_nothing(customer: Customer, signed_in: Open) -> None:
     """In names, ids, data, sections and errors; also when it comes in by itself while one looks."""
     nasty = ["<img src=x onerror=hacked=1>", "<script>hacked=1</script>", '"><svg onload=hacked=1>']
