@@ -1,6 +1,6 @@
 # Every target sets up what it needs in .venv by itself; only make and a Python ≥3.11 have to be there.
 #
-#   make demo             start everything, send a catalogue, follow it, stay up   (ARGS=--exit: stop and say if all was right)
+#   make demo             start everything, send a catalogue, follow it, stay up   (ARGS=--exit: stop and say if all was right; --sink=postgres)
 #   make up               the stack in the foreground; settings from SLUICE_* variables
 #   make restart          replace the processes of a running stack, without a failed request
 #   make mend             cut out of the embedded store's log what a power cut damaged; it says what, and asks
@@ -46,6 +46,7 @@ help:
 	@sed -n '3,27s/^# *//p' Makefile
 
 demo: $(VENV)/ready
+	@$(if $(findstring --sink,$(ARGS)),$(PIP) --editable '.[postgres]',true)
 	@$(BIN)/python -m deploy.demo $(ARGS)
 
 up: $(VENV)/ready
