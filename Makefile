@@ -1,6 +1,6 @@
 # Every target sets up what it needs in .venv by itself; only make and a Python ≥3.11 have to be there.
 #
-#   make demo             start everything, send a catalogue, follow it, stay up   (ARGS=--exit: stop and say if all was right)
+#   make demo             start everything, send a catalogue, follow it, stay up   (ARGS=--exit: stop and say if all was right; --sink=postgres)
 #   make up               the stack in the foreground; settings from SLUICE_* variables
 #   make restart          replace the processes of a running stack, without a failed request
 #   make mend             cut out of the embedded store's log what a power cut damaged; it says what, and asks
@@ -9,6 +9,7 @@
 #   make slow-clients     2,000 slow, silent and vanished clients for two minutes, and everybody else
 #   make memory           stores and clusters of 256 MB filled in misleading ways   (TRIAL_MB=64 TRIAL_SERVER=/usr/bin/redis-server)
 #   make test-typesense   the sink in Typesense, on a real server, which is installed for it: 115 MB to fetch
+#   make resync           a million entries copied anew into PostgreSQL beside live changes    (RESYNC_ENTRIES=100000)
 #   make test-cluster     a real Redis Cluster whose servers die, hang and change    (CLUSTER_SEED=7)
 #   make model            the protocol's model in every order of events: two workers, three batches, two faults
 #   make simulate         whole histories on one thread, with accidents, decided by seeds   (ARGS="--seeds 2000 --first 1")
@@ -41,12 +42,13 @@ UV := $(BIN)/uv pip --quiet
 LOCK := $(UV) compile setup.cfg $(LOCKS)/build.in --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart mend lock sbom test test-lowest test-restart test-typesense memory slow-clients test-cluster chaos model simulate simulate-mutants mutants fuzz check audit bench capacity docs screenshots clean
+.PHONY: help demo up restart mend lock sbom test test-lowest test-restart test-typesense resync memory slow-clients test-cluster chaos model simulate simulate-mutants mutants fuzz check audit bench capacity docs screenshots clean
 
 help:
-	@sed -n '3,28s/^# *//p' Makefile
+	@sed -n '3,29s/^# *//p' Makefile
 
 demo: $(VENV)/ready
+	@$(if $(findstring --sink,$(ARGS)),$(PIP) --editable '.[postgres]',true)
 	@$(BIN)/python -m deploy.demo $(ARGS)
 
 up: $(VENV)/ready
@@ -73,6 +75,9 @@ slow-clients: $(VENV)/ready-dev
 test-typesense: $(VENV)/ready-dev
 	@$(PIP) --editable '.[test-typesense]'
 	@SINK_ROUNDS=$${SINK_ROUNDS:-100} $(BIN)/python -m pytest tests/integration/sinks -k typesense $(ARGS)
+
+resync: $(VENV)/ready-dev
+	@RESYNC_ENTRIES=$${RESYNC_ENTRIES:-1000000} $(BIN)/python -m pytest --timeout 3600 tests/integration/sinks/test_great_copy.py -k postgres $(ARGS)
 
 test-cluster: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest tests/cluster/test_slots.py tests/cluster/faults.py tests/cluster/sentinel.py tests/cluster/hosts.py $(ARGS)

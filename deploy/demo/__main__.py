@@ -2,7 +2,8 @@
 
 Starts a stack of its own on a temporary folder, with the embedded store, and on other ports if the usual ones are
 taken; sends a generated catalogue over HTTP, and a little real one if it lies beside the project; follows the tasks;
-reads everything back and compares it with a model in memory.  Then it stays up until Ctrl-C, or, with ``--exit``, ends:
+reads everything back and compares it with a model in memory; with ``--sink``, delivers it to a database or search
+engine as well, and compares that.  Then it stays up until Ctrl-C, or, with ``--exit``, ends:
 with 0 if every task is DONE and the catalogue is that of the model, with 1 otherwise.
 """
 
@@ -26,11 +27,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from deploy.demo.catalogue import DemoBatch, Model, generate
 from deploy.demo.client import Client, UploadRefused
 from deploy.demo.files import read_folder
+from deploy.demo.sink import NAME, POSTGRES, DemoSink, open_sink
 from deploy.stack.ports import LOOPBACK, free_port
 from deploy.stack.stack import Stack
 from deploy.up import LOOK_EVERY_S, Stopped, Watch, announce, stop_on_signals
 from shared.errors import SluiceError
 from shared.settings import Settings
+from shared.store.client import connect
 from shared.waiting import WaitedInVain, wait_until
 
 #: A real little catalogue, sent too when it is there.
@@ -118,16 +121,21 @@ def check_catalogue(client: Client, model: Model) -> bool:
     return same
 
 
-def show(stack: Stack) -> bool:
-    """Send, follow, read back; true if all was right."""
+def show(stack: Stack, sink: DemoSink | None) -> bool:
+    """Send, follow, read back, and look into the sink; true if all was right."""
     credential = stack.new_credential
     assert credential, "a folder of its own has no credential yet"
     client = Client(stack.api_url, credential.catalog_key, credential.token)
+    store = connect(stack.environ["SLUICE_REDIS_URL"])
+    if sink:
+        sink.add(store, credential.catalog_key)
     model, batches = Model(), [*generate(), *read_folder(EXAMPLES)]
     for batch in batches:
         model.apply(batch)
     send_and_follow(client, batches)
     right = [check_tasks(client, len(batches)), check_catalogue(client, model)]
+    if sink:
+        right.append(sink.check(store, credential.catalog_key, console))
     user, _, password = stack.environ["SLUICE_FLOWER_AUTH"].partition(":")
     console.print(
         f"\nAPI       {stack.api_url}  key {credential.catalog_key}  token {credential.token}", soft_wrap=True
@@ -136,15 +144,20 @@ def show(stack: Stack) -> bool:
     console.print(
         f"try       curl -u {credential.token}: '{stack.api_url}/v1/tasks?key={credential.catalog_key}'", soft_wrap=True
     )
+    if sink and sink.shell:
+        console.print(f"table     {sink.shell} -c 'SELECT id, name FROM {NAME} LIMIT 5'", soft_wrap=True)
     return all(right)
 
 
-def run(folder: Path, check: Callable[[], None], *, leave: bool) -> bool:
+def run(folder: Path, check: Callable[[], None], *, leave: bool, sink: DemoSink | None) -> bool:
     """Run the demo on a folder, until Stopped unless it is to leave by itself; true if all was right."""
-    stack = Stack(demo_environ(os.environ, folder))
+    environ = demo_environ(os.environ, folder)
+    if sink:
+        environ["SLUICE_SINKS"] = "1"
+    stack = Stack(environ)
     try:
         stack.start(announce)
-        right = show(stack)
+        right = show(stack, sink)
         if not leave:
             console.print("stays up until Ctrl-C")
             wait_until(Watch(stack, check).look, "the end", timeout_s=math.inf, every_s=LOOK_EVERY_S)
@@ -154,15 +167,19 @@ def run(folder: Path, check: Callable[[], None], *, leave: bool) -> bool:
 
 
 def main() -> int:
-    """Parse the one option and run."""
+    """Parse the options and run."""
     parser = argparse.ArgumentParser(prog="make demo", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--exit", action="store_true", help="end when done; the status says whether all was right")
-    leave = parser.parse_args().exit
+    parser.add_argument(
+        "--sink", metavar="URL", help=f"deliver there, too, and compare; {POSTGRES}: a PostgreSQL of the demo's own"
+    )
+    options = parser.parse_args()
+    leave = options.exit
     folder = Path(tempfile.mkdtemp(prefix="sluice-demo-"))
     right = False
     try:
-        with stop_on_signals() as check:
-            right = run(folder, check, leave=leave)
+        with stop_on_signals() as check, open_sink(options.sink) as sink:
+            right = run(folder, check, leave=leave, sink=sink)
     except Stopped:
         # Ctrl-C is how a demo that stays up ends.
         right = not leave

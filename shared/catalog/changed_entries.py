@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from shared.catalog.pages import StoredEntry
@@ -16,6 +16,8 @@ from shared.store.positions import Position, position_in
 
 #: Most ids that one call looks up.
 MOST_IDS = 1000
+#: Most bytes of entries that it reads, but always one entry: the server does nothing else meanwhile.
+MOST_BYTES = 4 * 1024 * 1024
 
 
 class Place(NamedTuple):
@@ -26,7 +28,7 @@ class Place(NamedTuple):
 
 
 class AsOf(NamedTuple):
-    """Entries, and a position in the change feed whose changes all of them include."""
+    """Entries that were looked up, and a position in the change feed whose changes all of them include."""
 
     position: Position
     #: The last task of whose effects some may be among them: later than the position while a task is applied in chunks.
@@ -37,11 +39,10 @@ class AsOf(NamedTuple):
 def read_changed(client: Store, catalog_key: str, ids: Mapping[Place, Sequence[str]]) -> AsOf:
     """Read entries by id; unknown ones are left out.
 
-    Up to MOST_IDS are read as of one moment.  Of more, the position is that of the first thousand; no entry is older.
-    Raises StoreUnavailable.
+    Up to MOST_IDS and MOST_BYTES are read as of one moment.  Of more, the position is that of the first part; no entry
+    is older.  Raises StoreUnavailable.
     """
-    parts = list(_parts(ids)) or [{}]
-    first, *others = [_read(client, catalog_key, part) for part in parts]
+    first, *others = [found for _, found in read_changed_in_parts(client, catalog_key, ids)]
     entries: dict[Place, dict[str, StoredEntry]] = {place: {} for place in ids}
     for part in (first, *others):
         for place, found in part.entries.items():
@@ -49,19 +50,32 @@ def read_changed(client: Store, catalog_key: str, ids: Mapping[Place, Sequence[s
     return AsOf(first.position, max(part.reach for part in (first, *others)), entries)
 
 
-def _parts(ids: Mapping[Place, Sequence[str]]) -> list[dict[Place, list[str]]]:
-    """Cut ids into parts of MOST_IDS."""
-    all_ids = [(place, entry_id) for place, some in ids.items() for entry_id in some]
-    parts = []
-    for first in range(0, len(all_ids), MOST_IDS):
-        part: dict[Place, list[str]] = {}
-        for place, entry_id in all_ids[first : first + MOST_IDS]:
-            part.setdefault(place, []).append(entry_id)
-        parts.append(part)
-    return parts
+def read_changed_in_parts(
+    client: Store, catalog_key: str, ids: Mapping[Place, Sequence[str]]
+) -> Iterator[tuple[dict[Place, list[str]], AsOf]]:
+    """Read entries by id, each part as of one moment; the ids that were looked up come with it.
+
+    At least one part is read, also of no ids.  Raises StoreUnavailable.
+    """
+    left, first = [(place, entry_id) for place, some in ids.items() for entry_id in some], True
+    while left or first:
+        part = _grouped(left[:MOST_IDS])
+        count, found = _read(client, catalog_key, part)
+        # In the order in which they were looked up, place by place.
+        ordered = [(place, entry_id) for place, some in part.items() for entry_id in some]
+        yield _grouped(ordered[:count]), found
+        left, first = ordered[count:] + left[MOST_IDS:], False
 
 
-def _read(client: Store, catalog_key: str, ids: Mapping[Place, list[str]]) -> AsOf:
+def _grouped(ids: Sequence[tuple[Place, str]]) -> dict[Place, list[str]]:
+    grouped: dict[Place, list[str]] = {}
+    for place, entry_id in ids:
+        grouped.setdefault(place, []).append(entry_id)
+    return grouped
+
+
+def _read(client: Store, catalog_key: str, ids: Mapping[Place, list[str]]) -> tuple[int, AsOf]:
+    """Read as many of the first entries as one call may; returns how many ids were looked up."""
     keys = CatalogKeys(catalog_key)
     generations = [0] * len(ids)
     while True:
@@ -76,14 +90,15 @@ def _read(client: Store, catalog_key: str, ids: Mapping[Place, list[str]]) -> As
             generations=pack(generations),
             sections=pack([place.section for place in ids]),
             ids=pack(list(ids.values())),
+            most_bytes=MOST_BYTES,
         )
         [[seen, *reply]] = scripts.run(client, command)
         if reply:
             break
         generations = seen
-    latest, run_id, reach, *found = reply
+    latest, run_id, reach, count, *found = reply
     entries = {
-        place: {entry.id: entry for entry in found_entries(some, found[2 * i], found[2 * i + 1])}
+        place: {entry.id: entry for entry in found_entries(some[: len(found[2 * i])], found[2 * i], found[2 * i + 1])}
         for i, (place, some) in enumerate(ids.items())
     }
-    return AsOf(position_in(client, catalog_key, latest, run_id), reach, entries)
+    return count, AsOf(position_in(client, catalog_key, latest, run_id), reach, entries)

@@ -6,10 +6,12 @@
 -- ARGV  generations  msgpack: whose keys these are, place by place
 -- ARGV  sections     msgpack: the section of each place; '' for the item groups
 -- ARGV  ids          msgpack: a list of ids for each place, 1,000 in all at most
+-- ARGV  most_bytes   about how many bytes of entries are read at most, but always one entry
 --
 -- Returns {{generation that readers see…}}, and no more if one is another;
 -- then the last task that has ended, run of the server, the last task of whose effects some may be among the entries
--- (a later one while it is applied chunk by chunk), and for each place {entry or nil…}, {patch or nil…} or {}.
+-- (a later one while it is applied chunk by chunk), how many of the ids were looked up, in their order, and of those
+-- for each place {entry or nil…}, {patch or nil…} or {}.
 
 -- include: _partition
 -- include: _ranks
@@ -35,10 +37,30 @@ if head then
     reach = tonumber(task_id)
   end
 end
-local answer = {seen, latest, server_run(), reach}
+local left, count, full = tonumber(most_bytes), 0, false
+
+-- The first of some ids: as many as there is room for.
+local function fitting(some, entries, patches, is_patched)
+  local first = {}
+  for _, id in ipairs(some) do
+    local size = redis.call('HSTRLEN', entries, id) + (is_patched and redis.call('HSTRLEN', patches, id) or 0)
+    full = full or (count > 0 and size > left)
+    if full then
+      break
+    end
+    left, count = left - size, count + 1
+    first[#first + 1] = id
+  end
+  return first
+end
+
+local answer = {seen, latest, server_run(), reach, 0}
 for i, some in ipairs(cmsgpack.unpack(ids)) do
   local entries, patches = PLACES[2 * i - 1], PLACES[2 * i]
-  answer[#answer + 1] = redis.call('HMGET', entries, unpack(some))
-  answer[#answer + 1] = redis.call('EXISTS', patches) == 1 and redis.call('HMGET', patches, unpack(some)) or {}
+  local is_patched = redis.call('EXISTS', patches) == 1
+  local first = fitting(some, entries, patches, is_patched)
+  answer[#answer + 1] = #first > 0 and redis.call('HMGET', entries, unpack(first)) or {}
+  answer[#answer + 1] = #first > 0 and is_patched and redis.call('HMGET', patches, unpack(first)) or {}
 end
+answer[5] = count
 return answer

@@ -12,7 +12,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ class FileEngine:
     def save(self, ledger: bytes, tag: Any) -> Any:
         self._write(self._ledger, ledger)
 
-    def fence(self, gate: str, number: int, places: Sequence[str]) -> str:
+    def fence(self, gate: str, number: int, places: Sequence[str], confirm: Callable[[], None]) -> str:
         return "open"
 
     def create(self, place: str, kind: Kind, gate: str) -> None:

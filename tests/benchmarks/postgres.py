@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import subprocess
 import tempfile
 from pathlib import Path
 
+from deploy.demo.postgres_server import find_programs
 from tests.benchmarks.processes import Process, wait_ready
 
-#: Where Debian keeps the programs that no shell should find by itself.
-_DEBIAN = "/usr/lib/postgresql"
+__all__ = ["Postgres", "find_programs", "version"]
+
 #: PostgreSQL refuses to run as root; its package makes this user.
 _USER = "postgres"
 
@@ -52,16 +52,6 @@ class Postgres:
         # Killed, it would leave shared memory behind.
         self._process.stop(signal.SIGQUIT)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def find_programs() -> Path | None:
-    """Find the folder with the programs of a server, the newest; None if there is none that can run here."""
-    if os.getuid() == 0 and not any(user.pw_name == _USER for user in pwd.getpwall()):
-        return None
-    newest = sorted(Path(_DEBIAN).glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
-    named = shutil.which("postgres")
-    found = newest[-1] if newest else Path(named).resolve() if named else None
-    return found.parent if found and (found.parent / "initdb").exists() else None
 
 
 def version(programs: Path) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from shared.catalog.changed_entries import AsOf, Place, read_changed
+from shared.catalog.changed_entries import AsOf, Place, read_changed, read_changed_in_parts
 from shared.catalog.pages import StoredEntry
 from shared.errors import SluiceError
 from shared.model import Kind
@@ -96,11 +96,8 @@ class Gatherer:
         gathered, until = Gathered(mark), time.monotonic() + EXACT_S
         while True:
             page = self._page(gathered.mark.position)
-            for part in _parts(page):
-                hold()
-                found = read_changed(self._client, self._catalog_key, part)
-                self._check_run(page.next_after.mark, found.position.mark)
-                gathered.add(part, found)
+            for ids, found in self._read(_parts(page), page.next_after, hold):
+                gathered.add(ids, found)
                 if gathered.full:
                     # Its position stays: the task may go on.
                     yield gathered
@@ -121,14 +118,23 @@ class Gatherer:
 
     def again(self, mark: Mark, ids: Collection[tuple[Kind, str]], hold: Callable[[], None]) -> Iterator[Gathered]:
         """Yield entries by id as they are now, in deliveries that build on each other.  Raises HistoryLost."""
-        for part in _cut((Place(kind, self._section), entry_id) for kind, entry_id in ids if kind in self._kinds):
-            hold()
-            found = read_changed(self._client, self._catalog_key, part)
-            self._check_run(mark.position.mark, found.position.mark)
+        parts = _cut((Place(kind, self._section), entry_id) for kind, entry_id in ids if kind in self._kinds)
+        for some, found in self._read(parts, mark.position, hold):
             gathered = Gathered(mark)
-            gathered.add(part, found)
+            gathered.add(some, found)
             mark = gathered.mark
             yield gathered
+
+    def _read(
+        self, parts: Iterable[dict[Place, list[str]]], position: Position, hold: Callable[[], None]
+    ) -> Iterator[tuple[dict[Place, list[str]], AsOf]]:
+        """Read entries as they are now, a few at a time.  Raises HistoryLost."""
+        for part in parts:
+            hold()
+            for ids, found in read_changed_in_parts(self._client, self._catalog_key, part):
+                self._check_run(position.mark, found.position.mark)
+                yield ids, found
+                hold()
 
     def _page(self, after: Position) -> ChangePage:
         try:

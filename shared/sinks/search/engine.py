@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from shared.catalog.pages import StoredEntry
@@ -34,8 +34,12 @@ class Engine(Protocol):
         Raises Superseded if another has written it.
         """
 
-    def fence(self, gate: str, number: int, places: Sequence[str]) -> str:
-        """Close the gate, so that from now on no write that names it has any effect, and return a new one."""
+    def fence(self, gate: str, number: int, places: Sequence[str], confirm: Callable[[], None]) -> str:
+        """Close the gate, so that from now on no write that names it has any effect, and return a new one.
+
+        ``confirm`` raises Superseded if another has taken over.  An engine that compares calls it once it knows which
+        gate there is, and replaces no other than that: so it never closes the gate of a successor.
+        """
 
     def create(self, place: str, kind: Kind, gate: str) -> None:
         """Create an empty place."""

@@ -184,7 +184,14 @@ class LedgerDestination:
         return self._save(replace(ledger, writing=False))
 
     def _fence(self, ledger: Ledger, number: int) -> str:
-        return self._engine.fence(ledger.gate, number, [one for one in ledger.places if self._engine.has(one)])
+        places = [one for one in ledger.places if self._engine.has(one)]
+        return self._engine.fence(ledger.gate, number, places, self._confirm)
+
+    def _confirm(self) -> None:
+        """Raise Superseded if the ledger is not as this connection left it."""
+        found = self._engine.load()
+        if found is None or found[1] != self._tag:
+            raise Superseded("another has taken over")
 
     def _lead(self, ledger: Ledger, made: CopyRecord, led: dict[str, list[str]]) -> Ledger:
         """Have readers see a copy; returns what is to be noted then."""

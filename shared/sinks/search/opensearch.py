@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -101,14 +101,22 @@ class OpenSearch:
         # 400: another has created it meanwhile.
         self._calls.ask("PUT", f"/{LEDGERS}", body, allowed=(400,))
 
-    def fence(self, gate: str, number: int, places: Sequence[str]) -> str:
+    def fence(self, gate: str, number: int, places: Sequence[str], confirm: Callable[[], None]) -> str:
         self._check_cluster()
+        gates = {place: self._gates(place) for place in places}
+        confirm()
         actions: list[Any] = []
-        for place in places:
-            actions += [_remove(place, f"{place}-w*"), _add(place, _gate(place, str(number)))]
+        for place, open_ones in gates.items():
+            actions += [*(_replaced(place, each) for each in open_ones), _add(place, _gate(place, str(number)))]
         if actions:
-            self._calls.ask("POST", "/_aliases", encode_json({"actions": actions}))
+            said = self._calls.ask("POST", "/_aliases", encode_json({"actions": actions}), allowed=(404,))
+            if said.status == 404:
+                raise Superseded("another delivers to this sink now")
         return str(number)
+
+    def _gates(self, place: str) -> list[str]:
+        aliases = self._calls.ask("GET", f"/{place}/_alias").json()[place]["aliases"]
+        return [alias for alias in aliases if alias.startswith(_gate(place, ""))]
 
     def _check_cluster(self) -> None:
         """Raise DestinationRefuses if the cluster is too old to switch copies, before anything is copied."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from shared.catalog.pages import StoredEntry
@@ -68,7 +68,7 @@ class Typesense:
         document = encode_json({"id": self._name, "ledger": ledger.decode()})
         self._write("POST", f"/collections/{LEDGERS}/documents?action=upsert", document)
 
-    def fence(self, gate: str, number: int, places: Sequence[str]) -> str:
+    def fence(self, gate: str, number: int, places: Sequence[str], confirm: Callable[[], None]) -> str:
         fields = [{"name": "ledger", "type": "string", "index": False, "optional": True}]
         # 409: it is there.
         self._calls.ask("POST", "/collections", encode_json({"name": LEDGERS, "fields": fields}), allowed=(409,))

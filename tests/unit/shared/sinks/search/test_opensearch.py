@@ -121,7 +121,7 @@ def test_a_cluster_that_is_too_old_to_switch_copies_is_refused_before_anything_i
     said = b'{"error": {"reason": "[7:23] [aliases] failed to parse field [actions]"}}'
     engine, server = serve(lambda asked: (400, said) if b"must_exist" in asked.body else (200, b"{}"))
     with pytest.raises(DestinationRefuses, match="is too old"):
-        engine.fence("", 1, [])
+        engine.fence("", 1, [], lambda: None)
     assert len(server.asked) == 1
 
 

@@ -1,0 +1,83 @@
+"""A PostgreSQL of the demo's own: in its folder, on a socket, gone with it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from shared.errors import SluiceError
+from shared.waiting import WaitedInVain, wait_until
+
+#: Where Debian keeps the programs that no shell should find by itself.
+_DEBIAN = "/usr/lib/postgresql"
+#: PostgreSQL refuses to run as root; its package makes this user.
+_USER = "postgres"
+READY_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 10
+
+
+class NoPostgres(SluiceError):
+    """There is no PostgreSQL here that could be started."""
+
+
+def find_programs() -> Path | None:
+    """Find the folder with the programs of a server, the newest; None if there is none that can run here."""
+    if os.getuid() == 0 and not any(user.pw_name == _USER for user in pwd.getpwall()):
+        return None
+    newest = sorted(Path(_DEBIAN).glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
+    named = shutil.which("postgres")
+    found = newest[-1] if newest else Path(named).resolve() if named else None
+    return found.parent if found and (found.parent / "initdb").exists() else None
+
+
+class DemoPostgres:
+    """A running server with an empty database."""
+
+    def __init__(self) -> None:
+        """Start it.  Raises NoPostgres."""
+        programs = find_programs()
+        if programs is None:
+            raise NoPostgres(
+                "PostgreSQL is not installed (Debian: apt-get install postgresql); --sink takes a URL, too"
+            )
+        user = _USER if os.getuid() == 0 else None
+        # Not in a folder that is private to root.
+        self._folder = Path(tempfile.mkdtemp(prefix="sluice-demo-pg-"))
+        if user:
+            shutil.chown(self._folder, user)
+        data, log = self._folder / "data", self._folder / "log"
+        subprocess.run(
+            [programs / "initdb", "--no-sync", "--auth", "trust", "--username", "demo", "--encoding", "UTF8", data],
+            check=True, capture_output=True, user=user, cwd=self._folder,
+        )  # fmt: skip
+        options = ("-c", "listen_addresses=", "-c", f"unix_socket_directories={self._folder}")
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [programs / "postgres", "-D", data, *options],
+                stdout=output, stderr=output, user=user, cwd=self._folder, start_new_session=True,
+            )  # fmt: skip
+        self.url = f"postgresql://demo@/postgres?host={self._folder}"
+        #: Opens the table in a shell.
+        self.shell = f"psql '{self.url}'"
+        try:
+            wait_until(self._is_ready, "PostgreSQL is ready", timeout_s=READY_TIMEOUT_S)
+        except WaitedInVain:
+            said = log.read_text(errors="replace")[-500:]
+            self.stop()
+            raise NoPostgres(f"PostgreSQL does not start: {said}") from None
+
+    def _is_ready(self) -> bool:
+        lock = self._folder / "data" / "postmaster.pid"
+        return lock.exists() and lock.read_text().rstrip().endswith("ready")
+
+    def stop(self) -> None:
+        """End it, and remove what it stored."""
+        # At once, and leaving no shared memory behind.
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(STOP_TIMEOUT_S)
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,84 @@
+"""The demo's sink: the catalogue in a database or a search engine, compared with what is stored."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from deploy.demo.postgres_server import DemoPostgres
+from shared.clock import now_ms
+from shared.sinks.destination import CALL_S, check_sink, connect
+from shared.sinks.mapping import DEFAULT
+from shared.sinks.sink_lease import read_state
+from shared.sinks.sinks import Sink, SinkName, Sinks
+from shared.sinks.verify import Verification
+from shared.store.client import Store
+from shared.store.positions import Position
+from shared.tasks.change_feed import ChangeFeed
+from shared.waiting import wait_until
+
+#: What stands for a PostgreSQL of the demo's own.
+POSTGRES = "postgres"
+#: The sink, and its table or index.
+NAME = "products"
+#: Seconds until it has everything.
+DELIVERED_TIMEOUT_S = 300
+
+
+class DemoSink:
+    """Where the demo's catalogue is delivered to."""
+
+    def __init__(self, url: str, shell: str) -> None:
+        self.url = url
+        #: Command that opens it; '' if none is known.
+        self.shell = shell
+
+    def add(self, client: Store, catalog_key: str) -> Sink:
+        """Add it to a catalog."""
+        return Sinks(client, catalog_key).add(NAME, self.url, section="Products", mapping=DEFAULT, now_ms=now_ms())
+
+    def check(self, client: Store, catalog_key: str, console: Console) -> bool:
+        """Wait until all is delivered, and print whether it is what is stored."""
+        started, name = time.monotonic(), SinkName(catalog_key, NAME)
+        feed = ChangeFeed(client, catalog_key)
+
+        def has_all() -> bool:
+            state = read_state(client, name)
+            return state.phase == "live" and feed.ends_at(Position(state.task_id, state.mark))
+
+        wait_until(has_all, "the sink has everything", timeout_s=DELIVERED_TIMEOUT_S)
+        console.print(f"delivered to {self.shown(client, name)} {time.monotonic() - started:.1f} s after that")
+        sink = Sinks(client, catalog_key).get(NAME)
+        destination, right = connect(sink, catalog_key, timeout_s=CALL_S), True
+        try:
+            for found in Verification(client, catalog_key, sink, destination).run():
+                verdict = f"{found.wrong} differ from what is stored" if found.wrong else "equal to what is stored"
+                console.print(f"compared  {found.compared:,} {found.kind}: {verdict}")
+                right = right and not found.wrong
+        finally:
+            destination.close()
+        return right
+
+    def shown(self, client: Store, name: SinkName) -> str:
+        return Sinks(client, name.catalog_key).get(name.name).shown_url
+
+
+@contextlib.contextmanager
+def open_sink(wanted: str | None) -> Iterator[DemoSink | None]:
+    """Have a destination for a while: a URL, or a PostgreSQL of the demo's own.  Raises NoPostgres, BadSink."""
+    if wanted is None:
+        yield None
+    elif wanted == POSTGRES:
+        # Before it is started: is there a client for it?
+        check_sink("postgresql://localhost", DEFAULT)
+        server = DemoPostgres()
+        try:
+            yield DemoSink(server.url, server.shell)
+        finally:
+            server.stop()
+    else:
+        check_sink(wanted, DEFAULT)
+        yield DemoSink(wanted, "")
