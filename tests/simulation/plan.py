@@ -21,7 +21,7 @@ STEADY = ("s", "t")
 
 
 #: What is sent of each kind, and how often.
-_BY_KIND = {Operation.PUT: 4, Operation.PATCH: 5, Operation.DELETE: 3}
+_BY_KIND = {Operation.PUT: 4, Operation.PATCH: 5, Operation.DELETE: 3, Operation.EXPORT: 1}
 WITH_VARIATIONS = (Operation.CREATE, Operation.MODIFY, Operation.AMEND)
 _OF_GROUPS = (Operation.ADD, Operation.UPSERT, Operation.REPLACE)
 OPERATIONS: dict[Kind, dict[Operation, int]] = {
@@ -180,6 +180,8 @@ def _write(chance: random.Random, catalog_key: str, ids: str) -> Write:
 
 
 def _entries(chance: random.Random, kind: Kind, operation: Operation, few: str, *, whole: bool) -> tuple[bytes, ...]:
+    if operation is Operation.EXPORT:
+        return ()
     ids = chance.choices(few, k=chance.choice((1, 1, 2, 3, 5)))
     if operation.builds or operation in V1:
         # These may not name an entry twice.
