@@ -125,6 +125,7 @@ class _History:
             store,
             f"{variant.seed} {variant.schedule}",
             rate=plan.rate,
+            splits=plan.splits,
             possible=plan.possible,
             muted=variant.muted,
             watch=Ownership(store.client).watch,

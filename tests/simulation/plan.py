@@ -81,8 +81,9 @@ class Plan:
 
     seed: int
     operations: tuple[Planned, ...]
-    #: Accidents per round trip, and which there may be.
+    #: Accidents per round trip, and which there may be; and how often others come between two commands.
     rate: float
+    splits: float
     possible: tuple[Accident, ...]
     #: Whether a worker gives a partition back after each round, instead of going on for long.
     slices: bool
@@ -141,6 +142,7 @@ def make_plan(seed: int) -> Plan:
         seed,
         (*begin, *operations),
         rate,
+        chance.choice((0.0, 0.05, 0.3)),
         possible,
         slices=chance.random() < 0.5,
         sweeps=sweeps,

@@ -16,7 +16,7 @@ from shared.store.positions import Position
 from shared.tasks.change_feed import ChangeFeed, ChangesGone
 from shared.tasks.cursors import BadCursor, Cursors, CursorState
 from shared.tasks.records import TaskFilter, Tasks
-from tests.simulation.plan import SECTION, STEADY
+from tests.simulation.plan import IDS, SECTION, STEADY
 from tests.simulation.world import World
 from tests.support.follower import Follower
 from tests.support.laws import Accepted, LawBroken, Model, StatusWatch, read_json
@@ -72,11 +72,13 @@ class Reader:
         if self._restarts != self._world.restarts:
             self._restarts = self._world.restarts
             self._watch, self._was_steady = StatusWatch(), False
-        match self._world.scheduler.pick(3):
+        match self._world.scheduler.pick(4):
             case 0:
                 self._see_statuses()
             case 1:
                 self._walk()
+            case 2:
+                self._get(f"/v2/{Kind.ITEMS}", id=list(IDS))
             case _:
                 self._follow()
 
