@@ -54,6 +54,8 @@ class Write:
     chunk_entries: int = 1000
     #: Whether it is sent with an Idempotency-Key, until it is answered.
     keyed: bool = False
+    #: Whether the sender of a file makes no progress for so long that what is staged of it expires.
+    stalls: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ def _write(chance: random.Random, catalog_key: str, ids: str) -> Write:
         force=chance.random() < 0.5,
         chunk_entries=1000 if operation in V1 else chance.choice((1, 2, 1000)),
         keyed=chance.random() < 0.6,
+        stalls=operation.builds and chance.random() < 0.2,
     )
 
 

@@ -26,7 +26,7 @@ from tests.support.store_reader import StoreReader
 #: Entries on a page of a walk, and tasks on a page of the feed: few, so that much happens between two.
 PAGE = 2
 #: How long a reader waits before it reads again.
-AGAIN_MS = (5, 400, 4_000)
+AGAIN_MS = (5, 700, 6_000)
 
 
 @dataclass(frozen=True)

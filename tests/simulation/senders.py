@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from shared.model import NO_SECTION, Batch, CatalogPart, Chunk, Kind, Operation,
 from shared.nonces import new_nonce
 from shared.origin import NO_ORIGIN
 from shared.partition.submissions import Submission, Submitted, TaskChange
-from shared.partition.uploads import Upload
+from shared.partition.uploads import UPLOAD_TTL_MS, Upload
 from tests.simulation.plan import SECTION, Change, Planned, Write
 from tests.simulation.world import World
 from tests.support.batches import make_batch
@@ -57,9 +58,9 @@ class Sender:
         )  # fmt: skip
         journal.unsure[f"operation-{number}"] = line
         key = IdempotencyKey(f"key-{number}", f"digest-{number}") if write.keyed else None
-        while True:
+        for stalls in itertools.chain([write.stalls], itertools.repeat(False)):
             try:
-                submitted = self._submit(write, batch, frames, key)
+                submitted = self._submit(write, batch, frames, key, stalls=stalls)
             except (StoreUnavailable, UploadLost):
                 if key is None:
                     return
@@ -77,9 +78,16 @@ class Sender:
         if submitted.ring:
             self._world.bell.ring(write.catalog_key)
 
-    def _submit(self, write: Write, batch: Batch, frames: list[bytes], key: IdempotencyKey | None) -> Submitted:
+    def _submit(
+        self, write: Write, batch: Batch, frames: list[bytes], key: IdempotencyKey | None, *, stalls: bool
+    ) -> Submitted:
         """Submit a batch once; a file's chunks are staged one by one before, as they come in."""
         rig, catalog_key, nonce = self._rig, write.catalog_key, new_nonce()
+        staged = Upload(rig.client, catalog_key, nonce) if write.operation.builds else None
+        for frame in frames if staged else ():
+            staged.append(frame)
+        if stalls:
+            self._world.scheduler.rest(UPLOAD_TTL_MS + 1)
         how: dict[str, Any] = {
             "now_ms": rig.clock(),
             "nonce": nonce,
@@ -89,9 +97,6 @@ class Sender:
         }
         if write.operation is Operation.EXPORT:
             return rig.exports(catalog_key).submit(batch, frames[0], **how)
-        staged = Upload(rig.client, catalog_key, nonce) if write.operation.builds else None
-        for frame in frames if staged else ():
-            staged.append(frame)
         touched = digest_ids([read_json(entry)["id"] for entry in write.entries])
         return rig.tail(catalog_key).submit(
             batch, frames if staged is None else staged, growth=growth(batch, frames), touched=touched, **how
