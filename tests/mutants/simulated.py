@@ -14,6 +14,7 @@ SEEDS = 1000
 
 NO_SINKS = "no sink takes part"
 ROOMY = "no store of a history is ever short of memory"
+REREAD = "a follower that is told of a restart reads everything anew, whatever else it is told"
 BY_BASE = "the check of the base refuses the same commits"
 
 #: What histories cannot notice, and why.
@@ -23,6 +24,8 @@ UNSEEN = {
     "repeated commit": "the repeat is refused as stale, and the owner reads its head again: that only takes longer",
     "numbers grow with the time that is lost": "the store is started anew once in a history, not from an old backup",
     "signs of life of the store": "the store is started anew once in a history, not from an old backup",
+    "gaps between ids": REREAD,
+    "the run in a position": REREAD,
     "a repeat waits for replicas": "the server has no replica",
     "empty check at release": "a worker looks at the backlog once more after each job, and finds what came meanwhile",
     "the state of guards in a window": "histories have no guards",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,12 +12,14 @@ from unittest import mock
 
 import redis
 import structlog
+from fsspec.implementations.memory import MemoryFileSystem
 
 from shared import nonces
-from shared.model import Status
+from shared.model import Operation, Status
 from shared.store import id_writes
 from shared.tasks.records import Task, TaskFilter, Tasks
 from tests.simulation import wires
+from tests.simulation.exported import check_exports
 from tests.simulation.ownership import Ownership
 from tests.simulation.plan import SENDERS, WORKERS, Variant, make_plan
 from tests.simulation.postman import Postman
@@ -60,6 +63,8 @@ class Outcome:
     drawn: int = 0
     accidents: int = 0
     trace: list[tuple[str, str]] = field(default_factory=list)
+    #: How many tasks of each operation ended in each way.
+    ended: Counter[tuple[Operation, Status]] = field(default_factory=Counter)
 
 
 class Stage:
@@ -76,6 +81,7 @@ class Stage:
         """Run one history from an empty store to the end."""
         outcome = Outcome(variant)
         self._store.begin()
+        MemoryFileSystem.store.clear()
         self._logged.clear()
         id_writes._alive_noted_s.clear()
         nonces._chance.seed(f"{variant.seed} {variant.schedule}")
@@ -119,6 +125,7 @@ class _History:
             store,
             f"{variant.seed} {variant.schedule}",
             rate=plan.rate,
+            splits=plan.splits,
             possible=plan.possible,
             muted=variant.muted,
             watch=Ownership(store.client).watch,
@@ -213,6 +220,9 @@ class _History:
                 safeguard_ratio=SETTINGS.safeguard_ratio,
                 safeguard_floor=SETTINGS.safeguard_floor,
             )
+            tasks = self._tasks(catalog_key)
+            self._outcome.ended.update((task.batch.operation, task.status) for task in tasks)
+            check_exports(journal.accepted, tasks, self._rig, catalog_key)
         first = self._plan.catalogs[0]
         canceled = {task.id for task in self._tasks(first) if task.status is Status.CANCELED}
         self._reader.finish(self._world.journals[first].accepted, canceled)

@@ -21,7 +21,7 @@ STEADY = ("s", "t")
 
 
 #: What is sent of each kind, and how often.
-_BY_KIND = {Operation.PUT: 4, Operation.PATCH: 5, Operation.DELETE: 3}
+_BY_KIND = {Operation.PUT: 4, Operation.PATCH: 5, Operation.DELETE: 3, Operation.EXPORT: 1}
 WITH_VARIATIONS = (Operation.CREATE, Operation.MODIFY, Operation.AMEND)
 _OF_GROUPS = (Operation.ADD, Operation.UPSERT, Operation.REPLACE)
 OPERATIONS: dict[Kind, dict[Operation, int]] = {
@@ -54,6 +54,8 @@ class Write:
     chunk_entries: int = 1000
     #: Whether it is sent with an Idempotency-Key, until it is answered.
     keyed: bool = False
+    #: Whether the sender of a file makes no progress for so long that what is staged of it expires.
+    stalls: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,9 @@ class Plan:
 
     seed: int
     operations: tuple[Planned, ...]
-    #: Accidents per round trip, and which there may be.
+    #: Accidents per round trip, and which there may be; and how often others come between two commands.
     rate: float
+    splits: float
     possible: tuple[Accident, ...]
     #: Whether a worker gives a partition back after each round, instead of going on for long.
     slices: bool
@@ -141,6 +144,7 @@ def make_plan(seed: int) -> Plan:
         seed,
         (*begin, *operations),
         rate,
+        chance.choice((0.0, 0.05, 0.3)),
         possible,
         slices=chance.random() < 0.5,
         sweeps=sweeps,
@@ -176,10 +180,13 @@ def _write(chance: random.Random, catalog_key: str, ids: str) -> Write:
         force=chance.random() < 0.5,
         chunk_entries=1000 if operation in V1 else chance.choice((1, 2, 1000)),
         keyed=chance.random() < 0.6,
+        stalls=operation.builds and chance.random() < 0.2,
     )
 
 
 def _entries(chance: random.Random, kind: Kind, operation: Operation, few: str, *, whole: bool) -> tuple[bytes, ...]:
+    if operation is Operation.EXPORT:
+        return ()
     ids = chance.choices(few, k=chance.choice((1, 1, 2, 3, 5)))
     if operation.builds or operation in V1:
         # These may not name an entry twice.

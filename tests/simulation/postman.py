@@ -51,10 +51,14 @@ class Postman:
     def run(self) -> None:
         """Deliver what is due, for ever."""
         scheduler = self._world.scheduler
+        in_vain = 0
         while True:
-            scheduler.rest(REST_MS[scheduler.pick(len(REST_MS))])
+            # Ever longer: others may sleep for minutes.
+            scheduler.rest(REST_MS[scheduler.pick(len(REST_MS))] << min(in_vain, 8))
+            in_vain += 1
             with contextlib.suppress(StoreUnavailable):
                 for lane in self._due(self._rig):
+                    in_vain = 0
                     self._deliverer.deliver_next(*lane)
 
     def finish(self, rig: Rig, tasks: list[Task]) -> None:

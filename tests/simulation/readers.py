@@ -14,8 +14,9 @@ from shared.errors import StoreUnavailable
 from shared.model import NO_SECTION, Kind
 from shared.store.positions import Position
 from shared.tasks.change_feed import ChangeFeed, ChangesGone
+from shared.tasks.cursors import BadCursor, Cursors, CursorState
 from shared.tasks.records import TaskFilter, Tasks
-from tests.simulation.plan import SECTION, STEADY
+from tests.simulation.plan import IDS, SECTION, STEADY
 from tests.simulation.world import World
 from tests.support.follower import Follower
 from tests.support.laws import Accepted, LawBroken, Model, StatusWatch, read_json
@@ -25,7 +26,7 @@ from tests.support.store_reader import StoreReader
 #: Entries on a page of a walk, and tasks on a page of the feed: few, so that much happens between two.
 PAGE = 2
 #: How long a reader waits before it reads again.
-AGAIN_MS = (5, 400, 4_000)
+AGAIN_MS = (5, 700, 6_000)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Reader:
         self._catalog_key = catalog_key
         self._catalog = rig.catalog(catalog_key)
         self._feed = ChangeFeed(rig.client, catalog_key)
+        self._cursors, self._clock = Cursors(rig.client, catalog_key), rig.clock
         self._tasks = Tasks(rig.client, catalog_key)
         self._watch = StatusWatch()
         self._client = rig.client
@@ -70,11 +72,13 @@ class Reader:
         if self._restarts != self._world.restarts:
             self._restarts = self._world.restarts
             self._watch, self._was_steady = StatusWatch(), False
-        match self._world.scheduler.pick(3):
+        match self._world.scheduler.pick(4):
             case 0:
                 self._see_statuses()
             case 1:
                 self._walk()
+            case 2:
+                self._get(f"/v2/{Kind.ITEMS}", id=list(IDS))
             case _:
                 self._follow()
 
@@ -129,10 +133,24 @@ class Reader:
                 self.follower.read_all()
             self.follower.follow()
             self._has_read = True
+            self._keep_position()
         except BaseException:
             # Half of the catalogue is no beginning.
             self._has_read = had_read and self.follower.walks == walks
             raise
+
+    def _keep_position(self) -> None:
+        """Tell how far it has come, under a name; it can go on from there."""
+        restarts, position = self._world.restarts, Position.read(self.follower.position)
+        try:
+            self._cursors.put("reader", position, now_ms=self._clock())
+            report = self._cursors.get("reader")
+            right = report is not None and report.state is CursorState.OK and report.cursor.after == position
+        except BadCursor as problem:
+            report, right = problem, False
+        # A store that has just forgotten something may say anything else.
+        if not right and restarts == self._world.restarts:
+            raise LawBroken(f"cursor: kept at {position}, and then it is {report}")
 
     # -- as the ingress answers ------------------------------------------------------------------------------------
 

@@ -96,13 +96,15 @@ class Scheduler:
         seed: str,
         *,
         rate: float,
+        splits: float,
         possible: Sequence[Accident],
         muted: frozenset[int] = frozenset(),
         watch: Callable[[Sequence[Command]], Callable[[], None] | None] = lambda _: None,
     ) -> None:
-        """``rate``: accidents per round trip; ``muted``: which of them, counted from 0, do not happen after all.
+        """``rate``: accidents per round trip; ``splits``: how often others come between two of its commands.
 
-        ``watch`` is told of each round trip before it is sent; what it returns is called after it was answered.
+        ``muted``: which accidents, counted from 0, do not happen after all.  ``watch`` is told of each round trip
+        before it is sent; what it returns is called after it was answered.
         """
         self.now_ms = BEGIN_MS
         self.current: Process | None = None
@@ -114,6 +116,7 @@ class Scheduler:
         self._store = store
         self._random = random.Random(seed)
         self._rate = rate
+        self._splits = splits
         self._possible = possible
         self._muted = muted
         self._watch = watch
@@ -229,7 +232,7 @@ class Scheduler:
         if process.cut_off_until_ms > self.now_ms and not self.is_calm:
             self.trace.append((process.name, "cut off"))
             raise redis.ConnectionError("simulated: cut off")
-        accident = self._accident(process)
+        accident = self._accident(process, len(commands))
         self._happens_before(process, accident)
         self.trace.append((process.name, " ".join(map(_name, commands))))
         count = len(commands)
@@ -273,11 +276,16 @@ class Scheduler:
             case Accident.SLEEPS_AFTER:
                 self.rest(self._random.choice(SLEEPS_MS))
 
-    def _accident(self, process: Process) -> Accident | None:
-        if self.is_calm or self._random.random() >= self._rate:
+    def _accident(self, process: Process, commands: int) -> Accident | None:
+        if self.is_calm:
+            return None
+        if self._random.random() < self._rate:
+            accident = self._random.choice(self._possible)
+        elif commands > 1 and self._random.random() < self._splits:
+            accident = Accident.SPLIT
+        else:
             return None
         number, self.drawn = self.drawn, self.drawn + 1
-        accident = self._random.choice(self._possible)
         if number in self._muted or (accident in DEATHS and not process.may_die):
             return None
         self.happened += 1

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+from array import array
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
-from shared.codec import digest_ids
+from api.exports.request import make_export
+from shared.codec import digest_ids, encode_chunk
 from shared.errors import StoreUnavailable, TaskConflict, TaskNotFound, UploadLost
+from shared.files.file_format import FileFormat
 from shared.idempotency import IdempotencyKey
-from shared.model import NO_SECTION, Batch, Kind, Part
+from shared.model import NO_SECTION, Batch, CatalogPart, Chunk, Kind, Operation, Part
 from shared.nonces import new_nonce
+from shared.origin import NO_ORIGIN
 from shared.partition.submissions import Submission, Submitted, TaskChange
-from shared.partition.uploads import Upload
+from shared.partition.uploads import UPLOAD_TTL_MS, Upload
 from tests.simulation.plan import SECTION, Change, Planned, Write
 from tests.simulation.world import World
 from tests.support.batches import make_batch
@@ -43,23 +49,18 @@ class Sender:
                 self._world.is_stirred = True
 
     def _write(self, number: int, write: Write) -> None:
-        batch, frames = make_batch(
-            write.operation, write.entries, kind=write.kind, force=write.force, on_missing=write.on_missing,
-            section=NO_SECTION if write.kind is Kind.ITEM_GROUPS else SECTION, chunk_entries=write.chunk_entries,
-        )  # fmt: skip
+        batch, frames = _made(write)
         journal = self._world.journals[write.catalog_key]
         batch = journal.named(batch, number)
-        if write.operation.builds:
-            batch = replace(batch, parts=(Part(write.kind, batch.entries, batch.chunks),))
         line = Accepted(
             0, write.kind, write.operation, write.entries, batch.section, write.on_missing, write.force,
             sent=self._world.tick(),
         )  # fmt: skip
         journal.unsure[f"operation-{number}"] = line
         key = IdempotencyKey(f"key-{number}", f"digest-{number}") if write.keyed else None
-        while True:
+        for stalls in itertools.chain([write.stalls], itertools.repeat(False)):
             try:
-                submitted = self._submit(write, batch, frames, key)
+                submitted = self._submit(write, batch, frames, key, stalls=stalls)
             except (StoreUnavailable, UploadLost):
                 if key is None:
                     return
@@ -67,28 +68,38 @@ class Sender:
                 continue
             if submitted.outcome is not Submission.UPLOAD_LOST:
                 break
+        if submitted.outcome is Submission.EXPORTING:
+            # Another export is to be waited for; this one is none.
+            del journal.unsure[f"operation-{number}"]
+            return
         assert submitted.outcome in (Submission.ACCEPTED, Submission.REPEATED), submitted
         del journal.unsure[f"operation-{number}"]
         journal.accepted.append(replace(line, task_id=submitted.task_id, answered=self._world.tick()))
         if submitted.ring:
             self._world.bell.ring(write.catalog_key)
 
-    def _submit(self, write: Write, batch: Batch, frames: list[bytes], key: IdempotencyKey | None) -> Submitted:
+    def _submit(
+        self, write: Write, batch: Batch, frames: list[bytes], key: IdempotencyKey | None, *, stalls: bool
+    ) -> Submitted:
         """Submit a batch once; a file's chunks are staged one by one before, as they come in."""
         rig, catalog_key, nonce = self._rig, write.catalog_key, new_nonce()
         staged = Upload(rig.client, catalog_key, nonce) if write.operation.builds else None
         for frame in frames if staged else ():
             staged.append(frame)
+        if stalls:
+            self._world.scheduler.rest(UPLOAD_TTL_MS + 1)
+        how: dict[str, Any] = {
+            "now_ms": rig.clock(),
+            "nonce": nonce,
+            "idempotency": key,
+            "before": rig.backlog.before_submit(catalog_key, rig.clock()),
+            "after": rig.backlog.after_submit(catalog_key, rig.clock()),
+        }
+        if write.operation is Operation.EXPORT:
+            return rig.exports(catalog_key).submit(batch, frames[0], **how)
+        touched = digest_ids([read_json(entry)["id"] for entry in write.entries])
         return rig.tail(catalog_key).submit(
-            batch,
-            frames if staged is None else staged,
-            now_ms=rig.clock(),
-            nonce=nonce,
-            growth=growth(batch, frames),
-            touched=digest_ids([read_json(entry)["id"] for entry in write.entries]),
-            idempotency=key,
-            before=rig.backlog.before_submit(catalog_key, rig.clock()),
-            after=rig.backlog.after_submit(catalog_key, rig.clock()),
+            batch, frames if staged is None else staged, growth=growth(batch, frames), touched=touched, **how
         )
 
     def _change(self, number: int, change: Change) -> None:
@@ -129,3 +140,19 @@ class Sender:
             journal.canceled[line.task_id] = self._world.tick()
         if changed.ring:
             self._world.bell.ring(change.catalog_key)
+
+
+def _made(write: Write) -> tuple[Batch, list[bytes]]:
+    """Make the batch and its chunks, as the ingress does."""
+    section = NO_SECTION if write.kind is Kind.ITEM_GROUPS else SECTION
+    if write.operation is Operation.EXPORT:
+        part, request = CatalogPart(write.kind), b"{}"
+        batch = make_export(part, section, None, FileFormat.JSONL, request_bytes=len(request), origin=NO_ORIGIN)
+        return batch, [encode_chunk(Chunk(request, [], array("I")))]
+    batch, frames = make_batch(
+        write.operation, write.entries, kind=write.kind, force=write.force, on_missing=write.on_missing,
+        section=section, chunk_entries=write.chunk_entries,
+    )  # fmt: skip
+    if write.operation.builds:
+        batch = replace(batch, parts=(Part(write.kind, batch.entries, batch.chunks),))
+    return batch, frames
