@@ -14,6 +14,7 @@
 #   make model            the protocol's model in every order of events: two workers, three batches, two faults
 #   make simulate         whole histories on one thread, with accidents, decided by seeds   (ARGS="--seeds 2000 --first 1")
 #   make simulate-mutants  each protection taken away: which histories notice
+#   make mutate           the core changed bit by bit: some test has to notice; an hour
 #   make mutants          each protection taken away in a copy of the source: its test has to fail
 #   make fuzz             many requests made up from the OpenAPI document          (FUZZ_EXAMPLES=1000: for each operation)
 #   make check            linter, types, import rules
@@ -42,10 +43,10 @@ UV := $(BIN)/uv pip --quiet
 LOCK := $(UV) compile setup.cfg $(LOCKS)/build.in --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart mend lock sbom test test-lowest test-restart test-typesense resync memory slow-clients test-cluster chaos model simulate simulate-mutants mutants fuzz check audit bench capacity docs screenshots clean
+.PHONY: help demo up restart mend lock sbom test test-lowest test-restart test-typesense resync memory slow-clients test-cluster chaos model simulate simulate-mutants mutate mutants fuzz check audit bench capacity docs screenshots clean
 
 help:
-	@sed -n '3,29s/^# *//p' Makefile
+	@sed -n '3,30s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(if $(findstring --sink,$(ARGS)),$(PIP) --editable '.[postgres]',true)
@@ -87,6 +88,11 @@ simulate: $(VENV)/ready-dev
 
 simulate-mutants: $(VENV)/ready-dev
 	@$(BIN)/python -m tests.mutants.simulated $(ARGS)
+
+mutate: $(VENV)/ready-dev
+	@$(PIP) --editable '.[mutate]'
+	@$(BIN)/mutmut run --max-children 2 $(ARGS)
+	@$(BIN)/mutmut results
 
 mutants: $(VENV)/ready-dev
 	@$(BIN)/python -m tests.mutants
@@ -144,7 +150,7 @@ capacity: $(VENV)/ready-dev
 	@$(BIN)/python -m tests.benchmarks.capacity
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find api deploy shared workers tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What is installed is what these files pin, each archive by its hash; setup.cfg has the ranges.

@@ -128,6 +128,11 @@ def test_what_a_patch_creates_holds_no_nulls() -> None:
     assert puts(effects) == {"m": {"id": "m", "name": "new", "data": {"a": 1}}}
 
 
+def test_what_a_patch_cannot_create_is_told_with_what_it_lacks() -> None:
+    with pytest.raises(TaskFailed, match="^item 'm': it is not there, and cannot be created without 'name'"):
+        applied(Operation.PATCH, [{"id": "m", "data": {"a": 1}}], on_missing=OnMissing.CREATE)
+
+
 def test_an_edit_of_no_list_fails_and_names_the_entry() -> None:
     view = View(values=stored(a={"name": "x", "data": {"tags": "text"}}))
     with pytest.raises(TaskFailed, match=r"^item 'a': data\.tags:add needs a list"):
