@@ -34,34 +34,6 @@ from workers.sinks.sink_sweep import INEXACT_MS, SinkSweep
 from workers.sinks.sink_turns import LONGEST_REST_MS
 
 
-def test_a_new_sink_gets_the_whole_catalogue_and_then_its_changes(sink: SinkRig) -> None:
-    sink.rig.put(*items(*(f"i{number:02d}" for number in range(25))))
-    sink.rig.put(*variations("i01", "v1", "v2"), kind=Kind.VARIATIONS)
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    sink.check()
-    sink.rig.put({"id": "new", "name": "A new one"})
-    sink.rig.patch({"id": "i03", "name": "Another name"})
-    sink.rig.delete({"id": "i01"})
-    last = sink.rig.put(b'{"id": "more", "name": "More", "data": {"price": 19.90}}')
-    sink.rig.drain()
-    sink.settle()
-    sink.check()
-    assert sink.position() == (last, True)
-    assert sink.query("SELECT body->'data'->>'price' FROM products WHERE id = 'more'") == [("19.90",)]
-
-
-def test_an_idle_sink_writes_nothing(sink: SinkRig) -> None:
-    sink.rig.put(*items("a", "b", "c"))
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    before = sink.query("SELECT xmin::text, id FROM products ORDER BY id")
-    sink.settle()
-    assert sink.query("SELECT xmin::text, id FROM products ORDER BY id") == before
-
-
 def test_every_position_that_a_reader_sees_is_a_state_of_the_catalogue(sink: SinkRig) -> None:
     """While batches of one chunk and of several come in, two workers compete, and connections are cut."""
     chance, states, seen = random.Random(7), {0: dict[str, Any]()}, list[tuple[int, dict[str, Any]]]()
@@ -136,19 +108,6 @@ def read_mark(sink: SinkRig) -> Any:
     other.close()
     assert live is not None
     return live.mark
-
-
-def test_only_one_worker_delivers_and_another_goes_on_when_its_lease_is_over(sink: SinkRig) -> None:
-    sink.rig.put(*items("a"))
-    sink.rig.drain()
-    sink.add()
-    first = SinkLease(sink.rig.client, sink.rig.settings, "one", NAME)
-    assert first.hold() is not None
-    assert sink.turn() == "not owner"
-    sink.rig.client.delete(sink.rig.keys().sink_lease(NAME.name))
-    sink.settle()
-    sink.check()
-    assert first.settle(None, release=True) == -1, "it is another's now"
 
 
 def test_a_restored_database_is_brought_up_to_date_from_its_own_position(sink: SinkRig) -> None:
@@ -494,12 +453,6 @@ def test_long_entries_are_copied_and_compared_a_few_at_a_time(sink: SinkRig, mon
     sink.check()
     assert [(found.compared, found.wrong) for found in sink.verify()] == [(50, 0), (0, 0)]
     assert max(sizes) <= 5_000
-
-
-def test_an_item_whose_variation_is_written_differs_in_nothing(sink: SinkRig) -> None:
-    """Though it has changed: when it did is not compared."""
-    sink.put_variation_later()
-    assert [found.wrong for found in sink.verify()] == [0, 0]
 
 
 def test_a_verification_leaves_what_was_a_dead_letter_a_moment_ago(sink: SinkRig) -> None:

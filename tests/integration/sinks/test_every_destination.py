@@ -13,9 +13,12 @@ from shared.sinks.destination import DestinationAway, check_sink
 from shared.sinks.mapping import Column, ColumnType, Mapping, Variations
 from shared.sinks.search.opensearch import OpenSearch
 from shared.sinks.search.typesense import Typesense
+from shared.sinks.sink_lease import SinkLease
 from shared.sinks.sinks import BadSink
 from tests.support.batches import items, variations
-from tests.support.sinks import DeliveryRig
+from tests.support.sink_faults import run_with_faults
+from tests.support.sinks import NAME, DeliveryRig
+from tests.support.store_server import StoreServer
 
 #: Columns of every type within others.
 COLUMNS = (
@@ -35,6 +38,66 @@ COMBINED = [Variations.NESTED, Variations.FLAT]
 
 #: Files have each entry by itself.
 combining = pytest.mark.parametrize("any_sink", ["postgres", "opensearch", "typesense"], indirect=True)
+
+
+def test_a_new_sink_gets_the_whole_catalogue_and_then_its_changes(any_sink: DeliveryRig) -> None:
+    sink = any_sink
+    sink.rig.put(*items(*(f"i{number:02d}" for number in range(25))))
+    sink.rig.put(*variations("i01", "v1", "v2"), kind=Kind.VARIATIONS)
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.check()
+    sink.rig.put({"id": "new", "name": "A new one"})
+    sink.rig.patch({"id": "i03", "name": "Another name"})
+    sink.rig.delete({"id": "i01"})
+    last = sink.rig.put(b'{"id": "more",\n "name": "More", "data": {"price": 19.90}}')
+    sink.rig.drain()
+    sink.settle()
+    sink.check()
+    assert sink.position() == (last, True)
+    assert sink.find("Another") == ["i03"]
+    assert "19.90" in sink.spelled("more")
+
+
+def test_an_idle_sink_writes_nothing(any_sink: DeliveryRig) -> None:
+    sink = any_sink
+    sink.rig.put(*items("a", "b", "c"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    before = sink.stamp()
+    sink.settle()
+    assert sink.stamp() == before
+
+
+def test_only_one_worker_delivers_and_another_goes_on_when_its_lease_is_over(any_sink: DeliveryRig) -> None:
+    sink = any_sink
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    first = SinkLease(sink.rig.client, sink.rig.settings, "one", NAME)
+    assert first.hold() is not None
+    assert sink.turn() == "not owner"
+    sink.rig.client.delete(sink.rig.keys().sink_lease(NAME.name))
+    sink.settle()
+    sink.check()
+    assert first.settle(None, release=True) == -1, "it is another's now"
+
+
+def test_an_item_whose_variation_is_written_differs_in_nothing(any_sink: DeliveryRig) -> None:
+    """Though it has changed: when it did is not compared."""
+    any_sink.put_variation_later()
+    assert [found.wrong for found in any_sink.verify()] == [0, 0]
+
+
+def test_workers_that_are_killed_paused_and_woken_late_leave_everything_right(
+    any_sink: DeliveryRig, store_server: StoreServer
+) -> None:
+    any_sink.add()
+    run_with_faults(any_sink, store_server.url, seed=7)
+    # The emulator of OpenSearch, unlike the engine, lets late deletions create an index of the name of their gate.
+    assert [name for name in any_sink.there() if "-w" not in name] == any_sink.known(), "nothing is left over"
 
 
 def check_combined(sink: DeliveryRig, mode: Variations) -> None:

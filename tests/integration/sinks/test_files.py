@@ -21,26 +21,6 @@ def sink(rig: Rig, tmp_path: Path) -> FilesRig:
     return FilesRig(rig, tmp_path / "feed")
 
 
-def test_a_new_sink_gets_the_whole_catalogue_and_then_its_changes(sink: FilesRig) -> None:
-    sink.rig.put(*items(*(f"i{number:02d}" for number in range(25))))
-    sink.rig.put(*variations("i01", "v1", "v2"), kind=Kind.VARIATIONS)
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    sink.check()
-    sink.rig.patch({"id": "i03", "name": "Another name"})
-    sink.rig.delete({"id": "i01"})
-    last = sink.rig.put(b'{"id": "more",\n "name": "More", "data": {"price": 19.90}}')
-    sink.rig.drain()
-    sink.settle()
-    sink.check()
-    assert sink.position() == (last, True)
-    assert b'"price": 19.90' in sorted(sink.place().iterdir())[-1].read_bytes()
-    files = sorted(sink.place().iterdir())
-    sink.settle()
-    assert sorted(sink.place().iterdir()) == files, "nothing has changed"
-
-
 def test_a_late_writers_file_changes_nothing(sink: FilesRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """It sleeps before it writes; another delivers the same changes and later ones; it wakes up."""
     sink.rig.put(*items("a", "b"))
@@ -128,12 +108,6 @@ def test_a_verification_finds_and_mends_what_somebody_changed(sink: FilesRig) ->
     sink.settle()
     assert [found.wrong for found in sink.verify()] == [0, 0]
     sink.check()
-
-
-def test_an_item_whose_variation_is_written_differs_in_nothing(sink: FilesRig) -> None:
-    """Though it has changed: when it did is not compared."""
-    sink.put_variation_later()
-    assert [found.wrong for found in sink.verify()] == [0, 0]
 
 
 def test_a_storage_that_is_not_there_makes_the_sink_rest(sink: FilesRig) -> None:

@@ -26,9 +26,7 @@ from shared.sinks.sink_lease import read_dead_letters
 from tests.support.batches import items, variations
 from tests.support.rig import ACME, Rig
 from tests.support.search_server import OpenSearchRig, OsmemProcess
-from tests.support.sink_faults import run_with_faults
 from tests.support.sinks import NAME
-from tests.support.store_server import StoreServer
 
 NUMBER = Mapping(items=(Column("price", ColumnType.NUMBER, ("data", "price")),))
 
@@ -39,35 +37,6 @@ def sink(rig: Rig, osmem: OsmemProcess) -> Iterator[OpenSearchRig]:
     sink.clear()
     yield sink
     sink.close()
-
-
-def test_a_new_sink_gets_the_whole_catalogue_and_then_its_changes(sink: OpenSearchRig) -> None:
-    sink.rig.put(*items(*(f"i{number:02d}" for number in range(25))))
-    sink.rig.put(*variations("i01", "v1", "v2"), kind=Kind.VARIATIONS)
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    sink.check()
-    sink.rig.put({"id": "new", "name": "A new one"})
-    sink.rig.patch({"id": "i03", "name": "Another name"})
-    sink.rig.delete({"id": "i01"})
-    last = sink.rig.put(b'{"id": "more",\n "name": "More", "data": {"price": 19.90}}')
-    sink.rig.drain()
-    sink.settle()
-    sink.check()
-    assert sink.position() == (last, True)
-    found = sink.ask("POST", "/products/_search", {"query": {"match": {"name": "another"}}})["hits"]["hits"]
-    assert [hit["_id"] for hit in found] == ["i03"]
-
-
-def test_an_idle_sink_writes_nothing(sink: OpenSearchRig) -> None:
-    sink.rig.put(*items("a", "b", "c"))
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    before = sink.ledger()
-    sink.settle()
-    assert sink.ledger() == before
 
 
 class Late:
@@ -509,18 +478,3 @@ def test_a_verification_finds_and_mends_what_somebody_changed(sink: OpenSearchRi
     sink.settle()
     assert [found.wrong for found in sink.verify()] == [0, 0]
     sink.check()
-
-
-def test_an_item_whose_variation_is_written_differs_in_nothing(sink: OpenSearchRig) -> None:
-    """Though it has changed: when it did is not compared."""
-    sink.put_variation_later()
-    assert [found.wrong for found in sink.verify()] == [0, 0]
-
-
-def test_workers_that_are_killed_paused_and_woken_late_leave_the_index_right(
-    sink: OpenSearchRig, store_server: StoreServer
-) -> None:
-    sink.add()
-    run_with_faults(sink, store_server.url, seed=7)
-    # The emulator, unlike the engine, lets late deletions create an index of the name of their gate.
-    assert len([name for name in sink.there() if "-w" not in name]) == 3, "nothing is left over"
