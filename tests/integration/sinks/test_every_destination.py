@@ -15,6 +15,7 @@ from shared.sinks.search.opensearch import OpenSearch
 from shared.sinks.search.typesense import Typesense
 from shared.sinks.sink_lease import SinkLease
 from shared.sinks.sinks import BadSink
+from shared.sinks.verify import NotSettled
 from tests.support.batches import items, variations
 from tests.support.sink_faults import run_with_faults
 from tests.support.sinks import NAME, DeliveryRig
@@ -89,6 +90,61 @@ def test_an_item_whose_variation_is_written_differs_in_nothing(any_sink: Deliver
     """Though it has changed: when it did is not compared."""
     any_sink.put_variation_later()
     assert [found.wrong for found in any_sink.verify()] == [0, 0]
+
+
+def test_a_sink_whose_changes_are_no_longer_kept_copies_everything_anew(any_sink: DeliveryRig) -> None:
+    sink = any_sink
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.sinks.pause(NAME.name)
+    sink.rig.delete({"id": "a"})
+    sink.rig.put({"id": "c", "name": "C"})
+    sink.rig.drain()
+    later = sink.rig.with_settings(payload_retention_s=0, task_retention_s=1)
+    sink.rig.clock.advance(10_000)
+    later.retention().retire(now_ms=sink.rig.clock(), limit=1000)
+    assert sink.turn() == "delivered"
+    assert "c" not in sink.rows(), "paused"
+    sink.sinks.resume(NAME.name)
+    assert sink.turn() == "delivered"
+    assert sink.state().phase == "behind"
+    sink.settle()
+    sink.check()
+
+
+def test_a_verification_compares_nothing_with_another_mapping(any_sink: DeliveryRig) -> None:
+    sink = any_sink
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.sinks.remap(NAME.name, Mapping(items=(Column("price", ColumnType.INTEGER, ("data", "price")),)))
+    with pytest.raises(NotSettled, match="products is being copied anew"):
+        sink.verify(repair=True)
+    sink.check()
+
+
+def test_another_mapping_replaces_all_at_once_and_leaves_nothing_behind(any_sink: DeliveryRig) -> None:
+    sink = any_sink
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500)), data={"price": 3}))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    sink.sinks.remap(NAME.name, Mapping(items=COLUMNS, mode=Variations.NONE))
+    assert sink.turn(budget_s=0) == "delivered"
+    assert sink.state().phase == "copying"
+    assert len(sink.rows()) == 2500, "the old one, as it was"
+    # The first worker is gone; what changes meanwhile is not missed.
+    sink.rig.delete({"id": "i0000"})
+    sink.rig.put({"id": "i2400", "name": "Changed"}, {"id": "new", "name": "New"})
+    sink.rig.drain()
+    sink.turns = sink.worker("two")
+    sink.settle()
+    assert sink.rows() == sink.catalogue()
+    assert [found.wrong for found in sink.verify()] == [0]
+    assert sink.there() == sink.known()
 
 
 def test_workers_that_are_killed_paused_and_woken_late_leave_everything_right(

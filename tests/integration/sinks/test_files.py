@@ -10,7 +10,7 @@ import pytest
 from shared.model import Kind
 from shared.sinks.destination import CopyChange, Which, connect
 from shared.sinks.file_engine import FileEngine
-from shared.sinks.mapping import Document, Mapping, Variations
+from shared.sinks.mapping import Document
 from tests.support.batches import items, variations
 from tests.support.rig import ACME, Rig
 from tests.support.sinks import NAME, FilesRig
@@ -74,21 +74,6 @@ def test_a_worker_that_was_killed_leaves_no_half_file_and_is_succeeded(
     sink.turns = sink.worker("two")
     sink.settle()
     sink.check()
-
-
-def test_another_mapping_makes_a_new_snapshot_and_leaves_nothing_behind(sink: FilesRig) -> None:
-    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    sink.sinks.remap(NAME.name, Mapping(mode=Variations.NONE))
-    assert sink.turn(budget_s=0) == "delivered"
-    assert len(sink.rows()) == 2500, "the old one, as it was"
-    sink.rig.delete({"id": "i0000"})
-    sink.rig.drain()
-    sink.settle()
-    assert sink.rows() == sink.catalogue()
-    assert sink.there() == sink.known()
 
 
 def test_a_verification_finds_and_mends_what_somebody_changed(sink: FilesRig) -> None:
