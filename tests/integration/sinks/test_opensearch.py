@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -327,6 +328,60 @@ def test_of_two_who_take_over_at_once_the_loser_does_not_close_the_winners_gate(
     with pytest.raises(Superseded):
         loser.take_over("loser")
     assert winner.deliver(CopyChange(Which.LIVE, live[0], live[0], gone={Kind.ITEMS: ["b"]})) == []
+    assert list(sink.rows()) == ["a"]
+    for destination in (dead.destination, winner, loser):
+        destination.close()
+
+
+def test_who_read_the_ledger_before_does_not_close_the_gate_that_another_has_just_made(
+    sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor while that one has not noted it yet."""
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    dead = Late(sink, monkeypatch)
+
+    def dies() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dead.deliver(dies, gone={Kind.ITEMS: ["a"]})
+    winner, loser = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=5) for _ in range(2))
+    has_read, go_on, outcomes = threading.Event(), threading.Event(), list[BaseException | None]()
+    real_has, real_fence = OpenSearch.has, OpenSearch.fence
+
+    def take_over() -> None:
+        try:
+            loser.take_over("loser")
+            outcomes.append(None)
+        except Superseded as gone:
+            outcomes.append(gone)
+
+    slow = threading.Thread(target=take_over)
+
+    def has(engine: OpenSearch, place: str) -> bool:
+        if threading.current_thread() is slow and not has_read.is_set():
+            has_read.set()
+            go_on.wait(20)
+        return real_has(engine, place)
+
+    def fence(engine: OpenSearch, *of: Any) -> str:
+        gate = real_fence(engine, *of)
+        if threading.current_thread() is not slow:
+            go_on.set()
+            slow.join(20)
+        return gate
+
+    monkeypatch.setattr(OpenSearch, "has", has)
+    monkeypatch.setattr(OpenSearch, "fence", fence)
+    slow.start()
+    assert has_read.wait(20)
+    live = winner.take_over("winner").live
+    assert live is not None
+    assert [type(outcome) for outcome in outcomes] == [Superseded]
+    assert winner.deliver(CopyChange(Which.LIVE, live, live, gone={Kind.ITEMS: ["b"]})) == []
     assert list(sink.rows()) == ["a"]
     for destination in (dead.destination, winner, loser):
         destination.close()
