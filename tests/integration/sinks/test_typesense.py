@@ -11,6 +11,7 @@ import pytest
 from shared.model import Kind
 from shared.sinks.destination import Copy, CopyChange, DestinationAway, Superseded, Which, connect
 from shared.sinks.mapping import Column, ColumnType, Document, Mapping, Variations
+from shared.sinks.search.http_calls import HttpCalls
 from shared.sinks.search.typesense import Typesense
 from shared.sinks.sink_lease import read_dead_letters
 from tests.support.batches import items, variations
@@ -117,6 +118,32 @@ def test_a_late_writer_switches_nothing(sink: TypesenseRig, monkeypatch: pytest.
         late.switch(other)
     sink.check()
     late.close()
+
+
+def test_who_is_late_with_taking_over_does_not_remove_the_key_of_the_next(
+    sink: TypesenseRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    late, owner = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=5) for _ in range(2))
+    real, live = HttpCalls.ask, list[Copy]()
+
+    def ask(calls: HttpCalls, method: str, path: str, *of: Any, **how: Any) -> Any:
+        if (method, path) == ("GET", "/keys"):
+            monkeypatch.setattr(HttpCalls, "ask", real)
+            found = owner.take_over("owner").live
+            live.extend([found] if found else [])
+        return real(calls, method, path, *of, **how)
+
+    monkeypatch.setattr(HttpCalls, "ask", ask)
+    with pytest.raises(Superseded):
+        late.take_over("late")
+    assert owner.deliver(CopyChange(Which.LIVE, live[0], live[0], gone={Kind.ITEMS: ["b"]})) == []
+    assert list(sink.rows()) == ["a"]
+    for destination in (late, owner):
+        destination.close()
 
 
 def test_a_worker_that_was_killed_is_succeeded_and_leaves_no_key(sink: TypesenseRig) -> None:
