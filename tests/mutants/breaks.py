@@ -295,14 +295,14 @@ BREAKS = [
         "shared/sinks/search/opensearch.py",
         "        confirm()\n",
         "",
-        f"{OPENSEARCH}::test_who_is_late_with_taking_over_does_not_close_the_gate_of_the_next[fence]",
+        f"{OPENSEARCH}::test_who_is_late_with_taking_over_does_not_close_the_gate_of_the_next",
     ),
     Break(
         "gate of a successor, from then on",
         "shared/sinks/search/opensearch.py",
         "_replaced(place, each) for each in open_ones",
         '_remove(place, f"{place}-w*") for _ in open_ones',
-        f"{OPENSEARCH}::test_who_is_late_with_taking_over_does_not_close_the_gate_of_the_next[_confirm]",
+        f"{OPENSEARCH}::test_who_is_late_with_taking_over_does_not_close_the_gate_of_the_next",
     ),
     Break(
         "indices of others",
