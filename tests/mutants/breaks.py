@@ -288,7 +288,21 @@ BREAKS = [
         "shared/sinks/search/ledger_destination.py",
         "ledger = self._save(replace(ledger, writing=True))",
         "ledger = replace(ledger, writing=True)",
-        f"{OPENSEARCH}::test_of_two_who_take_over_at_once_the_loser_does_not_close_the_winners_gate",
+        f"{OPENSEARCH}::test_who_read_the_ledger_before_does_not_close_the_gate_that_another_has_just_made",
+    ),
+    Break(
+        "gate of a successor, until it is looked at",
+        "shared/sinks/search/opensearch.py",
+        "        confirm()\n",
+        "",
+        f"{OPENSEARCH}::test_who_is_late_with_taking_over_does_not_close_the_gate_of_the_next",
+    ),
+    Break(
+        "gate of a successor, from then on",
+        "shared/sinks/search/opensearch.py",
+        "_replaced(place, each) for each in open_ones",
+        '_remove(place, f"{place}-w*") for _ in open_ones',
+        f"{OPENSEARCH}::test_who_is_late_with_taking_over_does_not_close_the_gate_of_the_next",
     ),
     Break(
         "indices of others",

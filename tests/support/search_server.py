@@ -71,6 +71,13 @@ class OpenSearchRig(_SearchRig):
         hits = self.ask("POST", f"/{name}/_search", query)["hits"]["hits"]
         return {hit["_id"]: hit["_source"] for hit in hits}
 
+    def find(self, word: str) -> list[str]:
+        found = self.ask("POST", "/products/_search", {"query": {"match": {"name": word}}})
+        return [hit["_id"] for hit in found["hits"]["hits"]]
+
+    def spelled(self, entry_id: str) -> str:
+        return self.http.get(f"{self.base}/products/_doc/{entry_id}", timeout=20).text
+
     def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
         return {entry_id: source["body"] for entry_id, source in self.documents(kind).items()}
 
@@ -152,6 +159,13 @@ class TypesenseRig(_SearchRig):
         name = "products" if kind is Kind.ITEMS else "products_variations"
         lines = self.ask("GET", f"/collections/{name}/documents/export").content.splitlines()
         return {found["id"]: found for found in map(json.loads, lines)}
+
+    def find(self, word: str) -> list[str]:
+        found = self.ask("GET", f"/collections/products/documents/search?q={word}&query_by=name").json()
+        return [hit["document"]["id"] for hit in found["hits"]]
+
+    def spelled(self, entry_id: str) -> str:
+        return str(self.documents()[entry_id]["body"])
 
     def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
         return {entry_id: json.loads(found["body"]) for entry_id, found in self.documents(kind).items()}

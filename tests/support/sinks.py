@@ -64,6 +64,18 @@ class DeliveryRig:
         """What readers see: bodies by id."""
         raise NotImplementedError
 
+    def find(self, word: str) -> list[str]:
+        """The ids of the items that readers find by a word of the name."""
+        return [entry_id for entry_id, body in self.rows().items() if word in body["name"].split()]
+
+    def stamp(self) -> Any:
+        """Something that any write into the destination changes."""
+        raise NotImplementedError
+
+    def spelled(self, entry_id: str) -> str:
+        """The body of an item as it is there."""
+        raise NotImplementedError
+
     def nested(self) -> dict[str, list[str]]:
         """What readers see of nested variations: their ids, by the ids of items."""
         raise NotImplementedError
@@ -135,6 +147,9 @@ class LedgerRig(DeliveryRig):
         """Read it."""
         raise NotImplementedError
 
+    def stamp(self) -> Any:
+        return self.ledger()
+
     def known(self) -> list[str]:
         ledger = self.ledger()
         copies = [ledger[name] for name in ("live", "old") if ledger[name]]
@@ -159,6 +174,15 @@ class SinkRig(DeliveryRig):
     def there(self) -> list[str]:
         found = self.query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
         return sorted(name for (name,) in found)
+
+    def find(self, word: str) -> list[str]:
+        return [entry_id for (entry_id,) in self.query("SELECT id FROM products WHERE name LIKE %s", f"%{word}%")]
+
+    def stamp(self) -> Any:
+        return self.query("SELECT xmin::text, id FROM products ORDER BY id")
+
+    def spelled(self, entry_id: str) -> str:
+        return str(self.query("SELECT body::text FROM products WHERE id = %s", entry_id)[0][0])
 
     def known(self) -> list[str]:
         return sorted(["sluice_sinks", *(name for (name,) in self.query("SELECT unnest(tables) FROM sluice_sinks"))])
@@ -208,6 +232,13 @@ class FilesRig(LedgerRig):
                 else:
                     found[entry["id"]] = entry["body"]
         return found
+
+    def stamp(self) -> Any:
+        return sorted(self.place().iterdir()), self.ledger()
+
+    def spelled(self, entry_id: str) -> str:
+        lines = [line for file in self.place().iterdir() for line in file.read_text().splitlines()]
+        return [line for line in lines if json.loads(line)["id"] == entry_id][-1]
 
     def there(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir())

@@ -10,7 +10,7 @@ import pytest
 from shared.model import Kind
 from shared.sinks.destination import CopyChange, Which, connect
 from shared.sinks.file_engine import FileEngine
-from shared.sinks.mapping import Document, Mapping, Variations
+from shared.sinks.mapping import Document
 from tests.support.batches import items, variations
 from tests.support.rig import ACME, Rig
 from tests.support.sinks import NAME, FilesRig
@@ -19,26 +19,6 @@ from tests.support.sinks import NAME, FilesRig
 @pytest.fixture
 def sink(rig: Rig, tmp_path: Path) -> FilesRig:
     return FilesRig(rig, tmp_path / "feed")
-
-
-def test_a_new_sink_gets_the_whole_catalogue_and_then_its_changes(sink: FilesRig) -> None:
-    sink.rig.put(*items(*(f"i{number:02d}" for number in range(25))))
-    sink.rig.put(*variations("i01", "v1", "v2"), kind=Kind.VARIATIONS)
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    sink.check()
-    sink.rig.patch({"id": "i03", "name": "Another name"})
-    sink.rig.delete({"id": "i01"})
-    last = sink.rig.put(b'{"id": "more",\n "name": "More", "data": {"price": 19.90}}')
-    sink.rig.drain()
-    sink.settle()
-    sink.check()
-    assert sink.position() == (last, True)
-    assert b'"price": 19.90' in sorted(sink.place().iterdir())[-1].read_bytes()
-    files = sorted(sink.place().iterdir())
-    sink.settle()
-    assert sorted(sink.place().iterdir()) == files, "nothing has changed"
 
 
 def test_a_late_writers_file_changes_nothing(sink: FilesRig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,21 +76,6 @@ def test_a_worker_that_was_killed_leaves_no_half_file_and_is_succeeded(
     sink.check()
 
 
-def test_another_mapping_makes_a_new_snapshot_and_leaves_nothing_behind(sink: FilesRig) -> None:
-    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    sink.sinks.remap(NAME.name, Mapping(mode=Variations.NONE))
-    assert sink.turn(budget_s=0) == "delivered"
-    assert len(sink.rows()) == 2500, "the old one, as it was"
-    sink.rig.delete({"id": "i0000"})
-    sink.rig.drain()
-    sink.settle()
-    assert sink.rows() == sink.catalogue()
-    assert sink.there() == sink.known()
-
-
 def test_a_verification_finds_and_mends_what_somebody_changed(sink: FilesRig) -> None:
     sink.rig.put(*items(*(f"i{number:04d}" for number in range(1200))))
     sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
@@ -128,12 +93,6 @@ def test_a_verification_finds_and_mends_what_somebody_changed(sink: FilesRig) ->
     sink.settle()
     assert [found.wrong for found in sink.verify()] == [0, 0]
     sink.check()
-
-
-def test_an_item_whose_variation_is_written_differs_in_nothing(sink: FilesRig) -> None:
-    """Though it has changed: when it did is not compared."""
-    sink.put_variation_later()
-    assert [found.wrong for found in sink.verify()] == [0, 0]
 
 
 def test_a_storage_that_is_not_there_makes_the_sink_rest(sink: FilesRig) -> None:

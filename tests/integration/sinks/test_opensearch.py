@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -26,9 +27,7 @@ from shared.sinks.sink_lease import read_dead_letters
 from tests.support.batches import items, variations
 from tests.support.rig import ACME, Rig
 from tests.support.search_server import OpenSearchRig, OsmemProcess
-from tests.support.sink_faults import run_with_faults
 from tests.support.sinks import NAME
-from tests.support.store_server import StoreServer
 
 NUMBER = Mapping(items=(Column("price", ColumnType.NUMBER, ("data", "price")),))
 
@@ -39,35 +38,6 @@ def sink(rig: Rig, osmem: OsmemProcess) -> Iterator[OpenSearchRig]:
     sink.clear()
     yield sink
     sink.close()
-
-
-def test_a_new_sink_gets_the_whole_catalogue_and_then_its_changes(sink: OpenSearchRig) -> None:
-    sink.rig.put(*items(*(f"i{number:02d}" for number in range(25))))
-    sink.rig.put(*variations("i01", "v1", "v2"), kind=Kind.VARIATIONS)
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    sink.check()
-    sink.rig.put({"id": "new", "name": "A new one"})
-    sink.rig.patch({"id": "i03", "name": "Another name"})
-    sink.rig.delete({"id": "i01"})
-    last = sink.rig.put(b'{"id": "more",\n "name": "More", "data": {"price": 19.90}}')
-    sink.rig.drain()
-    sink.settle()
-    sink.check()
-    assert sink.position() == (last, True)
-    found = sink.ask("POST", "/products/_search", {"query": {"match": {"name": "another"}}})["hits"]["hits"]
-    assert [hit["_id"] for hit in found] == ["i03"]
-
-
-def test_an_idle_sink_writes_nothing(sink: OpenSearchRig) -> None:
-    sink.rig.put(*items("a", "b", "c"))
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    before = sink.ledger()
-    sink.settle()
-    assert sink.ledger() == before
 
 
 class Late:
@@ -363,6 +333,60 @@ def test_of_two_who_take_over_at_once_the_loser_does_not_close_the_winners_gate(
         destination.close()
 
 
+def test_who_read_the_ledger_before_does_not_close_the_gate_that_another_has_just_made(
+    sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor while that one has not noted it yet."""
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    dead = Late(sink, monkeypatch)
+
+    def dies() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dead.deliver(dies, gone={Kind.ITEMS: ["a"]})
+    winner, loser = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=5) for _ in range(2))
+    has_read, go_on, outcomes = threading.Event(), threading.Event(), list[BaseException | None]()
+    real_has, real_fence = OpenSearch.has, OpenSearch.fence
+
+    def take_over() -> None:
+        try:
+            loser.take_over("loser")
+            outcomes.append(None)
+        except Superseded as gone:
+            outcomes.append(gone)
+
+    slow = threading.Thread(target=take_over)
+
+    def has(engine: OpenSearch, place: str) -> bool:
+        if threading.current_thread() is slow and not has_read.is_set():
+            has_read.set()
+            go_on.wait(20)
+        return real_has(engine, place)
+
+    def fence(engine: OpenSearch, *of: Any) -> str:
+        gate = real_fence(engine, *of)
+        if threading.current_thread() is not slow:
+            go_on.set()
+            slow.join(20)
+        return gate
+
+    monkeypatch.setattr(OpenSearch, "has", has)
+    monkeypatch.setattr(OpenSearch, "fence", fence)
+    slow.start()
+    assert has_read.wait(20)
+    live = winner.take_over("winner").live
+    assert live is not None
+    assert [type(outcome) for outcome in outcomes] == [Superseded]
+    assert winner.deliver(CopyChange(Which.LIVE, live, live, gone={Kind.ITEMS: ["b"]})) == []
+    assert list(sink.rows()) == ["a"]
+    for destination in (dead.destination, winner, loser):
+        destination.close()
+
+
 @pytest.mark.parametrize("step", ["fence", "_confirm"])
 def test_who_is_late_with_taking_over_does_not_close_the_gate_of_the_next(
     sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch, step: str
@@ -509,18 +533,3 @@ def test_a_verification_finds_and_mends_what_somebody_changed(sink: OpenSearchRi
     sink.settle()
     assert [found.wrong for found in sink.verify()] == [0, 0]
     sink.check()
-
-
-def test_an_item_whose_variation_is_written_differs_in_nothing(sink: OpenSearchRig) -> None:
-    """Though it has changed: when it did is not compared."""
-    sink.put_variation_later()
-    assert [found.wrong for found in sink.verify()] == [0, 0]
-
-
-def test_workers_that_are_killed_paused_and_woken_late_leave_the_index_right(
-    sink: OpenSearchRig, store_server: StoreServer
-) -> None:
-    sink.add()
-    run_with_faults(sink, store_server.url, seed=7)
-    # The emulator, unlike the engine, lets late deletions create an index of the name of their gate.
-    assert len([name for name in sink.there() if "-w" not in name]) == 3, "nothing is left over"
