@@ -15,6 +15,7 @@ SEEDS = 1000
 NO_SINKS = "no sink takes part"
 ROOMY = "no store of a history is ever short of memory"
 REREAD = "a follower that is told of a restart reads everything anew, whatever else it is told"
+BACKLOG = "a worker looks at the backlog once more after each job, and finds what is left"
 BY_BASE = "the check of the base refuses the same commits"
 
 #: What histories cannot notice, and why.
@@ -24,10 +25,13 @@ UNSEEN = {
     "repeated commit": "the repeat is refused as stale, and the owner reads its head again: that only takes longer",
     "numbers grow with the time that is lost": "the store is started anew once in a history, not from an old backup",
     "signs of life of the store": "the store is started anew once in a history, not from an old backup",
+    "entry and patch of one moment": "takes the PUT of an item with a patch beside it just amid a read: too rare",
     "gaps between ids": REREAD,
     "the run in a position": REREAD,
     "a repeat waits for replicas": "the server has no replica",
-    "empty check at release": "a worker looks at the backlog once more after each job, and finds what came meanwhile",
+    "empty check at release": BACKLOG,
+    "empty check at the last commit": BACKLOG,
+    "last net": "a catalog is forgotten only by two accidents in one round trip, of which a history has one",
     "the state of guards in a window": "histories have no guards",
     "stall counter": "no task of a history is given up",
     "room for what waits": ROOMY,

@@ -1,8 +1,8 @@
-"""Law of the lease: who is not the owner changes nothing."""
+"""Law of the lease: there is one owner, and who is not the owner changes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import redis
 
@@ -10,10 +10,11 @@ from shared.store import scripts
 from shared.store.scripts import Command
 from tests.support.laws import LawBroken
 
-#: What only the owner may do; each names its token as the first argument.
-OWNERS = {
+#: What only the owner may do, each with its token as the first argument; and how one becomes the owner.
+NAMES = {
     script.sha: script.name
     for script in (
+        scripts.ACQUIRE_LEASE,
         scripts.BEGIN,
         scripts.COMMIT_CHUNK,
         scripts.EXTEND_LEASE,
@@ -26,7 +27,10 @@ OWNERS = {
 
 
 class Ownership:
-    """Looks at what owners send; of one who is no longer the owner, nothing may take effect."""
+    """Looks at what owners send; of one who is no longer the owner, nothing may take effect.
+
+    Who is the owner stays it until it lets go, or its lease runs out.
+    """
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -34,20 +38,21 @@ class Ownership:
     def watch(self, commands: Sequence[Command]) -> Callable[[], None] | None:
         """Look before commands are sent; returns what looks again afterwards, if that is worth it."""
         late: dict[str, str] = {}
-        for command in commands:
-            name = OWNERS.get(command[1]) if command[0] == "EVALSHA" else None  # type: ignore[call-overload]
-            if name is None:
-                continue
-            count = int(command[2])
-            lease = next(key for key in command[3 : 3 + count] if str(key).endswith(":lease"))
-            token = str(command[3 + count])
-            if (self._client.hget(lease, "token") or b"").decode() != token:
-                late[str(lease).removesuffix("lease")] = name
-        if not late:
+        owned: dict[str, str] = {}
+        for name, lease, sent in _about_leases(commands):
+            token = self._token(lease)
+            if name == scripts.ACQUIRE_LEASE.name:
+                owned |= {lease: token} if token else {}
+            elif token != sent:
+                late[lease.removesuffix("lease")] = name
+        if not late and not owned:
             return None
         before = {prefix: self._dump(prefix) for prefix in late}
 
         def look_again() -> None:
+            for lease, token in owned.items():
+                if self._token(lease) != token:
+                    raise LawBroken(f"owner: {lease} was taken away from its owner, who had not let go of it")
             for prefix, name in late.items():
                 after = self._dump(prefix)
                 if changed := sorted(
@@ -57,7 +62,19 @@ class Ownership:
 
         return look_again
 
+    def _token(self, lease: str) -> str:
+        return (self._client.hget(lease, "token") or b"").decode()
+
     def _dump(self, prefix: str) -> dict[bytes, bytes | None]:
         keys: Iterable[bytes] = sorted(self._client.scan_iter(match=f"{prefix}*", count=1000))
         found = zip(keys, (self._client.dump(key) for key in keys), strict=True)
         return {key: value for key, value in found if value is not None}
+
+
+def _about_leases(commands: Sequence[Command]) -> Iterator[tuple[str, str, str]]:
+    """Find the calls that are about a lease: the script, the key of the lease, and the first argument."""
+    for command in commands:
+        name = NAMES.get(str(command[1])) if command[0] == "EVALSHA" else None
+        if name is not None:
+            first = 3 + int(command[2])
+            yield name, next(str(key) for key in command[3:first] if str(key).endswith(":lease")), str(command[first])

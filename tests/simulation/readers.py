@@ -95,7 +95,7 @@ class Reader:
                 raise LawBroken(f"feed: the copy of {kind} that followed it differs in {wrong}")
 
     def _check_seen(self, batches: Sequence[Accepted], canceled: Set[int]) -> None:
-        """Whatever was read of an item is what some task had left of it."""
+        """Whatever was read of an item is what some task had left of it, and what is read later is no older."""
         model = Model(self._ratio, self._floor)
         items, states = model.there(Kind.ITEMS, SECTION), defaultdict[str, list[Any]](list)
         for batch in sorted(batches, key=lambda one: one.task_id):
@@ -105,9 +105,14 @@ class Reader:
                 for id_, item in items.items():
                     if not states[id_] or states[id_][-1] != item:
                         states[id_].append(dict(item))
+        at: dict[str, int] = defaultdict(int)
         for seen in self._seen:
-            if seen not in states[seen["id"]]:
-                raise LawBroken(f"seen: {seen}, which never was; there were {states[seen['id']]}")
+            id_ = seen["id"]
+            if seen not in states[id_][at[id_] :]:
+                raise LawBroken(
+                    f"seen: {seen}, which never was, or no more: {states[id_]}, of which {at[id_]} are past"
+                )
+            at[id_] = states[id_].index(seen, at[id_])
 
     def _see_statuses(self) -> None:
         page = self._tasks.page(TaskFilter(), offset=0, size=100)
