@@ -129,7 +129,7 @@ def test_what_a_patch_creates_holds_no_nulls() -> None:
 
 
 def test_what_a_patch_cannot_create_is_told_with_what_it_lacks() -> None:
-    with pytest.raises(TaskFailed, match="^item 'm': it is not there, and cannot be created without 'name'"):
+    with pytest.raises(TaskFailed, match=r"^item 'm': it is not there, and cannot be created without 'name'"):
         applied(Operation.PATCH, [{"id": "m", "data": {"a": 1}}], on_missing=OnMissing.CREATE)
 
 
