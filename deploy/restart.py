@@ -59,13 +59,17 @@ def replace_ingress(supervisor: Supervisor, parent: int) -> None:
 
 def replace_worker(supervisor: Supervisor, name: Name = Name.WORKER) -> None:
     """Stop a worker, which gives its partitions or sinks back, and start another."""
-    supervisor.stop_service(name, timeout_s=REPLACE_TIMEOUT_S)
+    before = supervisor.processes().get(name)
+    # It may have been told although it does not answer in time.
+    with contextlib.suppress(SupervisorSilent):
+        supervisor.stop_service(name, timeout_s=REPLACE_TIMEOUT_S)
 
     def started() -> bool:
         # Whatever gets lost, it must not stay stopped; one that runs is left alone.
         with contextlib.suppress(SupervisorSilent):
             supervisor.start_service(name)
-        return supervisor.is_running(name)
+        now = supervisor.processes().get(name)
+        return now is not None and now.state == "RUNNING" and (before is None or now.pid != before.pid)
 
     wait_until(started, f"the service {name} runs", timeout_s=REPLACE_TIMEOUT_S, every_s=0.5)
 

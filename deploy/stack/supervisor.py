@@ -114,9 +114,12 @@ class Supervisor:
     def processes(self) -> dict[str, Process]:
         """Look at all services.  Empty when supervisord does not answer."""
         try:
-            found = [Process(each["name"], each["pid"], each["statename"]) for each in self._call("getAllProcessInfo")]
+            return self._look()
         except SupervisorSilent:
             return {}
+
+    def _look(self) -> dict[str, Process]:
+        found = [Process(each["name"], each["pid"], each["statename"]) for each in self._call("getAllProcessInfo")]
         self._seen = {process.pid for process in found if process.pid}
         return {process.name: process for process in found}
 
@@ -133,10 +136,9 @@ class Supervisor:
     def stop_service(self, name: str, *, timeout_s: float) -> None:
         """Stop a service and wait for its end; it stays stopped.  One that does not run is no error.
 
-        Raises WaitedInVain.
+        Raises SupervisorSilent, or WaitedInVain.
         """
-        # It may have been told although it does not answer in time.
-        with contextlib.suppress(xmlrpc.client.Fault, SupervisorSilent):
+        with contextlib.suppress(xmlrpc.client.Fault):
             self._call("stopProcess", str(name), False)
         wait_until(lambda: self._ended(name), f"{name} stops", timeout_s=timeout_s)
 
@@ -184,8 +186,8 @@ class Supervisor:
 
     def _ended(self, name: str) -> bool:
         # Silence, as on a very busy machine, is no end: a start before that would be lost.
-        found = self.processes()
-        return bool(found) and (name not in found or not found[name].pid)
+        found = self._look().get(name)
+        return found is None or not found.pid
 
     def _answers(self) -> bool:
         return bool(self.processes())

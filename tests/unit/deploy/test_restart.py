@@ -12,24 +12,29 @@ from deploy.stack.supervisor import Process, Supervisor, SupervisorSilent
 
 
 class Supervised:
-    """A supervisor that notes what it is asked for."""
+    """A supervisor that notes what it is asked for; the first starts and stops may get lost."""
 
-    def __init__(self, *names: Name) -> None:
-        self.names = names
+    def __init__(self, *names: Name, lost: int = 0) -> None:
+        self.pids = dict.fromkeys(names, 1)
         self.asked: list[tuple[str, Name]] = []
+        self._lost = lost
 
     def processes(self) -> dict[Name, Process]:
         never = {name: Process(name, 0, "STOPPED") for name in Name}
-        return never | {name: Process(name, 1, "RUNNING") for name in self.names}
-
-    def is_running(self, name: Name) -> bool:
-        return True
+        return never | {name: Process(name, pid, "RUNNING") for name, pid in self.pids.items()}
 
     def stop_service(self, name: Name, *, timeout_s: float) -> None:
-        self.asked.append(("stop", name))
+        self._ask("stop", name)
 
     def start_service(self, name: Name) -> None:
-        self.asked.append(("start", name))
+        self._ask("start", name)
+        self.pids[name] = 2
+
+    def _ask(self, what: str, name: Name) -> None:
+        self.asked.append((what, name))
+        self._lost -= 1
+        if self._lost >= 0:
+            raise SupervisorSilent("busy")
 
 
 @pytest.mark.parametrize("sinks", [True, False])
@@ -42,29 +47,22 @@ def test_the_worker_of_sinks_is_replaced_where_there_is_one(sinks: bool, monkeyp
     assert supervised.asked == [(what, name) for name in names[1:] for what in ("stop", "start")]
 
 
-def test_a_supervisor_that_is_silent_for_a_moment_is_asked_again(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Silence is no end of a service: what is started before that stays down."""
-    looks = [{}, {Name.WORKER: Process(Name.WORKER, 7, "STOPPING")}, {Name.WORKER: Process(Name.WORKER, 0, "STOPPED")}]
+def test_silence_is_no_end_of_a_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is started before its end stays down."""
     supervisor = Supervisor(tmp_path / "supervisor.conf", tmp_path / "supervisor.sock")
-    monkeypatch.setattr(supervisor, "_call", lambda *_: None)
-    monkeypatch.setattr(supervisor, "processes", lambda: looks.pop(0))
-    supervisor.stop_service(Name.WORKER, timeout_s=30)
-    assert looks == []
+
+    def silent(method: str, *_: object) -> None:
+        if method == "getAllProcessInfo":
+            raise SupervisorSilent("busy")
+
+    monkeypatch.setattr(supervisor, "_call", silent)
+    with pytest.raises(SupervisorSilent):
+        supervisor.stop_service(Name.WORKER, timeout_s=30)
 
 
 @pytest.mark.timeout(60)
-def test_a_worker_does_not_stay_stopped_because_a_start_gets_lost() -> None:
-    supervised, lost = Supervised(Name.WORKER), [SupervisorSilent("busy"), None, None]
-    running = [False, False, True]
-
-    def start(name: Name) -> None:
-        supervised.asked.append(("start", name))
-        if problem := lost.pop(0):
-            raise problem
-
-    supervised.start_service = start  # type: ignore[method-assign]
-    supervised.is_running = lambda _: running.pop(0)  # type: ignore[method-assign]
+def test_a_worker_does_not_stay_stopped_because_an_answer_gets_lost() -> None:
+    supervised = Supervised(Name.WORKER, lost=3)
     restart.replace_worker(supervised)  # type: ignore[arg-type]
     assert [what for what, _ in supervised.asked] == ["stop", "start", "start", "start"]
+    assert supervised.pids[Name.WORKER] == 2
