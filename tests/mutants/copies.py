@@ -50,4 +50,4 @@ def run_in(root: Path, module: str, *arguments: str) -> subprocess.CompletedProc
     """Run a module in a copy."""
     env = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
     command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=900, check=False)
