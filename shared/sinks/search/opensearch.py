@@ -20,9 +20,10 @@ from shared.sinks.destination import DeadLetter, DestinationAway, DestinationRef
 from shared.sinks.mapping import Document
 from shared.sinks.mapping import Mapping as SinkMapping
 from shared.sinks.search.bulk_lines import GUARD, BulkLine, delete_line, index_line, result_of, source_of
-from shared.sinks.search.http_calls import BUSY, HttpCalls, basic, read_engine_url
+from shared.sinks.search.http_calls import BUSY, HttpCalls, Said, basic, read_engine_url
 from shared.sinks.search.ledger_destination import LedgerDestination, comparable
-from shared.sinks.search.opensearch_fields import entries_found, entries_got, properties
+from shared.sinks.search.opensearch_answers import check_whole, entries_found, entries_got
+from shared.sinks.search.opensearch_fields import properties
 from shared.sinks.sinks import BadSink, Sink
 from shared.waiting import WaitedInVain, wait_until
 
@@ -242,7 +243,7 @@ class OpenSearch:
         return found
 
     def find_of(self, place: str, items: Sequence[str]) -> list[StoredEntry]:
-        self._calls.ask("POST", f"/{place}/_refresh")
+        self._refresh(place)
         found = list[StoredEntry]()
         for first in range(0, len(items), TOGETHER):
             theirs: Any = {"terms": {"item_id": items[first : first + TOGETHER]}}
@@ -250,7 +251,7 @@ class OpenSearch:
             while more:
                 both = {"bool": {"filter": [theirs, {"range": {"id": {"gt": behind}}}]}}
                 query = {"size": TOGETHER, "query": both, "sort": [{"id": "asc"}]}
-                page = entries_found(self._calls.ask("POST", f"/{place}/_search", encode_json(query)).body)
+                page = entries_found(self._search(place, query).body)
                 found += page
                 more, behind = len(page) == TOGETHER, page[-1].id if page else behind
         return found
@@ -259,18 +260,25 @@ class OpenSearch:
         return comparable(json.loads(source_of(document)))
 
     def read(self, place: str, ids: Sequence[str], after: str, until: str) -> dict[str, Any]:
-        self._calls.ask("POST", f"/{place}/_refresh")
+        self._refresh(place)
         found: dict[str, Any] = {}
         behind = after
         while True:
             bounds = {"gt": behind, **({"lte": until} if until else {})}
             query = {"size": PAGE, "query": {"range": {"id": bounds}}, "sort": [{"id": "asc"}]}
-            hits = self._calls.ask("POST", f"/{place}/_search", encode_json(query)).json()["hits"]["hits"]
+            check_whole(answer := self._search(place, query).json())
+            hits = answer["hits"]["hits"]
             for hit in hits:
                 behind = hit["_source"]["id"]
                 found[hit["_id"]] = comparable(hit["_source"])
             if len(hits) < PAGE:
                 return found
+
+    def _refresh(self, place: str) -> None:
+        check_whole(self._calls.ask("POST", f"/{place}/_refresh").json())
+
+    def _search(self, place: str, query: Mapping[str, Any]) -> Said:
+        return self._calls.ask("POST", f"/{place}/_search?allow_partial_search_results=false", encode_json(query))
 
     def close(self) -> None:
         self._calls.close()
