@@ -85,6 +85,9 @@ class OpenSearchRig(_SearchRig):
         found: dict[str, Any] = self.ask("GET", "/sluice_sinks/_doc/products")["_source"]
         return found
 
+    def write_ledger(self, ledger: dict[str, Any]) -> None:
+        self.ask("PUT", "/sluice_sinks/_doc/products", ledger)
+
     def there(self) -> list[str]:
         return sorted(self.ask("GET", "/_settings"))
 
@@ -174,6 +177,9 @@ class TypesenseRig(_SearchRig):
         text = self.ask("GET", "/collections/sluice_sinks/documents/products").json()["ledger"]
         found: dict[str, Any] = json.loads(text)
         return found
+
+    def write_ledger(self, ledger: dict[str, Any]) -> None:
+        self.ask("PATCH", "/collections/sluice_sinks/documents/products", {"ledger": json.dumps(ledger)})
 
     def there(self) -> list[str]:
         return sorted(found["name"] for found in self.ask("GET", "/collections").json())

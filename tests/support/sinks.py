@@ -7,11 +7,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from shared.clock import now_ms
 from shared.model import Kind
 from shared.sinks.destination import Copies, connect
 from shared.sinks.mapping import DEFAULT, Mapping
@@ -92,6 +94,10 @@ class DeliveryRig:
         """What of it the destination's own record names: the live copy, the old one, and the record itself."""
         raise NotImplementedError
 
+    def age_old(self, hours: float) -> None:
+        """Have the old copy been replaced so many hours ago."""
+        raise NotImplementedError
+
     def position(self) -> tuple[int, bool]:
         """The task that the live copy is at, and whether it is just that."""
         raise NotImplementedError
@@ -147,6 +153,13 @@ class LedgerRig(DeliveryRig):
         """Read it."""
         raise NotImplementedError
 
+    def write_ledger(self, ledger: dict[str, Any]) -> None:
+        """Replace it."""
+        raise NotImplementedError
+
+    def age_old(self, hours: float) -> None:
+        self.write_ledger(self.ledger() | {"old_ms": now_ms() - int(hours * 3_600_000)})
+
     def stamp(self) -> Any:
         return self.ledger()
 
@@ -170,6 +183,10 @@ class SinkRig(DeliveryRig):
     def position(self) -> tuple[int, bool]:
         row = self.query("SELECT task_id, exact FROM sluice_sinks WHERE name = 'products' AND copy = 'live'")
         return row[0] if row else (0, True)
+
+    def age_old(self, hours: float) -> None:
+        ago = timedelta(hours=hours)
+        self.database.execute("UPDATE sluice_sinks SET delivered_at = now() - %s WHERE copy = 'old'", (ago,))
 
     def there(self) -> list[str]:
         found = self.query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
@@ -217,6 +234,9 @@ class FilesRig(LedgerRig):
     def ledger(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / "products.json").read_bytes())
         return found
+
+    def write_ledger(self, ledger: dict[str, Any]) -> None:
+        (self.folder / "products.json").write_text(json.dumps(ledger))
 
     def place(self, kind: Kind = Kind.ITEMS) -> Path:
         return self.folder / self.ledger()["live"]["places"][kind]

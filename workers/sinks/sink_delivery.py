@@ -14,7 +14,16 @@ from shared.catalog.pages import StoredEntry
 from shared.catalog.reader import Catalog
 from shared.codec import encode_json
 from shared.model import Kind
-from shared.sinks.destination import Copy, CopyChange, DeadLetter, Destination, Mark, Which
+from shared.sinks.destination import (
+    Copy,
+    CopyChange,
+    DeadLetter,
+    Destination,
+    DestinationAway,
+    DestinationRefuses,
+    Mark,
+    Which,
+)
 from shared.sinks.mapping import Document, Unmappable, document
 from shared.sinks.sinks import Sink, SinkName
 from workers.sinks.gathering import MOST_BYTES, PART_ENTRIES, Gatherer, HistoryLost
@@ -90,8 +99,6 @@ class SinkDelivery:
         if live is None:
             self._no_live()
         version = self._sink.version
-        if old is not None and old.version != version and old_age_s > KEEP_OLD_S:
-            self._destination.drop_old()
         try:
             if made is not None and made.version == version:
                 self._copy(made, until)
@@ -99,6 +106,8 @@ class SinkDelivery:
                 if made is not None:
                     self._destination.drop_next()
                 self._follow(live, until)
+                if old is not None and old_age_s > KEEP_OLD_S:
+                    self._drop_old()
             elif old is not None and old.version == version:
                 if made is not None:
                     self._destination.drop_next()
@@ -112,6 +121,16 @@ class SinkDelivery:
                 reason=str(lost),
             )  # fmt: skip
             self._record("behind", self._start(), (), ())
+
+    def _drop_old(self) -> None:
+        """Drop the copy that was replaced, if that can be: nothing waits for it."""
+        try:
+            self._destination.drop_old()
+        except (DestinationAway, DestinationRefuses) as problem:
+            log.warning(
+                "the old copy stays", action="deliver", catalog_key=self._name.catalog_key, sink=self._name.name,
+                reason=str(problem),
+            )  # fmt: skip
 
     def _follow(self, live: Copy, until: float) -> None:
         self._record("live", live, (), ())

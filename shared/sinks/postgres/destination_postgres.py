@@ -114,8 +114,11 @@ class PostgresDestination:
         values = {"name": self._sink.name, "owner": self._owner, "version": copy.version, "tables": live.made}
         with self._transaction() as cursor:
             before, version = self._lock(cursor)
-            old_copy.forget(cursor, self._sink.name)
+            # One of the same version was made from the same: nobody wants that back, but perhaps the old one.
             if version not in ("", copy.version):
+                old_copy.forget(cursor, self._sink.name)
+                if self._sink.take_over:
+                    old_copy.drop(cursor, self._tables[Which.OLD].possible)
                 old_copy.keep(cursor, self._sink.name, before)
                 before = []
             if not cursor.execute(statements.MOVE_IN, {**values, **_mark(copy.mark)}).rowcount:

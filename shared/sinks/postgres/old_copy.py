@@ -41,9 +41,7 @@ def keep(cursor: Cursor, name: str, live: list[str]) -> None:
 
     Raises an error of the database if something depends on them: it would go on to show what is old.
     """
-    with cursor.connection.transaction(force_rollback=True):
-        for statement in statements.drop(live):
-            cursor.execute(statement)
+    _check_free(cursor, live)
     kept = _renamed(name, live, Which.LIVE, Which.OLD)
     cursor.execute(_KEEP, (kept, name))
     for statement in statements.rename(live, kept):
@@ -53,12 +51,21 @@ def keep(cursor: Cursor, name: str, live: list[str]) -> None:
 def forget(cursor: Cursor, name: str) -> None:
     """Drop the old copy, if there is one."""
     made = [table for (tables,) in cursor.execute(_FORGET, (name,)) for table in tables]
-    for statement in statements.drop(made):
+    drop(cursor, made)
+
+
+def drop(cursor: Cursor, tables: list[str]) -> None:
+    """Drop tables, if they are there."""
+    for statement in statements.drop(tables):
         cursor.execute(statement)
 
 
 def exchange(cursor: Cursor, name: str, version: str) -> bool:
-    """Make the old copy, of this version, live, and the live one old; false if there is no such old copy."""
+    """Make the old copy, of this version, live, and the live one old; false if there is no such old copy.
+
+    Raises an error of the database if something depends on the live one, as `keep` does.
+    """
+    _check_free(cursor, _tables(cursor, name, Which.LIVE))
     if not _move(cursor, name, Which.OLD, _BETWEEN, version):
         return False
     _move(cursor, name, Which.LIVE, Which.OLD)
@@ -66,8 +73,18 @@ def exchange(cursor: Cursor, name: str, version: str) -> bool:
     return True
 
 
+def _check_free(cursor: Cursor, tables: list[str]) -> None:
+    """Raise an error of the database if something depends on tables, such as a view: it would follow them."""
+    with cursor.connection.transaction(force_rollback=True):
+        drop(cursor, tables)
+
+
+def _tables(cursor: Cursor, name: str, copy: str) -> list[str]:
+    return [table for (found,) in cursor.execute(_TABLES, (name, copy)).fetchall() for table in found]
+
+
 def _move(cursor: Cursor, name: str, copy: str, other: str, version: str = "") -> bool:
-    tables = [table for (found,) in cursor.execute(_TABLES, (name, copy)).fetchall() for table in found]
+    tables = _tables(cursor, name, copy)
     renamed = _renamed(name, tables, copy, other)
     values = {"name": name, "copy": copy, "other": other, "tables": renamed, "version": version}
     if not cursor.execute(_CALL, values).rowcount:

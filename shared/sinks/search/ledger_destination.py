@@ -197,15 +197,13 @@ class LedgerDestination:
         """Have readers see a copy; returns what is to be noted then."""
         names = {public_name(self._sink.name, kind): made.places.get(kind.value) for kind in _KINDS}
         gate = self._engine.point(names, led, ledger.gate, ledger.number)
-        leftovers = [*_left(ledger, ledger.old), *ledger.broken]
-        live, old = ledger.live, None
-        if live is not None and live.version != made.version:
-            old = live
-        elif live is not None:
-            leftovers += live.places.values()
+        left = ledger.live
+        if left is not None and left.version != made.version:
+            # It takes the place of the old one.
+            ledger, left = replace(ledger, old=left, old_ms=self._clock()), ledger.old
         return replace(
-            ledger, gate=gate, writing=False, live=made, next=None, old=old, old_ms=self._clock(),
-            leftovers=leftovers, broken=[],
+            ledger, gate=gate, writing=False, live=made, next=None,
+            leftovers=[*_left(ledger, left), *ledger.broken], broken=[],
         )  # fmt: skip
 
     def _free_names(self, ledger: Ledger) -> dict[str, list[str]]:

@@ -19,7 +19,6 @@ from tests.support.batches import items, variations
 from tests.support.rig import ACME
 from tests.support.sinks import NAME, DeliveryRig, LedgerRig, SinkRig
 from tests.support.store_server import StoreServer
-from workers.sinks import sink_delivery
 
 OTHER = Mapping(items=(Column("price", ColumnType.NUMBER, ("data", "price")),), mode=Variations.NONE)
 
@@ -99,20 +98,30 @@ def test_a_copy_that_is_not_live_yet_is_given_up(replaced: DeliveryRig) -> None:
     assert sink.there() == sink.known()
 
 
-def test_only_the_last_copy_is_kept_and_it_goes_after_a_day(
-    replaced: DeliveryRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_last_copy_is_kept_and_it_goes_after_a_day(replaced: DeliveryRig) -> None:
     sink = replaced
     first = old_version(sink)
     sink.sinks.resync(NAME.name)
     sink.settle()
     assert old_version(sink) != first
     assert sink.there() == sink.known()
-    monkeypatch.setattr(sink_delivery, "KEEP_OLD_S", -1)
+    sink.age_old(23)
+    sink.settle()
+    assert old_version(sink) != first
+    sink.age_old(25)
     sink.settle()
     assert sink.copies().old is None
     assert sink.there() == sink.known()
     assert sink.rows() == sink.catalogue()
+
+
+def lose_history(sink: DeliveryRig) -> None:
+    """Have so much time pass that nobody knows any more what has changed."""
+    sink.rig.delete({"id": "a"})
+    sink.rig.drain()
+    sink.rig.clock.advance(10_000)
+    later = sink.rig.with_settings(payload_retention_s=0, task_retention_s=1)
+    later.retention().retire(now_ms=sink.rig.clock(), limit=1000)
 
 
 def test_a_copy_that_took_the_place_of_one_with_a_lost_history_leaves_nothing(any_sink: DeliveryRig) -> None:
@@ -122,16 +131,25 @@ def test_a_copy_that_took_the_place_of_one_with_a_lost_history_leaves_nothing(an
     sink.rig.drain()
     sink.add()
     sink.settle()
-    sink.rig.delete({"id": "a"})
-    sink.rig.drain()
-    sink.rig.clock.advance(10_000)
-    later = sink.rig.with_settings(payload_retention_s=0, task_retention_s=1)
-    later.retention().retire(now_ms=sink.rig.clock(), limit=1000)
+    lose_history(sink)
     assert sink.turn() == "delivered"
     assert sink.state().phase == "behind"
     sink.settle()
     sink.check()
     assert sink.copies().old is None
+    assert sink.there() == sink.known()
+
+
+def test_a_copy_that_took_the_place_of_one_with_a_lost_history_leaves_the_old_one_alone(replaced: DeliveryRig) -> None:
+    """That one is of another mapping, and kept for a day."""
+    sink = replaced
+    first = old_version(sink)
+    lose_history(sink)
+    assert sink.turn() == "delivered"
+    assert sink.state().phase == "behind"
+    sink.settle()
+    assert sink.rows() == sink.catalogue()
+    assert old_version(sink) == first
     assert sink.there() == sink.known()
 
 
@@ -187,6 +205,47 @@ def test_a_table_that_something_depends_on_is_not_kept_under_another_name(replac
     assert "depend" in replaced.state().error
 
 
+@pytest.mark.parametrize("any_sink", ["postgres"], indirect=True)
+def test_an_undo_leaves_a_table_that_something_depends_on_where_it_is(replaced: SinkRig) -> None:
+    replaced.database.execute("CREATE VIEW seen AS SELECT id FROM products")
+    replaced.sinks.undo(NAME.name, old_version(replaced))
+    assert replaced.turn() == "failed"
+    assert "depend" in replaced.state().error
+    replaced.database.execute("DROP VIEW seen")
+    replaced.sinks.resume(NAME.name)
+    replaced.settle()
+    replaced.check()
+
+
+@pytest.mark.parametrize("any_sink", ["postgres"], indirect=True)
+def test_an_old_table_that_something_depends_on_stays_and_delivery_goes_on(replaced: SinkRig) -> None:
+    sink = replaced
+    sink.database.execute("CREATE VIEW seen AS SELECT id FROM products__old")
+    sink.age_old(25)
+    sink.rig.put({"id": "c", "name": "C"})
+    sink.rig.drain()
+    sink.settle()
+    assert sink.rows() == sink.catalogue()
+    assert sink.copies().old is not None
+    sink.database.execute("DROP VIEW seen")
+    sink.settle()
+    assert sink.copies().old is None
+    assert sink.there() == sink.known()
+
+
+def test_a_sink_that_takes_over_also_replaces_tables_with_the_names_of_an_old_copy(sink: SinkRig) -> None:
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add(take_over=True)
+    sink.settle()
+    sink.database.execute("CREATE TABLE products__old (mine text)")
+    sink.database.execute("CREATE TABLE products_variations__old (mine text)")
+    sink.sinks.remap(NAME.name, OTHER)
+    sink.settle()
+    assert sink.rows() == sink.catalogue()
+    assert old_version(sink)
+
+
 def test_an_undo_to_what_nobody_knows_is_refused(any_sink: DeliveryRig) -> None:
     any_sink.add()
     with pytest.raises(BadSink, match="nobody knows"):
@@ -204,7 +263,7 @@ def test_the_command_goes_back_and_says_to_which_task(
         sink.settle()
         assert sink.sinks.get(NAME.name).mapping == mapping
         assert sink.rows() == sink.catalogue()
-    monkeypatch.setattr(sink_delivery, "KEEP_OLD_S", -1)
+    sink.age_old(25)
     sink.settle()
     said = CliRunner().invoke(sluice, ["sinks", "undo", ACME, NAME.name])
     assert "has no earlier copy" in str(said.exception)
