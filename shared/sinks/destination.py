@@ -32,6 +32,10 @@ class Superseded(SluiceError):
     """The destination is at another position, or somebody else delivers to it: nothing was changed."""
 
 
+class TooMuchAtOnce(SluiceError):
+    """A change has several entries, and too much has to be read and written with them; nothing was changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """How far a copy of the catalogue is."""
@@ -91,6 +95,11 @@ class CopyChange:
     documents: Mapping[Kind, Sequence[Document]] = field(default_factory=dict)
     gone: Mapping[Kind, Sequence[str]] = field(default_factory=dict)
 
+    @property
+    def entries(self) -> int:
+        """How many entries change."""
+        return sum(map(len, self.documents.values())) + sum(map(len, self.gone.values()))
+
 
 class DeadLetter(NamedTuple):
     """An entry that the destination cannot hold; it has no row."""
@@ -128,12 +137,15 @@ class Destination(Protocol):
         """Remove what is left of a copy that is not wanted any more."""
 
     def deliver(self, change: CopyChange) -> list[DeadLetter]:
-        """Change a copy, once; what cannot be held is left out and returned."""
+        """Change a copy, once; what cannot be held is left out and returned.
+
+        Raises TooMuchAtOnce, but never for a single entry.
+        """
 
     def switch(self, copy: Copy) -> None:
         """Make the next copy, which is as given, the live one, at once and whole.
 
-        The one before is kept as the old one if its version is another, and removed if not; an older one is removed.
+        The one before is removed if it has the same version; if not, it is kept in place of the old one.
         """
 
     def undo(self, copy: Copy) -> None:

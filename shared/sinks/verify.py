@@ -17,6 +17,7 @@ from shared.catalog.pages import EntryPage
 from shared.catalog.reader import Catalog
 from shared.errors import SluiceError
 from shared.model import Kind
+from shared.sinks.deliver_in_parts import deliver_in_parts
 from shared.sinks.destination import Copy, CopyChange, Destination, Differences, Mark, Superseded, Which
 from shared.sinks.mapping import Document, Unmappable, document
 from shared.sinks.sinks import Sink
@@ -167,4 +168,5 @@ class Verification:
         """Write what is wrong, unless the copy has moved on since; its mark stays."""
         missing, extra, stale = one.differences
         documents = [one.documents[entry_id] for entry_id in (*missing, *stale)]
-        self._destination.deliver(CopyChange(Which.LIVE, one.live, one.live, {kind: documents}, {kind: extra}))
+        change = CopyChange(Which.LIVE, one.live, one.live, {kind: documents}, {kind: extra})
+        deliver_in_parts(self._destination, change, lambda: None)

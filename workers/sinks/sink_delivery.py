@@ -14,6 +14,7 @@ from shared.catalog.pages import StoredEntry
 from shared.catalog.reader import Catalog
 from shared.codec import encode_json
 from shared.model import Kind
+from shared.sinks.deliver_in_parts import deliver_in_parts
 from shared.sinks.destination import (
     Copy,
     CopyChange,
@@ -197,7 +198,7 @@ class SinkDelivery:
         self, which: Which, before: Copy, after: Copy, entries: dict[Kind, dict[str, StoredEntry | None]]
     ) -> Copy:
         documents, gone, dead = mapped(self._sink, entries)
-        dead += self._destination.deliver(CopyChange(which, before, after, documents, gone))
+        dead += deliver_in_parts(self._destination, CopyChange(which, before, after, documents, gone), self._hold)
         self._record(
             "live" if which is Which.LIVE else "copying", after,
             [(kind, entry_id) for kind, some in entries.items() for entry_id in some], dead,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from shared.catalog.pages import StoredEntry
@@ -67,10 +67,13 @@ class Engine(Protocol):
         Changes nothing that has a higher number, if the engine keeps numbers.  Raises Superseded if the gate is closed.
         """
 
-    def find(self, place: str, ids: Sequence[str]) -> list[StoredEntry]:
-        """Read entries by id, as they were written last; called only if a mapping puts entries into others."""
+    def find(self, place: str, ids: Sequence[str]) -> Iterable[StoredEntry]:
+        """Read entries by id, as they were written last, some at a time.
 
-    def find_of(self, place: str, items: Sequence[str]) -> list[StoredEntry]:
+        Called only if a mapping puts entries into others.
+        """
+
+    def find_of(self, place: str, items: Sequence[str]) -> Iterable[StoredEntry]:
         """Read the variations of items so."""
 
     def wanted(self, kind: Kind, document: Document) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.catalog.pages import StoredEntry
@@ -176,29 +176,26 @@ class Typesense:
         asked = list(dict.fromkeys([*ids, *(one.decode() for one in there[begin:end])]))
         return {one["id"]: self._comparable(one) for one in self._get(place, asked)}
 
-    def _get(self, place: str, ids: Sequence[str]) -> list[Any]:
-        found = list[Any]()
+    def _get(self, place: str, ids: Sequence[str]) -> Iterator[Any]:
         for part in filters(ids):
-            found += self._export(place, f"?filter_by={part}")
+            yield from self._export(place, f"?filter_by={part}")
         for entry_id in others(ids):
             said = self._calls.ask("GET", path(place, entry_id), allowed=(404,))
-            found += [] if said.status == 404 else [said.json()]
-        return found
+            if said.status != 404:
+                yield said.json()
 
     def _export(self, place: str, query: str = "") -> list[Any]:
         return read_lines(self._calls.ask("GET", f"/collections/{place}/documents/export{query}").body)
 
-    def find(self, place: str, ids: Sequence[str]) -> list[StoredEntry]:
-        return list(map(entry_of, self._get(place, ids)))
+    def find(self, place: str, ids: Sequence[str]) -> Iterator[StoredEntry]:
+        return map(entry_of, self._get(place, ids))
 
-    def find_of(self, place: str, items: Sequence[str]) -> list[StoredEntry]:
-        found = list[Any]()
+    def find_of(self, place: str, items: Sequence[str]) -> Iterator[StoredEntry]:
         for part in filters(items, "item_id:="):
-            found += self._export(place, f"?filter_by={part}")
+            yield from map(entry_of, self._export(place, f"?filter_by={part}"))
         # Rare, so it may take long.
         if left := set(others(items)):
-            found += [one for one in self._export(place) if one["item_id"] in left]
-        return list(map(entry_of, found))
+            yield from (entry_of(one) for one in self._export(place) if one["item_id"] in left)
 
     def _comparable(self, found: dict[str, Any]) -> dict[str, Any]:
         """Leave out what is null, as the server does, and take numbers as it keeps them.
