@@ -162,7 +162,8 @@ def undo_sink(catalog_key: str, name: str) -> None:
 def verify_sink(catalog_key: str, name: str, repair: bool, json: bool) -> None:
     """Compare every entry with the destination: those missing, those too many, those that differ.
 
-    Ends with status 1 if something is wrong and was not mended.  May run beside writes and deliveries.
+    Entries that the mapping cannot map are told too, unless they are dead letters.  Ends with status 1 if something is
+    wrong and was not mended.  May run beside writes and deliveries.
     """
     client, sink = current_services().client, _sinks(catalog_key).get(name)
     dead = [(letter.kind, letter.id) for letter in read_dead_letters(client, SinkName(catalog_key, name))]
@@ -175,12 +176,16 @@ def verify_sink(catalog_key: str, name: str, repair: bool, json: bool) -> None:
                 _show_verified(found)
     finally:
         destination.close()
-    wrong = sum(found.wrong for found in verified)
+    unmappable = sum(len(found.unmappable) for found in verified)
+    mendable = sum(found.wrong for found in verified) - unmappable
     if json:
         as_json(verified)
-    elif wrong:
-        click.echo("mended" if repair else "mend it with --repair")
-    if wrong and not repair:
+    else:
+        if mendable:
+            click.echo("mended" if repair else "mend it with --repair")
+        if unmappable:
+            click.echo("what does not fit the mapping is delivered once the entries or the mapping are mended")
+    if unmappable or (mendable and not repair):
         raise click.exceptions.Exit(1)
 
 
@@ -244,11 +249,16 @@ def _try(catalog_key: str, section: str, mapping: Mapping) -> None:
 
 
 def _show_verified(found: KindVerified) -> None:
+    unfit = f", {len(found.unmappable)} do not fit the mapping" if found.unmappable else ""
     click.echo(
         f"{found.kind}: {found.compared} compared as of task {found.task_id}, {len(found.missing)} missing,"
-        f" {len(found.extra)} too many, {len(found.stale)} differ"
+        f" {len(found.extra)} too many, {len(found.stale)} differ{unfit}"
     )
-    for what, ids in (("missing", found.missing), ("too many", found.extra), ("differs", found.stale)):
+    listed = (
+        ("missing", found.missing), ("too many", found.extra), ("differs", found.stale),
+        ("does not fit", found.unmappable),
+    )  # fmt: skip
+    for what, ids in listed:
         for entry_id in ids[:SHOWN_IDS]:
             click.echo(f"  {what}: {entry_id}")
 

@@ -6,7 +6,6 @@ read; otherwise it is read again a moment later.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -46,18 +45,21 @@ class KindVerified:
     missing: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
+    #: Those that the mapping cannot map, and that are no dead letters: missing, and not to be repaired.
+    unmappable: list[str] = field(default_factory=list)
 
-    def add(self, mark: Mark, compared: int, found: Differences) -> None:
+    def add(self, found: PageCompared) -> None:
         """Add what was found in a page."""
-        self.task_id = mark.position.task_id
-        self.compared += compared
-        self.missing += found.missing
-        self.extra += found.extra
-        self.stale += found.stale
+        self.task_id = found.live.mark.position.task_id
+        self.compared += len(found.page.entries)
+        self.missing += found.differences.missing
+        self.extra += found.differences.extra
+        self.stale += found.differences.stale
+        self.unmappable += found.unmappable
 
     @property
     def wrong(self) -> int:
-        return len(self.missing) + len(self.extra) + len(self.stale)
+        return len(self.missing) + len(self.extra) + len(self.stale) + len(self.unmappable)
 
 
 class PageCompared(NamedTuple):
@@ -66,6 +68,7 @@ class PageCompared(NamedTuple):
     page: EntryPage
     live: Copy
     documents: dict[str, Document]
+    unmappable: list[str]
     differences: Differences
 
     @property
@@ -105,7 +108,7 @@ class Verification:
             verified, after, more = KindVerified(kind), "", True
             while more:
                 found = self.page(kind, after, repair=repair)
-                verified.add(found.live.mark, len(found.page.entries), found.differences)
+                verified.add(found)
                 after = found.next_after
                 more = after != ""
             yield verified
@@ -144,25 +147,28 @@ class Verification:
         page = self._catalog.page_from(kind, self._sink.section, begin, size=PAGE_ENTRIES, max_bytes=PAGE_BYTES)
         if not self._is_at(live.mark):
             return None
-        documents = dict(self._documents(kind, page))
+        documents, unmappable = self._documents(kind, page)
         until = page.entries[-1].id if page.next_place is not None else ""
         found = self._destination.compare(live.mark, kind, list(documents.values()), after, until)
         # A later version of a dead letter may have been delivered since the letters were read.
         found = found._replace(extra=[entry_id for entry_id in found.extra if (kind, entry_id) not in self._dead])
-        return PageCompared(page, live, documents, found)
+        return PageCompared(page, live, documents, unmappable, found)
 
     def _is_at(self, mark: Mark) -> bool:
         """Whether the catalogue is just what a copy with this mark has to be."""
         now = read_changed(self._client, self._catalog_key, {})
         return mark.exact and now.position == mark.position and now.reach <= mark.position.task_id
 
-    def _documents(self, kind: Kind, page: EntryPage) -> Iterator[tuple[str, Document]]:
+    def _documents(self, kind: Kind, page: EntryPage) -> tuple[dict[str, Document], list[str]]:
+        """Map the entries of a page, but for dead letters; returns also the ids of those that cannot be mapped."""
+        documents, unmappable = dict[str, Document](), list[str]()
         for entry in page.entries:
-            if (kind, entry.id) in self._dead:
-                continue
-            # Those that cannot be mapped are dead letters.
-            with contextlib.suppress(Unmappable):
-                yield entry.id, document(self._sink.mapping, kind, entry)
+            if (kind, entry.id) not in self._dead:
+                try:
+                    documents[entry.id] = document(self._sink.mapping, kind, entry)
+                except Unmappable:
+                    unmappable.append(entry.id)
+        return documents, unmappable
 
     def _repair(self, kind: Kind, one: PageCompared) -> None:
         """Write what is wrong, unless the copy has moved on since; its mark stays."""

@@ -74,6 +74,23 @@ def test_an_undo_can_be_undone(replaced: DeliveryRig) -> None:
     assert sink.there() == sink.known()
 
 
+def test_after_an_undo_a_verification_names_what_does_not_fit_the_mapping(any_sink: DeliveryRig) -> None:
+    """It was a dead letter of that copy, which nobody remembers."""
+    sink = any_sink
+    sink.rig.put({"id": "a", "data": {"price": 1}}, {"id": "b", "data": {"price": "much"}})
+    sink.rig.drain()
+    sink.add(OTHER)
+    sink.settle()
+    assert [found.wrong for found in sink.verify()] == [0], "it is a dead letter"
+    sink.sinks.remap(NAME.name, DEFAULT)
+    sink.settle()
+    sink.sinks.undo(NAME.name, old_version(sink))
+    sink.settle()
+    for repair in (True, False):
+        (found,) = sink.verify(repair=repair)
+        assert (found.unmappable, found.missing, found.wrong) == (["b"], [], 1)
+
+
 def test_a_copy_that_is_asked_for_after_an_undo_is_a_new_one(replaced: DeliveryRig) -> None:
     sink = replaced
     undone = sink.sinks.get(NAME.name).version
