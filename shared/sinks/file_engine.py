@@ -45,7 +45,7 @@ _NO_BREAKS = bytes.maketrans(b"\n\r", b"  ")
 def check_sink(url: str, mapping: SinkMapping) -> None:
     """Raise BadSink unless there is such a storage, and it can have such documents."""
     if mapping.mode not in (Variations.TABLE, Variations.NONE):
-        raise BadSink(f"mode {mapping.mode}: files have it not; there are table and none")
+        raise BadSink(f"files cannot have mode {mapping.mode}; use table or none")
     _open(url)
 
 

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 #: Seconds for everything to be up, on a busy machine.
 READY_S = 60.0
 #: Sinks that one worker delivers to at a time.
-AT_ONCE = 6
+SINKS_AT_A_TIME = 6
 #: Seconds between two looks at who has ended.
 KEEP_S = 0.1
 
@@ -224,7 +224,7 @@ class Fleet:
         return self._celery(name, app, "--queues", "ingest", "--concurrency", self._children)
 
     def _sink_worker(self, name: str) -> Member:
-        how = ("--queues", "sinks", "--pool", "threads", "--concurrency", AT_ONCE)
+        how = ("--queues", "sinks", "--pool", "threads", "--concurrency", SINKS_AT_A_TIME)
         return self._celery(name, "workers.sink_app:celery", *how)
 
     def _celery(self, name: str, app: str, *how: object) -> Member:

@@ -20,7 +20,8 @@ from shared.sinks.mapping import ColumnType, Document
 from shared.sinks.mapping import Mapping as SinkMapping
 from shared.sinks.search.http_calls import BUSY, HttpCalls, Said, read_engine_url, reason
 from shared.sinks.search.ledger_destination import LedgerDestination, comparable
-from shared.sinks.search.typesense_documents import entry_of, filters, others, path, read_lines, row_of, schema
+from shared.sinks.search.typesense_documents import entry_of, read_lines, row_of, schema
+from shared.sinks.search.typesense_queries import filters, others, path
 from shared.sinks.sinks import BadSink, Sink
 from shared.waiting import WaitedInVain, wait_until
 

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import groupby
 from typing import Any
-from urllib.parse import quote
 
 from shared.catalog.pages import StoredEntry
 from shared.codec import encode_json
 from shared.model import Kind
 from shared.sinks.mapping import ColumnType, Document, Variations
 from shared.sinks.mapping import Mapping as SinkMapping
-
-#: Ids named in one filter.
-FILTER_IDS = 50
-#: Ids that a filter can name as they are.
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 
 _TYPES: Mapping[ColumnType, Mapping[str, Any]] = {
     ColumnType.TEXT: {"type": "string", "facet": True},
@@ -100,20 +92,3 @@ def entry_of(found: Mapping[str, Any]) -> StoredEntry:
 def read_lines(body: bytes) -> list[Any]:
     """Read an export."""
     return list(map(json.loads, body.splitlines()))
-
-
-def filters(ids: Sequence[str], field: str = "id:") -> Iterator[str]:
-    """Write values that a filter can name as filters of a field, for a query."""
-    plain = [entry_id for entry_id in ids if _PLAIN.fullmatch(entry_id)]
-    for _, part in groupby(enumerate(plain), lambda each: each[0] // FILTER_IDS):
-        yield quote(f"{field}[{','.join(entry_id for _, entry_id in part)}]", safe="")
-
-
-def others(ids: Sequence[str]) -> Iterator[str]:
-    """Go through the ids that a filter cannot name."""
-    return (entry_id for entry_id in ids if not _PLAIN.fullmatch(entry_id))
-
-
-def path(place: str, entry_id: str) -> str:
-    """Name a document; none that is named so consists of dots, which a path would lose."""
-    return f"/collections/{place}/documents/{quote(entry_id, safe='')}"

@@ -13,7 +13,7 @@ from tests.chaos.stage import CannotBe, Stage
 from tests.support.fleet import Member
 
 #: The lease of a killed worker runs out at once as often as it takes its time.
-AT_ONCE = 0.7
+SHARE_AT_ONCE = 0.7
 
 
 def sink_faults(stage: Stage) -> list[Fault]:
@@ -66,7 +66,7 @@ def _any(stage: Stage) -> Member:
 
 def _kill(stage: Stage) -> None:
     _any(stage).signal(signal.SIGKILL, group=True)
-    if stage.random.random() < AT_ONCE:
+    if stage.random.random() < SHARE_AT_ONCE:
         _end_leases(stage)
 
 

@@ -295,5 +295,5 @@ def _cut_before(lost: Kind, write: Callable[..., Any]) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("mode", COMBINED)
 def test_files_have_no_combined_variations_and_say_so(mode: Variations) -> None:
-    with pytest.raises(BadSink, match="there are table and none"):
+    with pytest.raises(BadSink, match=f"cannot have mode {mode}; use table or none"):
         check_sink("files+memory://feed", Mapping(mode=mode))
