@@ -67,6 +67,10 @@ class Link:
         """Hold everything up for a moment."""
         self._delay_s = delay_s
 
+    def lead_to(self, upstream: Path | tuple[str, int]) -> None:
+        """Connect to another place from now on."""
+        self._upstream = upstream
+
     def heal(self) -> None:
         """Let everything pass at once."""
         self._refuses = False
@@ -91,10 +95,11 @@ class Link:
                 threading.Thread(target=self._serve, args=(client,), name="linked", daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        family = socket.AF_UNIX if isinstance(self._upstream, Path) else socket.AF_INET
+        upstream = self._upstream
+        family = socket.AF_UNIX if isinstance(upstream, Path) else socket.AF_INET
         with client, socket.socket(family) as store:
             try:
-                store.connect(str(self._upstream) if isinstance(self._upstream, Path) else self._upstream)
+                store.connect(str(upstream) if isinstance(upstream, Path) else upstream)
             except OSError:
                 return
             if self._refuses:

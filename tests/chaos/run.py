@@ -16,6 +16,7 @@ from tests.chaos.producers import Producer
 from tests.chaos.schedule import Schedule
 from tests.chaos.sinks.destinations import Target
 from tests.chaos.sinks.states import States
+from tests.chaos.sinks.table_reader import TableReader
 from tests.chaos.sinks.trial import SinkTrial
 from tests.chaos.stage import TOKEN, Stage, open_stage
 from tests.chaos.watcher import Watcher
@@ -70,11 +71,12 @@ class Result:
 
 def run_chaos(
     *, seconds: float, seed: int, durability: str, folder: Path | None = None,
-    targets: Sequence[Callable[[Path], Target]] = (),
+    targets: Sequence[Callable[[Path], Target]] = (), enough: Callable[[Counter[str], int], bool] = lambda *_: True,
 ) -> Result:  # fmt: skip
     """Run once; what is wrong is in the result.  The folder, with all logs, is kept if it was given.
 
-    The first catalogues are delivered to ``targets``.
+    The first catalogues are delivered to ``targets``.  Faults go on, but not for ever, until ``enough`` of them: it is
+    called with how often each was inflicted, and how often readers of tables saw the catalogue just after a task.
     """
     result = Result(seed, seconds, durability)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
@@ -83,7 +85,7 @@ def run_chaos(
             customers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in CATALOGS]
             readers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in COPIED]
             copiers = [Copier(reader, seed, may_have_lost=durability == "everysec") for reader in readers]
-            schedule = _cause_trouble(stage, customers, copiers, result)
+            schedule = _cause_trouble(stage, customers, copiers, result, enough)
             _look_at_everything(stage, customers, schedule, result)
             if stage.sinks:
                 _look_at_sinks(stage.sinks, customers[:SUNK], result)
@@ -91,7 +93,10 @@ def run_chaos(
     return result
 
 
-def _cause_trouble(stage: Stage, customers: list[Patient], copiers: list[Copier], result: Result) -> Schedule:
+def _cause_trouble(
+    stage: Stage, customers: list[Patient], copiers: list[Copier], result: Result,
+    enough: Callable[[Counter[str], int], bool],
+) -> Schedule:  # fmt: skip
     # What was lost with the store's last second is done again: that does not look like law 3 from outside.
     watch = StatusWatch() if result.durability == "fsync" else None
     schedule, watcher = Schedule(stage, stage.random), Watcher(stage, CATALOGS)
@@ -99,7 +104,7 @@ def _cause_trouble(stage: Stage, customers: list[Patient], copiers: list[Copier]
     tables = stage.sinks.readers if stage.sinks else []
     for runner in (watcher, *producers, *copiers, *tables):
         runner.start()
-    schedule.run(result.seconds)
+    schedule.run(result.seconds, lambda: enough(schedule.inflicted, _exact(tables)))
     for producer in producers:
         producer.stop()
         if producer.wrong:
@@ -153,7 +158,11 @@ def _look_at_sinks(sinks: SinkTrial, customers: list[Patient], result: Result) -
         result.wrong += sinks.check(customer.catalog_key, states, sights=result.durability == "fsync")
     result.destinations = [target.name for target in sinks.targets]
     result.sights = sum(len(reader.sights) for reader in sinks.readers)
-    result.exact = sum(sight.exact for reader in sinks.readers for sight in reader.sights)
+    result.exact = _exact(sinks.readers)
+
+
+def _exact(readers: Sequence[TableReader]) -> int:
+    return sum(sight.exact for reader in readers for sight in list(reader.sights))
 
 
 def _look_at_everything(stage: Stage, customers: list[Patient], schedule: Schedule, result: Result) -> None:

@@ -7,11 +7,14 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import psycopg
 from redis.exceptions import RedisError
 
 from shared.errors import StoreUnavailable
+from shared.waiting import wait_until
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.links import Heal
 from tests.chaos.sinks.faults_of_sinks import sink_faults
@@ -19,6 +22,10 @@ from tests.chaos.stage import CannotBe, Stage
 
 #: Seconds between two faults, at least and at most.
 GAP_S = (0.3, 3.0)
+#: Seconds in which a fault is healed, on a busy machine.
+HEALED_S = 120.0
+#: Seconds for which faults go on at most until there were enough.
+ENOUGH_S = 180.0
 
 
 @dataclass(order=True)
@@ -42,16 +49,18 @@ class Schedule:
     _due: list[_Due] = field(default_factory=list)
     _deck: list[Fault] = field(default_factory=list)
 
-    def run(self, seconds: float) -> None:
-        """Inflict faults for so long, then heal what still lasts."""
-        end, next_at = time.monotonic() + seconds, time.monotonic()
+    def run(self, seconds: float, enough: Callable[[], bool] = lambda: True) -> None:
+        """Inflict faults for so long, and until there were enough, then heal what still lasts."""
+        next_at = time.monotonic()
+        end = next_at + seconds
+        last = end + ENOUGH_S
         pause = threading.Event()
-        while (now := time.monotonic()) < end:
+        while (now := time.monotonic()) < end or (now < last and not enough()):
             if next_at <= now:
                 self._inflict()
                 next_at = now + self.random.uniform(*GAP_S)
             self._heal_until(now)
-            soonest = min([next_at, end, *(due.at for due in self._due[:1])])
+            soonest = min([next_at, *([end] if now < end else []), *(due.at for due in self._due[:1])])
             pause.wait(max(0.0, soonest - time.monotonic()))
         self._heal_until(float("inf"))
 
@@ -61,8 +70,8 @@ class Schedule:
         now = time.monotonic()
         try:
             heal = fault.inflict(self.stage)
-        except (RedisError, StoreUnavailable, OSError, CannotBe):
-            # It needed a store that an earlier fault has taken away, or what this machine does not have.
+        except (RedisError, StoreUnavailable, psycopg.Error, OSError, CannotBe):
+            # It needed a server that an earlier fault has taken away, or what this machine does not have.
             return
         self.inflicted[fault.name] += 1
         self.history.append((now, fault.name))
@@ -83,4 +92,17 @@ class Schedule:
 
     def _heal_until(self, now: float) -> None:
         while self._due and self._due[0].at <= now:
-            heapq.heappop(self._due).heal()
+            _heal(heapq.heappop(self._due).heal)
+
+
+def _heal(heal: Heal) -> None:
+    """End a fault; a server that is not up again yet is waited for."""
+
+    def healed() -> bool:
+        try:
+            heal()
+        except (psycopg.Error, OSError):
+            return False
+        return True
+
+    wait_until(healed, "a fault is healed", timeout_s=HEALED_S, every_s=0.5)

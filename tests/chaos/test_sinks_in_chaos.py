@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 import pytest
 
@@ -17,7 +18,7 @@ SECONDS = float(os.environ.get("CHAOS_SINKS_SECONDS", "20"))
 SEED = int(os.environ.get("CHAOS_SEED", "5"))
 
 
-@pytest.mark.timeout(SECONDS + 400)
+@pytest.mark.timeout(SECONDS + 600)
 @pytest.mark.skipif(
     not PostgresTarget.is_installed() and os.environ.get("CI") != "true", reason="PostgreSQL is not installed"
 )
@@ -26,10 +27,16 @@ def test_destinations_are_the_catalogue_after_chaos_and_tables_are_at_each_momen
 
     What readers of a table see is at each moment the catalogue just after the task that it names.
     """
-    result = run_chaos(seconds=SECONDS, seed=SEED, durability="fsync", targets=[PostgresTarget, OpenSearchTarget])
+    result = run_chaos(
+        seconds=SECONDS, seed=SEED, durability="fsync", targets=[PostgresTarget, OpenSearchTarget], enough=enough
+    )
     assert result.wrong == [], report(result)
-    assert sum(name.startswith(("sink", "PostgreSQL", "OpenSearch")) for name in result.faults) > 2
-    assert result.exact > 3
+    assert enough(result.faults, result.exact), report(result)
+
+
+def enough(faults: Counter[str], exact: int) -> bool:
+    """Whether a run has shown something of sinks, however slow the machine."""
+    return exact > 3 and sum(name.startswith(("sink", "PostgreSQL", "OpenSearch")) for name in faults) > 2
 
 
 ONE = {(Kind.ITEMS, "a"): '{"data": {}, "id": "a"}'}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,9 @@ import psycopg
 from shared.waiting import wait_until
 from tests.benchmarks.postgres import Postgres, find_programs
 
+#: Seconds in which it starts or recovers, on a busy machine.
+ANSWER_S = 60.0
+
 
 class PostgresServer:
     """A running server; a commit that was answered survives a crash of its processes."""
@@ -23,7 +27,7 @@ class PostgresServer:
         self._programs = programs
         self.host = self._server.conninfo.partition("host=")[2].partition(" ")[0]
         self._number = 0
-        wait_until(self._answers, "PostgreSQL answers", timeout_s=30)
+        self.wait_until_it_answers()
 
     def url(self, database: str) -> str:
         return f"postgresql://bench@/{database}?host={self.host}"
@@ -39,21 +43,29 @@ class PostgresServer:
     def connect(self, database: str) -> psycopg.Connection[Any]:
         return psycopg.connect(self.url(database), autocommit=True, connect_timeout=5)
 
+    def wait_until_it_answers(self) -> None:
+        """Wait while it starts or recovers."""
+        wait_until(self._answers, "PostgreSQL answers", timeout_s=ANSWER_S)
+
     def signal_backends(self, signal_number: int) -> None:
         """Send a signal to the process of every connection."""
         found = subprocess.run(
             ["pgrep", "-P", str(self._server.group), "-f", "bench shop"], capture_output=True, text=True, check=False
         ).stdout
         for pid in map(int, found.split()):
-            os.kill(pid, signal_number)
+            # One may have ended meanwhile.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal_number)
 
     def crash(self) -> None:
         """Have the server lose all its processes but the first, and recover, as after any of them was killed."""
-        with self.connect("postgres") as witness:
+        with self.connect("postgres") as witness, contextlib.closing(self.connect("postgres")) as victim:
             self.signal_backends(signal.SIGKILL)
+            # There may be no others, or they may just have ended by themselves.
+            os.kill(victim.info.backend_pid, signal.SIGKILL)
             # The first process answers as before until it has noticed; then it ends all others.
-            wait_until(lambda: _is_cut(witness), "PostgreSQL begins to recover", timeout_s=20)
-        wait_until(self._answers, "PostgreSQL answers again", timeout_s=20)
+            wait_until(lambda: _is_cut(witness), "PostgreSQL begins to recover", timeout_s=ANSWER_S)
+        self.wait_until_it_answers()
 
     def _answers(self) -> bool:
         try:

@@ -20,12 +20,12 @@ from tests.support.sinks import LedgerRig
 class OsmemProcess:
     """A running osmem-server, an emulator of OpenSearch; all it has is in memory."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self) -> None:
         from osmem_server import resolve_binary
 
         # It ends when its standard input does.
         self.process = subprocess.Popen(
-            [resolve_binary(), "-no-ja", "-addr", f"{LOOPBACK}:{port}"],
+            [resolve_binary(), "-no-ja", "-addr", f"{LOOPBACK}:0"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -79,8 +78,8 @@ class PostgresTarget:
         return psycopg.connect(self._direct, autocommit=True, connect_timeout=5)
 
     def kill(self) -> Heal:
-        # The first process ends all others, and recovers.
-        self._server.signal_backends(signal.SIGKILL)
+        # Until it has recovered nothing else is done to it.
+        self._server.crash()
         return lambda: None
 
     def restore(self) -> Heal:
@@ -94,7 +93,7 @@ class PostgresTarget:
         def bring_back() -> None:
             database = sql.Identifier(self._database)
             self._alone(
-                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database),
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(database),
                 sql.SQL("ALTER DATABASE {} RENAME TO {}").format(backup, database),
             )
 
@@ -105,6 +104,7 @@ class PostgresTarget:
         with self.there:
             self.link.refuse()
             try:
+                self._server.wait_until_it_answers()
                 with self._server.connect("postgres") as connection:
                     ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
                     connection.execute(ended, (self._database,))
@@ -133,8 +133,7 @@ class OpenSearchTarget:
 
     def __init__(self, folder: Path) -> None:
         self._process = OsmemProcess()
-        self._port = urlsplit(self._process.url).port or 0
-        self.link = Link(("127.0.0.1", self._port))
+        self.link = Link(self._address())
 
     @staticmethod
     def is_installed() -> bool:
@@ -148,9 +147,14 @@ class OpenSearchTarget:
         self._process.process.wait(ANSWER_S)
 
         def start() -> None:
-            self._process = OsmemProcess(self._port)
+            # Somebody else may have the port that it had.
+            self._process = OsmemProcess()
+            self.link.lead_to(self._address())
 
         return start
+
+    def _address(self) -> tuple[str, int]:
+        return "127.0.0.1", urlsplit(self._process.url).port or 0
 
     def rows(self, sink: str) -> Rows:
         return {kind: self._bodies(table_name(sink, kind)) for kind in KINDS}
