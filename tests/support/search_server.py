@@ -179,7 +179,8 @@ class TypesenseRig(_SearchRig):
         return found
 
     def write_ledger(self, ledger: dict[str, Any]) -> None:
-        self.ask("PATCH", "/collections/sluice_sinks/documents/products", {"ledger": json.dumps(ledger)})
+        text = json.dumps(ledger)
+        self.ask("PATCH", "/collections/sluice_sinks/documents/products", {"ledger": text}, status=201)
 
     def there(self) -> list[str]:
         return sorted(found["name"] for found in self.ask("GET", "/collections").json())
