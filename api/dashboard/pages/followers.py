@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask import Blueprint, render_template
 
 from api.dashboard.guard import readable
-from api.dashboard.pages.webhook_acts import OVERLAPS, SPANS
+from api.dashboard.pages.webhook_acts import OVERLAPS, SPANS, secret_mark
 from api.dashboard.visitors import visitor
 from api.follow.webhooks import webhook_state
 from api.services import current_services
@@ -56,6 +56,7 @@ def get_followers(catalog_key: str) -> str:
         now_ms=now_ms,
         spans=SPANS,
         overlaps=OVERLAPS,
+        secret_mark=secret_mark,
         live="idle",
     )
 

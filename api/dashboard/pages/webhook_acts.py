@@ -9,7 +9,10 @@ from werkzeug.wrappers import Response as AnyResponse
 from api.dashboard.guard import writable
 from api.dashboard.visitors import visitor
 from api.errors import Conflict, Invalid, NotFound, Problem
+from api.http.idempotency import digest_parts
 from api.services import current_services
+from shared.credentials import digest_of
+from shared.idempotency import IdempotencyKey
 from shared.model import TERMINAL
 from shared.outbox import resends
 from shared.outbox.webhooks import Webhook
@@ -78,15 +81,25 @@ def post_secret(catalog_key: str, webhook_id: str) -> str:
     hours = request.form.get("overlap", "24")
     if hours not in OVERLAPS:
         raise Invalid(Problem("overlap", f"one of {', '.join(OVERLAPS)}"))
-    new = services.webhooks(catalog_key).rotate(
-        webhook.id, now_ms=services.clock(), overlap_ms=int(hours) * HOUR_MS
+    # A form that is sent twice rotates once: the receiver has been told of neither of two new secrets.
+    of = request.form.get("of") or secret_mark(webhook)
+    scope = digest_parts(b"page", webhook.id.encode(), of.encode())
+    new, repeated = services.webhooks(catalog_key).rotate_once(
+        webhook.id, now_ms=services.clock(), overlap_ms=int(hours) * HOUR_MS,
+        idempotency=IdempotencyKey(scope, "rotation"),
     )  # fmt: skip
     if new is None:
         raise _gone(webhook_id)
-    _note(catalog_key, webhook, "secret rotated")
+    if not repeated:
+        _note(catalog_key, webhook, "secret rotated")
     return render_template(
         "secret_made.html", catalog_key=catalog_key, page="followers", webhook=new, overlap=OVERLAPS[hours]
     )
+
+
+def secret_mark(webhook: Webhook) -> str:
+    """Name the secret that a form rotates, without telling it."""
+    return digest_of(webhook.secret)[:16]
 
 
 def _set_paused(catalog_key: str, webhook: Webhook, *, paused: bool) -> None:

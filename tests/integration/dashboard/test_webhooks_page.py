@@ -136,6 +136,19 @@ def test_a_secret_is_rotated_with_an_overlap_and_shown_once(
     assert act(pages, webhook, "secret", overlap="5") == 400
 
 
+def test_a_form_that_is_sent_twice_rotates_a_secret_once(rig: Rig, webhook: Webhook, pages: Pages) -> None:
+    [mark] = {each["value"] for each in pages.page(FOLLOWERS).all("input") if each.get("name") == "of"}
+    first, second = (pages.post(f"/c/{ACME}/webhooks/{webhook.id}/secret", overlap="1", of=mark).text for _ in range(2))
+    assert first == second
+    now = Webhooks(rig.client, ACME).get(webhook.id)
+    assert now
+    assert now.previous_secret == webhook.secret
+    assert act(pages, webhook, "secret", overlap="1") == 200
+    later = Webhooks(rig.client, ACME).get(webhook.id)
+    assert later
+    assert later.previous_secret == now.secret
+
+
 def test_who_may_only_read_changes_nothing(ingress: Ingress, webhook: Webhook) -> None:
     pages = Pages(ingress)
     pages.sign_in(READER_TOKEN)
