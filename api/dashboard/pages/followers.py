@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, session
 
 from api.dashboard.guard import readable
 from api.dashboard.pages.webhook_acts import OVERLAPS, SPANS, secret_mark
@@ -57,6 +57,7 @@ def get_followers(catalog_key: str) -> str:
         spans=SPANS,
         overlaps=OVERLAPS,
         secret_mark=secret_mark,
+        queued=session.pop("queued", None),
         live="idle",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import structlog
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.dashboard.guard import writable
@@ -60,18 +60,20 @@ def post_resend(catalog_key: str, webhook_id: str) -> AnyResponse:
     services, webhook = current_services(), _webhook(catalog_key, webhook_id)
     if webhook.paused:
         raise Conflict("The webhook is paused: resume it first.")
-    now_ms, hours, task_id = services.clock(), request.form.get("hours", ""), request.form.get("task_id", "")
-    if hours in SPANS:
-        resends.resend_since(
-            services.client, catalog_key, webhook, now_ms - int(hours) * HOUR_MS, now_ms=now_ms
-        )  # fmt: skip
-    elif task_id.isascii() and task_id.isdigit() and len(task_id) <= 10:
+    now_ms, hours, since = services.clock(), request.form.get("hours", ""), request.form.get("since_ms", "")
+    task_id = request.form.get("task_id", "")
+    if hours in SPANS or _is_number(since, 15):
+        since_ms = int(since) if since else now_ms - int(hours) * HOUR_MS
+        queued = resends.resend_since(services.client, catalog_key, webhook, since_ms, now_ms=now_ms)
+    elif _is_number(task_id, 10):
         task = services.tasks(catalog_key).get(int(task_id))
         if task is None or task.status not in TERMINAL:
             raise NotFound(f"There is no ended update {task_id} in this catalog, or no longer.")
-        resends.resend(services.client, catalog_key, webhook, task.id, now_ms=now_ms)
+        queued = resends.resend(services.client, catalog_key, webhook, task.id, now_ms=now_ms)
     else:
         raise Invalid(Problem("hours", f"one of {', '.join(SPANS)}, or a task"))
+    # Told on the next page.
+    session["queued"] = {"webhook_id": webhook.id, "tasks": queued.tasks, "until_ms": queued.until_ms}
     return _done(catalog_key, webhook, "told again")
 
 
@@ -95,6 +97,10 @@ def post_secret(catalog_key: str, webhook_id: str) -> str:
     return render_template(
         "secret_made.html", catalog_key=catalog_key, page="followers", webhook=new, overlap=OVERLAPS[hours]
     )
+
+
+def _is_number(text: str, digits: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= digits
 
 
 def secret_mark(webhook: Webhook) -> str:

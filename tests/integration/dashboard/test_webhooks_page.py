@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared.outbox import resends
 from shared.outbox.outbox import Outbox
 from shared.outbox.webhooks import Webhook, Webhooks
 from tests.support.batches import items
@@ -116,6 +117,29 @@ def test_one_task_is_told_again(rig: Rig, endpoint: Endpoint, webhook: Webhook, 
     assert len(endpoint.calls) == 2
     assert act(pages, webhook, "resend", task_id="99") == 404
     assert act(pages, webhook, "resend", hours="9999") == 400
+
+
+def test_what_is_sent_again_is_counted_and_the_rest_can_be_sent_too(
+    rig: Rig, endpoint: Endpoint, webhook: Webhook, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resends, "MOST", 2)
+    endpoint.answers[:] = [410]
+    for _ in range(3):
+        ended(rig)
+        rig.clock.advance(1)
+    deliver(rig)
+    endpoint.calls.clear()
+    assert act(pages, webhook, "resend", hours="24") == 303
+    page = pages.page(FOLLOWERS)
+    assert "2 calls queued" in page.text
+    assert "Only tasks that ended before" in page.text
+    [since] = [each["value"] for each in page.all("input") if each.get("name") == "since_ms"]
+    assert act(pages, webhook, "resend", since_ms=since) == 303
+    text = pages.text(FOLLOWERS)
+    assert ("1 call queued" in text, "Only tasks that ended before" in text) == (True, False)
+    deliver(rig)
+    assert [json.loads(call.body)["data"]["task_id"] for call in endpoint.calls] == [1, 2, 3]
+    assert "queued" not in pages.text(FOLLOWERS)
 
 
 def test_a_secret_is_rotated_with_an_overlap_and_shown_once(
