@@ -83,5 +83,11 @@ def _request(
     else:
         return None
     headers = unsigned_headers(name, attempt.at_ms // 1000) | {"webhook-signature": "v1,(hidden)"}
-    lines = [f"POST {webhook.url}", *(f"{header}: {value}" for header, value in headers.items()), "", body.decode()]
+    # Attempts of an older version do not tell where they went.
+    lines = [
+        *([f"POST {attempt.url}"] if attempt.url else []),
+        *(f"{header}: {value}" for header, value in headers.items()),
+        "",
+        body.decode(),
+    ]
     return "\n".join(lines)

@@ -79,6 +79,18 @@ def test_each_delivery_has_its_request_and_its_answer(
     assert webhook.secret not in page.text
 
 
+def test_a_delivery_names_the_url_that_was_called_whatever_it_is_now(
+    rig: Rig, endpoint: Endpoint, webhook: Webhook, pages: Pages
+) -> None:
+    ended(rig)
+    deliver(rig)
+    assert act(pages, webhook, "ping") == 303
+    deliver(rig)
+    Webhooks(rig.client, ACME).change_once(webhook.id, private=True, url="https://elsewhere.example/hook")
+    text = pages.text(FOLLOWERS).split("The last deliveries")[1]
+    assert (text.count(f"POST {webhook.url}"), "elsewhere" in text) == (2, False)
+
+
 def test_a_webhook_is_paused_and_resumed(rig: Rig, endpoint: Endpoint, webhook: Webhook, pages: Pages) -> None:
     assert act(pages, webhook, "pause") == 303
     ended(rig)
