@@ -50,6 +50,7 @@ def prepare_folder(programs: Path, role: str) -> tuple[Path, str | None]:
         [programs / "initdb", "--no-sync", "--auth", "trust", "--username", role, "--encoding", "UTF8",
          folder / "data"],
         check=False, capture_output=True, text=True, timeout=INIT_TIMEOUT_S, user=user, cwd=folder,
+        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
     )  # fmt: skip
     if done.returncode:
         shutil.rmtree(folder, ignore_errors=True)
