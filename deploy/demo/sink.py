@@ -10,6 +10,8 @@ from rich.console import Console
 
 from deploy.demo.postgres_server import DemoPostgres
 from shared.clock import now_ms
+from shared.errors import SluiceError
+from shared.nonces import new_nonce
 from shared.sinks.destination import CALL_S, check_sink, connect
 from shared.sinks.mapping import DEFAULT
 from shared.sinks.sink_lease import read_state
@@ -22,36 +24,45 @@ from shared.waiting import wait_until
 
 #: What stands for a PostgreSQL of the demo's own.
 POSTGRES = "postgres"
-#: The sink, and its table or index.
+#: The sink, and its table or index, in a PostgreSQL of the demo's own; elsewhere it gets a new one each time.
 NAME = "products"
 #: Seconds until it has everything.
 DELIVERED_TIMEOUT_S = 300
 
 
+class SinkFails(SluiceError):
+    """The demo's sink cannot deliver; the text says why."""
+
+
 class DemoSink:
     """Where the demo's catalogue is delivered to."""
 
-    def __init__(self, url: str, shell: str) -> None:
+    def __init__(self, url: str, shell: str, *, name: str = NAME) -> None:
         self.url = url
+        self.name = name
         #: Command that opens it; '' if none is known.
         self.shell = shell
 
     def add(self, client: Store, catalog_key: str) -> Sink:
         """Add it to a catalog."""
-        return Sinks(client, catalog_key).add(NAME, self.url, section="Products", mapping=DEFAULT, now_ms=now_ms())
+        return Sinks(client, catalog_key).add(self.name, self.url, section="Products", mapping=DEFAULT, now_ms=now_ms())
 
     def check(self, client: Store, catalog_key: str, console: Console) -> bool:
-        """Wait until all is delivered, and print whether it is what is stored."""
-        started, name = time.monotonic(), SinkName(catalog_key, NAME)
+        """Wait until all is delivered, and print whether it is what is stored.  Raises SinkFails."""
+        started, name = time.monotonic(), SinkName(catalog_key, self.name)
         feed = ChangeFeed(client, catalog_key)
 
         def has_all() -> bool:
             state = read_state(client, name)
+            if state.phase == "failing":
+                raise SinkFails(f"{self.shown(client, name)} cannot be delivered to: {state.error}")
             return state.phase == "live" and feed.ends_at(Position(state.task_id, state.mark))
 
         wait_until(has_all, "the sink has everything", timeout_s=DELIVERED_TIMEOUT_S)
-        console.print(f"delivered to {self.shown(client, name)} {time.monotonic() - started:.1f} s after that")
-        sink = Sinks(client, catalog_key).get(NAME)
+        console.print(
+            f"delivered to {name.name} in {self.shown(client, name)} {time.monotonic() - started:.1f} s after that"
+        )
+        sink = Sinks(client, catalog_key).get(self.name)
         destination, right = connect(sink, catalog_key, timeout_s=CALL_S), True
         try:
             for found in Verification(client, catalog_key, sink, destination).run():
@@ -81,4 +92,5 @@ def open_sink(wanted: str | None) -> Iterator[DemoSink | None]:
             server.stop()
     else:
         check_sink(wanted, DEFAULT)
-        yield DemoSink(wanted, "")
+        # What an earlier run left belongs to that run's catalogue, and no other may replace it.
+        yield DemoSink(wanted, "", name=f"{NAME}_{new_nonce()[:8]}")
