@@ -15,11 +15,10 @@ from shared.nonces import new_nonce
 from shared.sinks.destination import CALL_S, check_sink, connect
 from shared.sinks.mapping import DEFAULT
 from shared.sinks.sink_lease import read_state
+from shared.sinks.sink_reports import has_all
 from shared.sinks.sinks import Sink, SinkName, Sinks
 from shared.sinks.verify import Verification
 from shared.store.client import Store
-from shared.store.positions import Position
-from shared.tasks.change_feed import ChangeFeed
 from shared.waiting import wait_until
 
 #: What stands for a PostgreSQL of the demo's own.
@@ -50,15 +49,14 @@ class DemoSink:
     def check(self, client: Store, catalog_key: str, console: Console) -> bool:
         """Wait until all is delivered, and print whether it is what is stored.  Raises SinkFails."""
         started, name = time.monotonic(), SinkName(catalog_key, self.name)
-        feed = ChangeFeed(client, catalog_key)
 
-        def has_all() -> bool:
+        def is_whole() -> bool:
             state = read_state(client, name)
             if state.phase == "failing":
                 raise SinkFails(f"{self.shown(client, name)} cannot be delivered to: {state.error}")
-            return state.phase == "live" and feed.ends_at(Position(state.task_id, state.mark))
+            return has_all(client, name, state)
 
-        wait_until(has_all, "the sink has everything", timeout_s=DELIVERED_TIMEOUT_S)
+        wait_until(is_whole, "the sink has everything", timeout_s=DELIVERED_TIMEOUT_S)
         console.print(
             f"delivered to {name.name} in {self.shown(client, name)} {time.monotonic() - started:.1f} s after that"
         )
