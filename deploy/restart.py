@@ -35,8 +35,8 @@ def main() -> int:
         replace_ingress(supervisor, known[Name.INGRESS].pid)
         print("ingress  replaced", flush=True)
         for name in (Name.WORKER, Name.SINKS):
-            # Supervisor knows of a worker of sinks that was never wanted, too.
-            if name is Name.WORKER or (name in known and known[name].state != "STOPPED"):
+            # Supervisor knows of a worker of sinks that was never wanted, too; one that is down may be wanted.
+            if name is Name.WORKER or (name in known and known[name].was_wanted):
                 replace_worker(supervisor, name)
                 print(f"{name:<8} replaced", flush=True)
     except (SluiceError, WaitedInVain) as problem:
@@ -59,19 +59,29 @@ def replace_ingress(supervisor: Supervisor, parent: int) -> None:
 
 def replace_worker(supervisor: Supervisor, name: Name = Name.WORKER) -> None:
     """Stop a worker, which gives its partitions or sinks back, and start another."""
-    before = supervisor.processes().get(name)
-    # It may have been told although it does not answer in time.
-    with contextlib.suppress(SupervisorSilent):
-        supervisor.stop_service(name, timeout_s=REPLACE_TIMEOUT_S)
+    before = wait_until(
+        lambda: supervisor.processes().get(name), f"the service {name} is known", timeout_s=REPLACE_TIMEOUT_S
+    )
+    assert before
+
+    def stopped() -> bool:
+        # What was not answered may not have been heard: it is asked for again.
+        with contextlib.suppress(SupervisorSilent):
+            supervisor.stop_service(name, timeout_s=REPLACE_TIMEOUT_S)
+            return True
+        return False
 
     def started() -> bool:
-        # Whatever gets lost, it must not stay stopped; one that runs is left alone.
         with contextlib.suppress(SupervisorSilent):
             supervisor.start_service(name)
         now = supervisor.processes().get(name)
-        return now is not None and now.state == "RUNNING" and (before is None or now.pid != before.pid)
+        return now is not None and now.state == "RUNNING" and now.pid != before.pid
 
-    wait_until(started, f"the service {name} runs", timeout_s=REPLACE_TIMEOUT_S, every_s=0.5)
+    try:
+        wait_until(stopped, f"the service {name} stops", timeout_s=REPLACE_TIMEOUT_S, every_s=0.5)
+    finally:
+        # Whatever gets lost, it must not stay stopped; one that runs is left alone.
+        wait_until(started, f"the service {name} runs", timeout_s=REPLACE_TIMEOUT_S, every_s=0.5)
 
 
 def children(pid: int) -> list[int]:

@@ -22,6 +22,8 @@ CLIENT_VARIABLES = (PREFIX + "URL", PREFIX + "TOKEN")
 STORE_URL_FILE = "store.url"
 #: The file in the data folder with the first credential, which `make up` makes unless some are configured.
 FIRST_CREDENTIAL_FILE = "credentials"
+#: In the data folder: the path of the file whose credentials the ingress takes, or nothing.
+CREDENTIALS_PATH_FILE = "credentials.path"
 
 MIB = 1024 * 1024
 DAY_S = 24 * 3600

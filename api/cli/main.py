@@ -7,13 +7,14 @@ import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
 from shared.errors import SluiceError
-from shared.settings import FIRST_CREDENTIAL_FILE, STORE_URL_FILE, Settings
+from shared.settings import CREDENTIALS_PATH_FILE, STORE_URL_FILE, Settings
 
 #: Where each command is.
 COMMANDS = {
@@ -62,9 +63,11 @@ def _create_app() -> Flask:
     embedded = settings.data_dir / STORE_URL_FILE
     if settings.redis_url is None and embedded.is_file():
         settings = dataclasses.replace(settings, redis_url=embedded.read_text())
-        first = settings.data_dir / FIRST_CREDENTIAL_FILE
-        if not settings.credentials and settings.credentials_file is None and first.is_file():
-            settings = dataclasses.replace(settings, credentials_file=first)
+        named = settings.data_dir / CREDENTIALS_PATH_FILE
+        if not settings.credentials and settings.credentials_file is None and named.is_file():
+            # Not simply the file of the first credential: it may lie there from an earlier stack.
+            taken = Path(named.read_text())
+            settings = dataclasses.replace(settings, credentials_file=taken if taken.is_file() else None)
     return create_app(settings)
 
 

@@ -59,6 +59,7 @@ class Delivery(Strict):
 
     task_id = positive(description="The task that ended; absent for a ping.")
     target = fields.Text(required=True, metadata={"description": "A webhook's id, or `mail`."})
+    url = fields.Text(metadata={"description": "What was called; absent for a mail, and where nothing was called."})
     attempt = positive(required=True, description="Number of the attempt, from 1.")
     at = moment()
     took_ms = count(description="Duration in milliseconds.")
@@ -184,6 +185,7 @@ DELIVERIES = Description(
                     {
                         "task_id": 7,
                         "target": "wh_0123456789ab",
+                        "url": "https://shop.example/hook",
                         "attempt": 1,
                         "at": _TIME,
                         "took_ms": 31,

@@ -17,6 +17,7 @@ from shared.waiting import WaitedInVain, wait_until
 _DEBIAN = "/usr/lib/postgresql"
 #: PostgreSQL refuses to run as root; its package makes this user.
 _USER = "postgres"
+INIT_TIMEOUT_S = 60
 READY_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 10
 
@@ -35,6 +36,28 @@ def find_programs() -> Path | None:
     return found.parent if found and (found.parent / "initdb").exists() else None
 
 
+def prepare_folder(programs: Path, role: str) -> tuple[Path, str | None]:
+    """Make a temporary folder with an empty database cluster in ``data``, of a superuser ``role``.
+
+    Returns it with the user that the server has to run as; None: the own.  Raises NoPostgres.
+    """
+    user = _USER if os.getuid() == 0 else None
+    # Not in a folder that is private to root.
+    folder = Path(tempfile.mkdtemp(prefix="sluice-pg-"))
+    if user:
+        shutil.chown(folder, user)
+    done = subprocess.run(
+        [programs / "initdb", "--no-sync", "--auth", "trust", "--username", role, "--encoding", "UTF8",
+         folder / "data"],
+        check=False, capture_output=True, text=True, timeout=INIT_TIMEOUT_S, user=user, cwd=folder,
+        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+    )  # fmt: skip
+    if done.returncode:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise NoPostgres(f"PostgreSQL cannot make a database: {done.stderr.strip()[-500:]}")
+    return folder, user
+
+
 class DemoPostgres:
     """A running server with an empty database."""
 
@@ -45,16 +68,8 @@ class DemoPostgres:
             raise NoPostgres(
                 "PostgreSQL is not installed (Debian: apt-get install postgresql); --sink takes a URL, too"
             )
-        user = _USER if os.getuid() == 0 else None
-        # Not in a folder that is private to root.
-        self._folder = Path(tempfile.mkdtemp(prefix="sluice-demo-pg-"))
-        if user:
-            shutil.chown(self._folder, user)
+        self._folder, user = prepare_folder(programs, "demo")
         data, log = self._folder / "data", self._folder / "log"
-        subprocess.run(
-            [programs / "initdb", "--no-sync", "--auth", "trust", "--username", "demo", "--encoding", "UTF8", data],
-            check=True, capture_output=True, user=user, cwd=self._folder,
-        )  # fmt: skip
         options = ("-c", "listen_addresses=", "-c", f"unix_socket_directories={self._folder}")
         with log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -79,5 +94,10 @@ class DemoPostgres:
         """End it, and remove what it stored."""
         # At once, and leaving no shared memory behind.
         self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(STOP_TIMEOUT_S)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)

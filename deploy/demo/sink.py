@@ -10,48 +10,57 @@ from rich.console import Console
 
 from deploy.demo.postgres_server import DemoPostgres
 from shared.clock import now_ms
+from shared.errors import SluiceError
+from shared.nonces import new_nonce
 from shared.sinks.destination import CALL_S, check_sink, connect
 from shared.sinks.mapping import DEFAULT
 from shared.sinks.sink_lease import read_state
+from shared.sinks.sink_reports import has_all
 from shared.sinks.sinks import Sink, SinkName, Sinks
 from shared.sinks.verify import Verification
 from shared.store.client import Store
-from shared.store.positions import Position
-from shared.tasks.change_feed import ChangeFeed
 from shared.waiting import wait_until
 
 #: What stands for a PostgreSQL of the demo's own.
 POSTGRES = "postgres"
-#: The sink, and its table or index.
+#: The sink, and its table or index, in a PostgreSQL of the demo's own; elsewhere it gets a new one each time.
 NAME = "products"
 #: Seconds until it has everything.
 DELIVERED_TIMEOUT_S = 300
 
 
+class SinkFails(SluiceError):
+    """The demo's sink cannot deliver; the text says why."""
+
+
 class DemoSink:
     """Where the demo's catalogue is delivered to."""
 
-    def __init__(self, url: str, shell: str) -> None:
+    def __init__(self, url: str, shell: str, *, name: str = NAME) -> None:
         self.url = url
+        self.name = name
         #: Command that opens it; '' if none is known.
         self.shell = shell
 
     def add(self, client: Store, catalog_key: str) -> Sink:
         """Add it to a catalog."""
-        return Sinks(client, catalog_key).add(NAME, self.url, section="Products", mapping=DEFAULT, now_ms=now_ms())
+        return Sinks(client, catalog_key).add(self.name, self.url, section="Products", mapping=DEFAULT, now_ms=now_ms())
 
     def check(self, client: Store, catalog_key: str, console: Console) -> bool:
-        """Wait until all is delivered, and print whether it is what is stored."""
-        started, name = time.monotonic(), SinkName(catalog_key, NAME)
-        feed = ChangeFeed(client, catalog_key)
+        """Wait until all is delivered, and print whether it is what is stored.  Raises SinkFails."""
+        started, name = time.monotonic(), SinkName(catalog_key, self.name)
 
-        def has_all() -> bool:
+        def is_whole() -> bool:
             state = read_state(client, name)
-            return state.phase == "live" and feed.ends_at(Position(state.task_id, state.mark))
+            if state.phase == "failing":
+                raise SinkFails(f"{self.shown(client, name)} cannot be delivered to: {state.error}")
+            return has_all(client, name, state)
 
-        wait_until(has_all, "the sink has everything", timeout_s=DELIVERED_TIMEOUT_S)
-        console.print(f"delivered to {self.shown(client, name)} {time.monotonic() - started:.1f} s after that")
-        sink = Sinks(client, catalog_key).get(NAME)
+        wait_until(is_whole, "the sink has everything", timeout_s=DELIVERED_TIMEOUT_S)
+        console.print(
+            f"delivered to {name.name} in {self.shown(client, name)} {time.monotonic() - started:.1f} s after that"
+        )
+        sink = Sinks(client, catalog_key).get(self.name)
         destination, right = connect(sink, catalog_key, timeout_s=CALL_S), True
         try:
             for found in Verification(client, catalog_key, sink, destination).run():
@@ -81,4 +90,5 @@ def open_sink(wanted: str | None) -> Iterator[DemoSink | None]:
             server.stop()
     else:
         check_sink(wanted, DEFAULT)
-        yield DemoSink(wanted, "")
+        # What an earlier run left belongs to that run's catalogue, and no other may replace it.
+        yield DemoSink(wanted, "", name=f"{NAME}_{new_nonce()[:8]}")

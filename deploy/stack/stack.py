@@ -26,7 +26,7 @@ from shared import keys
 from shared.clock import now_ms
 from shared.errors import Misconfigured, StoreUnavailable
 from shared.partition.heartbeats import Heartbeats
-from shared.settings import FIRST_CREDENTIAL_FILE, STORE_URL_FILE, Settings
+from shared.settings import CREDENTIALS_PATH_FILE, FIRST_CREDENTIAL_FILE, STORE_URL_FILE, Settings
 from shared.store.client import connect
 from shared.store.scripts import run
 from shared.waiting import WaitedInVain, wait_until
@@ -208,10 +208,8 @@ class Stack:
     def _store_command(self) -> tuple[object, object]:
         if not self.embedded:
             return "never-started", "-"
-        folder = self.folder
-        config = embedded_store.write_config(
-            folder.path / "store", folder.socket("store"), durability=self.settings.durability
-        )
+        folder, durability = self.folder, self.settings.durability
+        config = embedded_store.write_config(folder.path / "store", folder.socket("store"), durability=durability)
         return embedded_store.server_binary(), config
 
     def _complete_environ(self) -> None:
@@ -231,6 +229,7 @@ class Stack:
             if not file.exists():
                 write_private(file, "")
             environ["SLUICE_CREDENTIALS_FILE"] = str(file)
+        write_private(folder.path / CREDENTIALS_PATH_FILE, environ.get("SLUICE_CREDENTIALS_FILE", ""))
         if settings.tls_cert is not None:
             made = str(settings.tls_cert) == SELF_SIGNED
             file = keep_certificate(folder.path / "tls.pem", settings.host) if made else settings.tls_cert

@@ -46,6 +46,8 @@ class Process:
     pid: int
     #: STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED or FATAL.
     state: str
+    #: Whether it was started once, now or before.
+    was_wanted: bool = True
 
 
 def render_config(folder: DataFolder, socket: Path, **values: object) -> str:
@@ -119,7 +121,10 @@ class Supervisor:
             return {}
 
     def _look(self) -> dict[str, Process]:
-        found = [Process(each["name"], each["pid"], each["statename"]) for each in self._call("getAllProcessInfo")]
+        found = [
+            Process(each["name"], each["pid"], each["statename"], was_wanted=each["start"] > 0)
+            for each in self._call("getAllProcessInfo")
+        ]
         self._seen = {process.pid for process in found if process.pid}
         return {process.name: process for process in found}
 

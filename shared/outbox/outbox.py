@@ -88,6 +88,8 @@ class Attempt:
     next_ms: int | None = None
     #: Beginning of the body of a response that was no success.
     answer: str | None = None
+    #: What was called: a webhook's URL may change later.  None of a mail, and of what was not called.
+    url: str | None = None
 
 
 _decode_attempt = msgspec.json.Decoder(Attempt).decode

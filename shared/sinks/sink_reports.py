@@ -9,12 +9,18 @@ from shared.sinks.sink_lease import SinkState, read_states
 from shared.sinks.sinks import Sink, SinkName, Sinks, all_sinks
 from shared.store.client import Store
 from shared.store.positions import Position
-from shared.tasks.change_feed import read_lags
+from shared.tasks.change_feed import ChangeFeed, read_lags
 
 #: After how long without a turn nobody can be delivering to a sink; an idle one gets a turn each minute.
 SILENT_MS = 300_000
 #: Sinks that are asked about at a time.
 PART = 500
+
+
+def has_all(client: Store, name: SinkName, state: SinkState) -> bool:
+    """Return whether a sink in this state has all that ended so far.  Raises StoreUnavailable."""
+    feed = ChangeFeed(client, name.catalog_key)
+    return state.phase == "live" and feed.ends_at(Position(state.task_id, state.mark))
 
 
 @dataclass(frozen=True, slots=True)

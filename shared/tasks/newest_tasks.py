@@ -11,7 +11,7 @@ from shared.keys import keys_of
 from shared.model import Status
 from shared.store import scripts
 from shared.store.client import Store
-from shared.tasks.records import Task, Tasks
+from shared.tasks.records import Task, read_tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ def read_newest(
     client: Store, catalog_keys: Sequence[str], *, status: Status | None = None, before_ms: int | None = None,
     most: int,
 ) -> NewestTasks:  # fmt: skip
-    """Read the newest tasks of catalogs; three round trips for any number of them.
+    """Read the newest tasks of catalogs; three round trips for any number of them, at most four.
 
-    The tasks of one millisecond are on one page, unless they are more than ``most``.  Raises StoreUnavailable.
+    The tasks of one millisecond are on one page, even if they are more than ``most``.  Raises StoreUnavailable.
     """
     indexes = {key: keys_of(key).by_status(status) if status else keys_of(key).tasks for key in catalog_keys}
     end = "+inf" if before_ms is None else f"({before_ms}"
@@ -39,30 +39,33 @@ def read_newest(
     found = _look(client, {key: indexes[key] for _, key in likely}, end, most + 1)
     newest = heapq.nlargest(most + 1, ((ms, task_id, key) for key, each in found.items() for ms, task_id in each))
     shown = newest[:most]
-    if len(newest) > most and (whole := [each for each in shown if each[0] > newest[most][0]]):
-        shown = whole
-    before = shown[-1][0] if len(newest) > len(shown) > 0 else None
+    if len(newest) > most:
+        cut_ms = newest[most][0]
+        # What goes on before a moment must have shown all of it.
+        shown = [each for each in shown if each[0] > cut_ms] or _all_of(client, indexes, cut_ms)
+    before = shown[-1][0] if len(newest) > most else None
     return NewestTasks(_read(client, shown), before)
 
 
-def _look(client: Store, indexes: dict[str, str], end: str, count: int) -> dict[str, list[tuple[int, int]]]:
-    """Read moments and ids of the newest of each."""
+def _all_of(client: Store, indexes: dict[str, str], ms: int) -> list[tuple[int, int, str]]:
+    """Find all tasks of one millisecond."""
+    found = _look(client, indexes, str(ms), -1, begin=str(ms))
+    return sorted(((ms, task_id, key) for key, each in found.items() for _, task_id in each), reverse=True)
+
+
+def _look(
+    client: Store, indexes: dict[str, str], end: str, count: int, *, begin: str = "-inf"
+) -> dict[str, list[tuple[int, int]]]:
+    """Read moments and ids of the newest of each; with a ``count`` of -1 all."""
     looks = [
-        ("ZRANGE", index, end, "-inf", "BYSCORE", "REV", "LIMIT", 0, count, "WITHSCORES") for index in indexes.values()
+        ("ZRANGE", index, end, begin, "BYSCORE", "REV", "LIMIT", 0, count, "WITHSCORES") for index in indexes.values()
     ]
     return dict(zip(indexes, map(_pairs, scripts.run_apart(client, *looks)), strict=True))
 
 
 def _read(client: Store, found: Sequence[tuple[int, int, str]]) -> list[tuple[str, Task]]:
-    by_catalog: dict[str, list[int]] = {}
-    for _, task_id, key in found:
-        by_catalog.setdefault(key, []).append(task_id)
-    tasks = {
-        (key, task_id): task
-        for key, ids in by_catalog.items()
-        for task_id, task in zip(ids, Tasks(client, key).get_many(ids), strict=True)
-    }
-    return [(key, task) for _, task_id, key in found if (task := tasks[key, task_id]) is not None]
+    tasks = read_tasks(client, [(key, task_id) for _, task_id, key in found])
+    return [(key, task) for (_, _, key), task in zip(found, tasks, strict=True) if task is not None]
 
 
 def _pairs(reply: Sequence[Any]) -> list[tuple[int, int]]:

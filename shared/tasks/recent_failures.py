@@ -27,5 +27,5 @@ def read_failures(client: Store, catalog_keys: Sequence[str], *, since_ms: int, 
     failed = [keys_of(catalog_key).by_status(Status.FAILED) for catalog_key in catalog_keys]
     counts = scripts.run_apart(client, *(("ZCOUNT", key, since_ms, "+inf") for key in failed))
     some = [catalog_key for catalog_key, count in zip(catalog_keys, counts, strict=True) if count and most]
-    newest = read_newest(client, some, status=Status.FAILED, most=most).tasks
+    newest = read_newest(client, some, status=Status.FAILED, most=most).tasks[:most]
     return RecentFailures(sum(counts), [(key, task) for key, task in newest if task.submitted_ms >= since_ms])

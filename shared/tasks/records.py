@@ -90,6 +90,12 @@ class QueuePosition:
     stuck: bool
 
 
+def read_tasks(client: Store, names: Sequence[tuple[str, int]]) -> list[Task | None]:
+    """Read tasks of any catalogs, by catalog key and id, in one round trip.  Raises StoreUnavailable."""
+    records = scripts.run_apart(client, *(("HGETALL", CatalogKeys(key).task(task_id)) for key, task_id in names))
+    return [_task(task_id, record) for (_, task_id), record in zip(names, records, strict=True)]
+
+
 class Tasks:
     """The tasks of one catalog.  Every call is one or two round trips; raises StoreUnavailable."""
 

@@ -71,9 +71,11 @@ def test_programs_get_json_and_no_progress_bars(customer: Customer, run: Run, tm
     key, file = customer.catalog_key, tmp_path / "items.csv"
     file.write_text("id,item_name\na,A\nb,B\n")
     sent = run("put", key, "--json", "--follow", stdin=lines({"id": "a", "name": "A"}))
-    assert (json.loads(sent.stdout), sent.stderr) == ({"entries": 1, "task_ids": [1]}, "")
+    told = {"entries": 1, "task_ids": [1], "tasks": [{"id": 1, "status": "DONE"}]}
+    assert (json.loads(sent.stdout), sent.stderr) == (told, "")
     uploaded = run("upload", key, file, "--json", "--follow")
     assert (json.loads(uploaded.stdout)["task_id"], uploaded.stderr) == (2, "")
+    assert json.loads(uploaded.stdout)["status"] == "DONE"
     would = run("upload", key, file, "--json", "--dry-run")
     assert json.loads(would.stdout)["files"]["items"]["unchanged"] == 2
     again = run("tasks", "retry", key, 2, "--json")
@@ -122,6 +124,20 @@ def test_a_batch_whose_answer_is_lost_is_sent_again_and_counts_once(
     assert (ran.exit_code, ran.output) == (0, "1 entries: task 1, all DONE\n")
     assert proxy.broken == 1
     assert len(customer.call("GET", "/v1/tasks").ok()["tasks"]) == 1
+
+
+def test_programs_are_told_of_a_task_that_failed_before_the_command_fails(
+    customer: Customer, run: Run, tmp_path: Path
+) -> None:
+    key = customer.catalog_key
+    sent = run("patch", key, "--json", "--follow", stdin=lines({"id": "x", "name": "X"}))
+    told = {"entries": 1, "task_ids": [1], "tasks": [{"id": 1, "status": "FAILED"}]}
+    assert (json.loads(sent.stdout), sent.exit_code) == (told, 1)
+    file = tmp_path / "items.jsonl"
+    file.write_bytes(lines({"id": "x", "name": "X"}))
+    uploaded = run("upload", key, file, "--patch-delta", "--json", "--follow")
+    answer = json.loads(uploaded.stdout)
+    assert ((answer["task_id"], answer["status"]), uploaded.exit_code) == ((2, "FAILED"), 1)
 
 
 def test_tasks_are_listed_shown_and_re_run(customer: Customer, run: Run) -> None:

@@ -66,7 +66,9 @@ def test_it_names_every_service_then_says_ready_and_shows_the_made_token_only_on
     again = Up(environ)
     lines = again.read_until("ready")
     assert not [line for line in lines if token in line]
-    assert [line for line in lines if environ["SLUICE_DATA_DIR"] + "/credentials" in line]
+    credentials = environ["SLUICE_DATA_DIR"] + "/credentials"
+    assert [line for line in lines if credentials in line]
+    assert Path(credentials + ".path").read_text() == credentials
     check_flower(environ)
     assert again.stop() == 0
 

@@ -6,40 +6,27 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 
-from deploy.demo.postgres_server import find_programs
+from deploy.demo.postgres_server import find_programs, prepare_folder
 from tests.benchmarks.processes import Process, wait_ready
 
 __all__ = ["Postgres", "find_programs", "version"]
-
-#: PostgreSQL refuses to run as root; its package makes this user.
-_USER = "postgres"
 
 
 class Postgres:
     """A running server.  As durable as the store: a crash may lose the last moment, a transaction is whole or not."""
 
     def __init__(self, programs: Path, folder: Path, **options: str) -> None:
-        self._user = _USER if os.getuid() == 0 else None
-        # Not in a folder that is private to root.
-        self._folder = Path(tempfile.mkdtemp(prefix="bench-pg-"))
-        if self._user:
-            shutil.chown(self._folder, self._user)
-        data = self._folder / "data"
+        self._folder, user = prepare_folder(programs, "bench")
         environ = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-        subprocess.run(
-            [programs / "initdb", "--no-sync", "--auth", "trust", "--username", "bench", "--encoding", "UTF8", data],
-            check=True, capture_output=True, timeout=60, user=self._user, env=environ, cwd=self._folder,
-        )  # fmt: skip
         options = {
             "listen_addresses": "", "unix_socket_directories": str(self._folder), "synchronous_commit": "off",
             "shared_buffers": "256MB", "max_wal_size": "4GB", **options,
         }  # fmt: skip
-        command = [str(programs / "postgres"), "-D", str(data)]
+        command = [str(programs / "postgres"), "-D", str(self._folder / "data")]
         command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        self._process = Process("postgres", command, folder, environ=environ, cwd=self._folder, user=self._user)
+        self._process = Process("postgres", command, folder, environ=environ, cwd=self._folder, user=user)
         self.conninfo = f"host={self._folder} user=bench dbname=postgres"
         wait_ready((self._folder / ".s.PGSQL.5432").exists, self._process, "PostgreSQL answers")
 

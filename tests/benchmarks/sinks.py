@@ -13,10 +13,9 @@ from shared.clock import now_ms
 from shared.sinks.destination import connect as open_destination
 from shared.sinks.mapping import DEFAULT
 from shared.sinks.sink_lease import read_state
+from shared.sinks.sink_reports import has_all
 from shared.sinks.sinks import Sink, SinkName, Sinks
 from shared.store.client import Store, connect
-from shared.store.positions import Position
-from shared.tasks.change_feed import ChangeFeed
 from shared.waiting import wait_until
 from tests.benchmarks.http_client import Connection, Request
 from tests.benchmarks.loaders import PostgresLoader, PostgresPlace, TypesenseLoader, TypesensePlace
@@ -193,12 +192,10 @@ def _wait_live(system: Sluice, name: SinkName) -> None:
     """Wait until a sink has all."""
     client = _client(system)
     version = Sinks(client, name.catalog_key).get(name.name).version
-    feed = ChangeFeed(client, name.catalog_key)
 
     def is_live() -> bool:
         state = read_state(client, name)
-        there = state.phase == "live" and state.version == version
-        return there and feed.ends_at(Position(state.task_id, state.mark))
+        return state.version == version and has_all(client, name, state)
 
     wait_until(is_live, f"{name.name} has all", timeout_s=END_TIMEOUT_S, every_s=0.01)
 

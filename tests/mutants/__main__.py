@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ def judge(one: Break, root: Path) -> str:
     try:
         with broken(root, one):
             status, said = run_tests(root, [one.test])
-    except NotThere as problem:
+    except (NotThere, subprocess.TimeoutExpired) as problem:
         return str(problem)
     if status == 0:
         return "its test passes all the same"

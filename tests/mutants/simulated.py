@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 from tests.mutants.breaks import BREAKS, Break
-from tests.mutants.copies import broken, project_copy, run_in
+from tests.mutants.copies import NotThere, broken, project_copy, run_in
 
 #: Histories that are run at most for each: the check of the base takes more than 3,000, most others fewer than 400.
 SEEDS = 4000
@@ -46,12 +47,24 @@ UNSEEN = {
 }
 
 
+class CouldNotRun(Exception):
+    """No history tells anything of a break; the text says why."""
+
+
 def judge(one: Break, root: Path, seeds: int) -> str:
-    """Break the copy and run histories there; returns how it was noticed, '' if it was not."""
-    with broken(root, one):
-        done = run_in(root, "tests.simulation", "--seeds", str(seeds), "--stop")
+    """Break the copy and run histories there; returns how it was noticed, '' if it was not.
+
+    Raises CouldNotRun.
+    """
+    try:
+        with broken(root, one):
+            done = run_in(root, "tests.simulation", "--seeds", str(seeds), "--stop")
+    except (NotThere, subprocess.TimeoutExpired) as problem:
+        raise CouldNotRun(str(problem)) from problem
     if not (found := re.search(r"^seed (\d+) fails:", done.stdout, re.MULTILINE)):
-        return "" if done.returncode == 0 else f"could not be run:\n{done.stdout}{done.stderr}"
+        if done.returncode:
+            raise CouldNotRun(f"{done.stdout}{done.stderr}")
+        return ""
     said = re.findall(r"^\w[\w.]*(?:Error|Broken|Leak|Ends)\b.*$", done.stdout, re.MULTILINE)
     return f"seed {found[1]}: {said[-1][:140] if said else ''}"
 
@@ -64,9 +77,13 @@ def main() -> int:
             if why := UNSEEN.get(one.name):
                 print(f"{'unseen':12}{one.name:40}{why}", flush=True)
                 continue
-            how = judge(one, root, SEEDS)
-            missed += not how
-            print(f"{'noticed' if how else 'NOT NOTICED':12}{one.name:40}{how}", flush=True)
+            try:
+                how = judge(one, root, SEEDS)
+                verdict = "noticed" if how else "NOT NOTICED"
+            except CouldNotRun as problem:
+                how, verdict = str(problem), "NOT RUN"
+            missed += verdict != "noticed"
+            print(f"{verdict:12}{one.name:40}{how}", flush=True)
     print(f"{len(chosen) - missed} of {len(chosen)} as expected")
     return 1 if missed else 0
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from unittest import mock
+from weakref import WeakKeyDictionary
 
 import redis
 import structlog
@@ -80,11 +82,14 @@ class Stage:
     def run(self, variant: Variant) -> Outcome:
         """Run one history from an empty store to the end."""
         outcome = Outcome(variant)
-        self._store.begin()
         MemoryFileSystem.store.clear()
         self._logged.clear()
-        id_writes._alive_noted_s.clear()
-        nonces._chance.seed(f"{variant.seed} {variant.schedule}")
+        with _own_process(f"{variant.seed} {variant.schedule}"):
+            self._store.begin()
+            self._run(variant, outcome)
+        return outcome
+
+    def _run(self, variant: Variant, outcome: Outcome) -> None:
         try:
             with _patches_beside(on=make_plan(variant.seed).beside):
                 _History(self._store, self._clients, variant, outcome).run()
@@ -93,7 +98,6 @@ class Stage:
         except Exception as error:
             outcome.kind = type(error).__name__ + str(error).partition(":")[0][:20]
             outcome.wrong = "".join(traceback.format_exception(error)[-12:])
-        return outcome
 
     def _note(self, _: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         if method == "exception" or (method == "error" and event["event"] == "sweep failed"):
@@ -103,6 +107,17 @@ class Stage:
 
 def _drop(_: object, __: str, ___: object) -> str:
     raise structlog.DropEvent
+
+
+@contextlib.contextmanager
+def _own_process(seed: str) -> Iterator[None]:
+    """Have the nonces of a seed, and know of no store yet; afterwards all is as it was before."""
+    unknown: dict[str, object] = {"_numbers": {}, "_noted": set(), "_alive_noted_s": WeakKeyDictionary()}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(nonces, "_chance", random.Random(seed)))
+        for name, value in unknown.items():
+            stack.enter_context(mock.patch.object(id_writes, name, value))
+        yield
 
 
 @contextlib.contextmanager

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from shared import nonces
 from shared.errors import Misconfigured
 from shared.model import TERMINAL, Operation, Status
+from shared.store import id_writes
 from tests.simulation.history import Outcome, Stage
 from tests.simulation.plan import Variant
 from tests.simulation.shrink import Shrinker
@@ -53,6 +55,14 @@ def test_a_seed_is_the_same_history_each_time(stage: Stage) -> None:
     traces = [stage.run(Variant(seed)).trace for seed in (3, 11, 3, 11)]
     assert all(traces)
     assert traces[:2] == traces[2:]
+
+
+def test_a_history_leaves_the_process_as_it_was(stage: Stage) -> None:
+    """Its nonces are drawn from its seed, and the runs of its store are nobody else's."""
+    known = (nonces._chance.getstate(), dict(id_writes._numbers), set(id_writes._noted), len(id_writes._alive_noted_s))
+    assert not stage.run(Variant(5)).wrong
+    after = (nonces._chance.getstate(), id_writes._numbers, id_writes._noted, len(id_writes._alive_noted_s))
+    assert after == known
 
 
 def test_a_history_is_made_smaller_as_long_as_it_fails() -> None:

@@ -56,9 +56,9 @@ class TimedStore:
     def _numbered_run(self) -> dict[bytes, bytes]:
         run_id = self.client.info("server")["run_id"]
         id_writes.note_run(self.client, run_id)
-        id_writes._numbers.clear()
-        id_writes._numbers[run_id] = id_writes._lasting_number(self.client, run_id)
-        self._known = dict(id_writes._numbers), set(id_writes._noted)
+        # It is known in histories only.
+        id_writes._noted.discard(run_id)
+        self._known = {run_id: id_writes._lasting_number(self.client, run_id)}, {run_id}
         runs: dict[bytes, bytes] = self.client.hgetall(keys.STORE_RUNS)
         return runs | {b"alive_ms": b"%d" % BEGIN_MS}
 
@@ -67,7 +67,7 @@ class TimedStore:
         struct.pack_into("<q", self._clock, 0, now_ms * 1000 + self._ahead_us)
 
     def begin(self) -> None:
-        """Empty the store and set its clock back."""
+        """Empty the store and set its clock back; this process knows its run, and no other."""
         # Its steady clock only goes forward.
         self._ahead_us = struct.unpack_from("<q", self._clock)[0] - BEGIN_MS * 1000 + 1_000_000
         struct.pack_into("<q", self._clock, 8, -self._ahead_us)
@@ -77,7 +77,7 @@ class TimedStore:
         if self._is_restarted:
             self._is_restarted = False
             self._move(self._servers[0])
-            id_writes._numbers, id_writes._noted = dict(self._known[0]), set(self._known[1])
+        id_writes._numbers, id_writes._noted = dict(self._known[0]), set(self._known[1])
         self.client.flushdb()
         self.client.hset(keys.STORE_RUNS, mapping=self._runs)
 

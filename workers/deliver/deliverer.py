@@ -145,7 +145,8 @@ class Deliverer:
         came = _try(lambda: self._post(webhook, name, body, at_ms))
         took_ms = int((time.monotonic() - started) * 1000)
         outcome = DeliveryOutcome.DELIVERED if came.error is None else DeliveryOutcome.GIVEN_UP
-        attempt = Attempt(PING, entry.target, 1, at_ms, took_ms, outcome, came.status, came.error, answer=came.answer)
+        attempt = Attempt(PING, entry.target, 1, at_ms, took_ms, outcome, came.status, came.error)
+        attempt = replace(attempt, answer=came.answer, url=webhook.url)
         outbox.log_only(entry, attempt)
         _record(catalog_key, attempt)
 
@@ -205,7 +206,7 @@ class Deliverer:
             outcome = DeliveryOutcome.GIVEN_UP if given_up else DeliveryOutcome.FAILED
             next_ms = None if given_up else again_ms
         attempt = Attempt(task.id, entry.target, number, at_ms, took_ms, outcome, came.status, came.error, next_ms)
-        attempt = replace(attempt, answer=came.answer)
+        attempt = replace(attempt, answer=came.answer, url=webhook.url if webhook else None)
         if webhook and trouble and trouble.given_up and self._mailing:
             self._mailing.send_given_up(catalog_key, webhook, trouble, now_ms=self._clock())
         outbox.settle(entry, attempt, trouble, rest_ms)

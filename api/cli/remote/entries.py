@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from api.cli.output import as_json, json_option
-from api.cli.remote.ingress import IngressClient, IngressError, with_ingress
+from api.cli.remote.ingress import IngressClient, IngressError, refuse_unless_done, with_ingress
 from shared.model import TERMINAL, Kind, OnInvalid, OnMissing, Status
 from shared.nonces import new_nonce
 from shared.waiting import WaitedInVain, wait_until
@@ -108,11 +108,14 @@ def _send(
             progress.advance(bar, len(body) + 1)
     if not task_ids:
         raise click.UsageError("there is no entry in the file")
-    done = f", {_all_done(ingress, task_ids)}" if follow else ""
+    ended = _ended(ingress, task_ids) if follow else []
     if json:
-        as_json({"entries": sent, "task_ids": task_ids})
-    else:
-        click.echo(f"{sent} entries: {_named(task_ids)}{done}")
+        told = [{"id": task["id"], "status": task["status"]} for task in ended]
+        as_json({"entries": sent, "task_ids": task_ids} | ({"tasks": told} if follow else {}))
+    for task in ended:
+        refuse_unless_done(task)
+    if not json:
+        click.echo(f"{sent} entries: {_named(task_ids)}{', all DONE' if follow else ''}")
 
 
 def _patiently(call: Callable[[], Any]) -> Any:
@@ -176,15 +179,15 @@ def _batches(entries: Iterator[bytes], most: int) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _all_done(ingress: IngressClient, task_ids: list[int]) -> str:
-    """Wait until all tasks have ended.  Raises IngressError unless all are DONE."""
+def _ended(ingress: IngressClient, task_ids: list[int]) -> list[dict[str, Any]]:
+    """Wait until all tasks have ended, and return them."""
+    ended = []
     for task_id in task_ids:
         task: dict[str, Any] = {"status": Status.QUEUED}
         while task["status"] not in TERMINAL:
             task = ingress.call("GET", f"/v1/tasks/{task_id}", wait=WAIT_S)
-        if task["status"] != Status.DONE:
-            raise IngressError(f"task {task_id} is {task['status']}: {(task.get('error') or {}).get('message', '')}")
-    return "all DONE"
+        ended.append(task)
+    return ended
 
 
 def _named(task_ids: list[int]) -> str:

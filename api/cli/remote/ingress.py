@@ -17,6 +17,7 @@ import msgspec
 
 from api.cli.catalog_key import key_argument
 from shared.errors import SluiceError
+from shared.model import Status
 
 #: An answer to a file comes after all its rows are read.
 ANSWER_TIMEOUT_S = 600
@@ -35,6 +36,13 @@ class IngressError(SluiceError):
     def may_pass(self) -> bool:
         """Return whether the same request may succeed later."""
         return self.status is None or self.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def refuse_unless_done(task: Mapping[str, Any]) -> None:
+    """Raise IngressError for a task that ended otherwise than DONE."""
+    if task["status"] != Status.DONE:
+        why = (task.get("error") or {}).get("message", "")
+        raise IngressError(f"task {task['id']} is {task['status']}: {why}")
 
 
 class IngressClient:

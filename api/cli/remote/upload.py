@@ -15,9 +15,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from api.cli.output import as_json, json_option
 from api.cli.remote.dry_run import refuse_if_it_would_fail, show_dry_run
 from api.cli.remote.file_parts import FilePart, parts_of
-from api.cli.remote.ingress import IngressClient, IngressError, with_ingress
+from api.cli.remote.ingress import IngressClient, refuse_unless_done, with_ingress
 from api.files.queries import Delimiter, SyncMode
-from shared.model import TERMINAL, OnInvalid, OnMissing, Status
+from shared.model import TERMINAL, OnInvalid, OnMissing
 from shared.nonces import new_nonce
 from shared.waiting import wait_until
 
@@ -73,11 +73,16 @@ def upload(
         answer = ingress.call(method, "/v1/catalog", form.pieces(), headers=form.headers, **query)
         ended = _follow(ingress, answer["task_id"], progress) if follow and not dry_run else None
     if json:
-        as_json(answer)
+        as_json(answer | ({"status": ended["status"]} if ended else {}))
+    if ended:
+        refuse_unless_done(ended)
+    if json:
         return refuse_if_it_would_fail(answer)
     if dry_run:
         return show_dry_run(answer)
-    click.echo(f"task {answer['task_id']}: " + (ended or f"accepted, see {answer['task_status_path']}"))
+    click.echo(
+        f"task {answer['task_id']}: " + (ended["status"] if ended else f"accepted, see {answer['task_status_path']}")
+    )
 
 
 def _request(
@@ -104,20 +109,19 @@ def _progress() -> Progress:
     )  # fmt: skip
 
 
-def _follow(ingress: IngressClient, task_id: int, progress: Progress) -> str:
-    """Show the progress of a task until it ends; returns its status.  Raises IngressError unless that is DONE."""
+def _follow(ingress: IngressClient, task_id: int, progress: Progress) -> dict[str, Any]:
+    """Show the progress of a task until it ends, and return it."""
     applying = progress.add_task("applied", total=0, unit="entries")
 
-    def ended() -> Any:
-        task = ingress.call("GET", f"/v1/tasks/{task_id}", wait=1)
+    def ended() -> dict[str, Any] | None:
+        task: dict[str, Any] = ingress.call("GET", f"/v1/tasks/{task_id}", wait=1)
         counted = task["progress"]
         progress.update(applying, total=counted["entries_total"], completed=counted["entries_applied"])
         return task if task["status"] in TERMINAL else None
 
     task = wait_until(ended, "end of the task", timeout_s=math.inf)
-    if task["status"] != Status.DONE:
-        raise IngressError(f"task {task_id} is {task['status']}: {task.get('error', {}).get('message', '')}")
-    return str(task["status"])
+    assert task
+    return task
 
 
 class _Form:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, session
 
 from api.dashboard.guard import readable
-from api.dashboard.pages.webhook_acts import OVERLAPS, SPANS
+from api.dashboard.pages.webhook_acts import OVERLAPS, SPANS, secret_mark
 from api.dashboard.visitors import visitor
 from api.follow.webhooks import webhook_state
 from api.services import current_services
@@ -56,6 +56,8 @@ def get_followers(catalog_key: str) -> str:
         now_ms=now_ms,
         spans=SPANS,
         overlaps=OVERLAPS,
+        secret_mark=secret_mark,
+        queued=session.pop("queued", None),
         live="idle",
     )
 
@@ -81,5 +83,11 @@ def _request(
     else:
         return None
     headers = unsigned_headers(name, attempt.at_ms // 1000) | {"webhook-signature": "v1,(hidden)"}
-    lines = [f"POST {webhook.url}", *(f"{header}: {value}" for header, value in headers.items()), "", body.decode()]
+    # Attempts of an older version do not tell where they went.
+    lines = [
+        *([f"POST {attempt.url}"] if attempt.url else []),
+        *(f"{header}: {value}" for header, value in headers.items()),
+        "",
+        body.decode(),
+    ]
     return "\n".join(lines)

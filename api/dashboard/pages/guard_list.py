@@ -8,7 +8,7 @@ from api.dashboard.guard import readable
 from api.services import current_services
 from shared.codec import encode_json
 from shared.guards.guard_records import Guard
-from shared.guards.rules import Mode
+from shared.guards.rules import Mode, safeguard
 
 
 def register(blueprint: Blueprint) -> None:
@@ -17,11 +17,13 @@ def register(blueprint: Blueprint) -> None:
 
 def get_guards(catalog_key: str) -> str:
     guards = current_services().guards(readable(catalog_key))
+    settings = current_services().settings
     return render_template(
         "guards.html",
         catalog_key=catalog_key,
         page="guards",
         guards=[(guard, _text(guard), _only_warns(guard)) for guard in guards.all()],
+        safeguard=safeguard(None, settings),
         changes=[(guard, None if guard.rules is None else _text(guard)) for guard in guards.history()],
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+import hmac
+import secrets
+from typing import Any, cast
 
 import structlog
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.dashboard.guard import readable, writable
@@ -52,7 +55,9 @@ def post_token(catalog_key: str) -> str:
     ]
     if problems:
         raise Invalid(*problems)
-    services, token = current_services(), new_token()
+    services, token = current_services(), _token_of_form()
+    if before := _made_before(catalog_key, token):
+        return _made(catalog_key, token, before)
     now_ms = services.clock()
     made = Credential(
         name, digest_of(token), {catalog_key: Scope(scope)}, created_ms=now_ms,
@@ -71,7 +76,9 @@ def post_rotate(catalog_key: str, credential_id: str) -> str:
         raise Invalid(Problem("overlap", f"one of {', '.join(OVERLAPS)}"))
     if not visitor().may_rotate(credential):
         raise Forbidden("This token is good for longer than yours: an operator has to rotate it.")
-    services, token = current_services(), new_token()
+    services, token = current_services(), _token_of_form()
+    if before := _made_before(catalog_key, token):
+        return _made(catalog_key, token, before, rotated=credential)
     try:
         new = services.credentials.rotate(
             credential, digest_of(token), now_ms=services.clock(), overlap_ms=int(hours) * HOUR_MS
@@ -111,9 +118,31 @@ def _page(catalog_key: str, **new: Any) -> str:
         now_ms=services.clock(),
         overlaps=OVERLAPS,
         lives=LIVES,
+        nonce=secrets.token_urlsafe(24),
         is_operator=visitor().credential is None,
         **new,
     )
+
+
+def _token_of_form() -> str:
+    """Make the token that a form asks for: one that nobody can guess, and the same if the form is sent twice."""
+    nonce = request.form.get("nonce")
+    if not nonce:
+        return new_token()
+    key = cast(bytes | str, current_app.secret_key)
+    meant = sorted((name, value) for name, value in request.form.items() if name != "csrf")
+    mac = hmac.new(key.encode() if isinstance(key, str) else key, f"{request.path} {meant}".encode(), hashlib.sha256)
+    return new_token(mac.digest())
+
+
+def _made_before(catalog_key: str, token: str) -> Credential | None:
+    """Find what the same form made before.  Raises Conflict if that was revoked: it stays so."""
+    digest = digest_of(token)
+    stored = next((each for each in current_services().credentials.all() if each.digest == digest), None)
+    changes = current_services().credential_changes.of(catalog_key)
+    if stored is None and any(digest.startswith(change.new_id or change.credential_id) for change in changes):
+        raise Conflict("This form was sent before, and the token that it made was revoked since.")
+    return stored
 
 
 def _manageable(catalog_key: str, credential_id: str) -> Credential:

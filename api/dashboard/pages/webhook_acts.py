@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import structlog
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.dashboard.guard import writable
 from api.dashboard.visitors import visitor
 from api.errors import Conflict, Invalid, NotFound, Problem
+from api.http.idempotency import digest_parts
 from api.services import current_services
+from shared.credentials import digest_of
+from shared.idempotency import IdempotencyKey
 from shared.model import TERMINAL
 from shared.outbox import resends
 from shared.outbox.webhooks import Webhook
@@ -57,18 +60,20 @@ def post_resend(catalog_key: str, webhook_id: str) -> AnyResponse:
     services, webhook = current_services(), _webhook(catalog_key, webhook_id)
     if webhook.paused:
         raise Conflict("The webhook is paused: resume it first.")
-    now_ms, hours, task_id = services.clock(), request.form.get("hours", ""), request.form.get("task_id", "")
-    if hours in SPANS:
-        resends.resend_since(
-            services.client, catalog_key, webhook, now_ms - int(hours) * HOUR_MS, now_ms=now_ms
-        )  # fmt: skip
-    elif task_id.isascii() and task_id.isdigit() and len(task_id) <= 10:
+    now_ms, hours, since = services.clock(), request.form.get("hours", ""), request.form.get("since_ms", "")
+    task_id = request.form.get("task_id", "")
+    if hours in SPANS or _is_number(since, 15):
+        since_ms = int(since) if since else now_ms - int(hours) * HOUR_MS
+        queued = resends.resend_since(services.client, catalog_key, webhook, since_ms, now_ms=now_ms)
+    elif _is_number(task_id, 10):
         task = services.tasks(catalog_key).get(int(task_id))
         if task is None or task.status not in TERMINAL:
             raise NotFound(f"There is no ended update {task_id} in this catalog, or no longer.")
-        resends.resend(services.client, catalog_key, webhook, task.id, now_ms=now_ms)
+        queued = resends.resend(services.client, catalog_key, webhook, task.id, now_ms=now_ms)
     else:
         raise Invalid(Problem("hours", f"one of {', '.join(SPANS)}, or a task"))
+    # Told on the next page.
+    session["queued"] = {"webhook_id": webhook.id, "tasks": queued.tasks, "until_ms": queued.until_ms}
     return _done(catalog_key, webhook, "told again")
 
 
@@ -78,15 +83,29 @@ def post_secret(catalog_key: str, webhook_id: str) -> str:
     hours = request.form.get("overlap", "24")
     if hours not in OVERLAPS:
         raise Invalid(Problem("overlap", f"one of {', '.join(OVERLAPS)}"))
-    new = services.webhooks(catalog_key).rotate(
-        webhook.id, now_ms=services.clock(), overlap_ms=int(hours) * HOUR_MS
+    # A form that is sent twice rotates once: the receiver has been told of neither of two new secrets.
+    of = request.form.get("of") or secret_mark(webhook)
+    scope = digest_parts(b"page", webhook.id.encode(), of.encode())
+    new, repeated = services.webhooks(catalog_key).rotate_once(
+        webhook.id, now_ms=services.clock(), overlap_ms=int(hours) * HOUR_MS,
+        idempotency=IdempotencyKey(scope, "rotation"),
     )  # fmt: skip
     if new is None:
         raise _gone(webhook_id)
-    _note(catalog_key, webhook, "secret rotated")
+    if not repeated:
+        _note(catalog_key, webhook, "secret rotated")
     return render_template(
         "secret_made.html", catalog_key=catalog_key, page="followers", webhook=new, overlap=OVERLAPS[hours]
     )
+
+
+def _is_number(text: str, digits: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= digits
+
+
+def secret_mark(webhook: Webhook) -> str:
+    """Name the secret that a form rotates, without telling it."""
+    return digest_of(webhook.secret)[:16]
 
 
 def _set_paused(catalog_key: str, webhook: Webhook, *, paused: bool) -> None:

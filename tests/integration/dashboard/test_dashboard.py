@@ -19,6 +19,7 @@ from tests.support.batches import items, named, variations
 from tests.support.ingress import READER_TOKEN, TOKEN, Ingress
 from tests.support.pages import ROOT, Elements, Pages
 from tests.support.rig import ACME, Rig
+from tests.support.store_server import StoreServer
 
 UPDATES = f"/c/{ACME}/updates"
 CATALOG = f"/c/{ACME}/catalog"
@@ -73,10 +74,17 @@ def test_followers_show_cursors_webhooks_and_what_came_of_calls(rig: Rig, ingres
 # -- guards -----------------------------------------------------------------------------------------------------------
 
 
+def test_the_safeguard_is_shown_as_it_is_set(rig: Rig, store_server: StoreServer) -> None:
+    settings = replace(rig.settings, safeguard_ratio=0.125, safeguard_floor=7)
+    pages = Pages(Ingress(replace(rig, settings=settings), store_server.url))
+    pages.sign_in()
+    assert "more than 12.5 % of a kind, if there are 7 entries of it or more" in pages.text(f"/c/{ACME}/guards")
+
+
 def test_guards_are_shown_with_who_changed_them(ingress: Ingress, pages: Pages) -> None:
     """As text; and what there is without one."""
     path = f"/c/{ACME}/guards"
-    assert "no update may delete more than half of a kind" in pages.text(path)
+    assert "no update may delete more than 50 % of a kind" in pages.text(path)
     rules = {"mode": "warn", "fields": {f"data.{NASTY[0]}": {"max_emptied": 0.02}}}
     assert ingress.send("PUT", "/v1/guards/items", rules).status_code == 200
     assert ingress.send("PUT", "/v1/guards/item_groups", {"max_deleted": 0.1}).status_code == 200

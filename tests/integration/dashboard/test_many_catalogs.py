@@ -15,6 +15,7 @@ from api.cli.main import sluice
 from api.monitor import overview
 from shared import keys
 from shared.clock import now_ms
+from shared.tasks.newest_tasks import read_newest
 from shared.telemetry import metrics
 from shared.telemetry.gauges import look
 from tests.support.batches import items
@@ -109,6 +110,32 @@ def test_the_pages_of_all_updates_are_complete(many: Rig, pages: Pages, monkeypa
         older = [each["href"] for each in page.all("a") if each.get("rel") == "next"]
         path = older[0].removeprefix("/integration") if older else None
     assert len(seen) == len(set(seen)) == 13
+
+
+def test_no_update_of_a_crowded_millisecond_is_left_out(rig: Rig) -> None:
+    """Also if it alone is longer than a page."""
+    sent = {(f"shop-{number % 3}", rig.put(*items("a"), catalog_key=f"shop-{number % 3}")) for number in range(9)}
+    rig.clock.advance(1)
+    sent |= {("late", rig.put(*items("a"), catalog_key="late"))}
+    catalog_keys = sorted({key for key, _ in sent})
+    seen: list[tuple[str, int]] = []
+    before_ms: int | None = None
+    while not seen or before_ms:
+        page = read_newest(rig.client, catalog_keys, before_ms=before_ms, most=2)
+        seen += [(key, task.id) for key, task in page.tasks]
+        before_ms = page.before_ms
+    assert (len(seen), set(seen)) == (10, sent)
+
+
+def test_a_page_of_many_catalogs_takes_few_round_trips(rig: Rig) -> None:
+    catalog_keys = [f"shop-{number}" for number in range(40)]
+    for catalog_key in catalog_keys:
+        rig.put(*items("a"), catalog_key=catalog_key)
+        rig.clock.advance(1)
+    before = rig.client.info("stats")["total_reads_processed"]
+    assert len(read_newest(rig.client, catalog_keys, most=30).tasks) == 30
+    # One of them asks for the number itself.
+    assert rig.client.info("stats")["total_reads_processed"] - before < 10
 
 
 def test_who_has_a_token_sees_the_updates_of_its_catalogs_only(

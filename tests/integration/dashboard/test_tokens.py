@@ -95,6 +95,25 @@ def test_a_new_token_is_shown_though_the_store_goes_away_just_then(
     assert pages.get(TOKENS).status_code == 503
 
 
+@pytest.mark.parametrize("path", [TOKENS, f"{TOKENS}/{FEED}/rotate"])
+def test_a_form_that_is_sent_twice_makes_one_token(ingress: Ingress, path: str) -> None:
+    """And none once that is revoked.  Another form makes another, and so does what was changed in this one."""
+    pages = visit(ingress, PASSWORD)
+    credentials: Credentials = ingress.app.extensions[EXTENSION].credentials
+
+    def sent(name: str) -> set[str]:
+        answer = pages.post(path, name=name, scope="r", days="7", overlap="0" if name == "b" else "24", nonce=nonce)
+        return set(re.findall(r"tok-[\w-]{32}", answer.text))
+
+    nonce = next(each["value"] for each in pages.page(TOKENS).all("input") if each.get("name") == "nonce")
+    stored = len(credentials.all())
+    [token] = sent("a")
+    assert (sent("a"), len(credentials.all())) == ({token}, stored + 1)
+    assert credentials.revoke(digest_of(token)[:8]) == 1
+    assert (sent("a"), len(credentials.all())) == (set(), stored)
+    assert sent("b") not in (set(), {token})
+
+
 def test_an_operator_creates_a_token_and_sees_it_once(ingress: Ingress) -> None:
     """It may what was chosen, for this catalog only, until it ends; it is noted who made it."""
     pages = visit(ingress, PASSWORD)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared.outbox import resends
 from shared.outbox.outbox import Outbox
 from shared.outbox.webhooks import Webhook, Webhooks
 from tests.support.batches import items
@@ -78,6 +79,18 @@ def test_each_delivery_has_its_request_and_its_answer(
     assert webhook.secret not in page.text
 
 
+def test_a_delivery_names_the_url_that_was_called_whatever_it_is_now(
+    rig: Rig, endpoint: Endpoint, webhook: Webhook, pages: Pages
+) -> None:
+    ended(rig)
+    deliver(rig)
+    assert act(pages, webhook, "ping") == 303
+    deliver(rig)
+    Webhooks(rig.client, ACME).change_once(webhook.id, private=True, url="https://elsewhere.example/hook")
+    text = pages.text(FOLLOWERS).split("The last deliveries")[1]
+    assert (text.count(f"POST {webhook.url}"), "elsewhere" in text) == (2, False)
+
+
 def test_a_webhook_is_paused_and_resumed(rig: Rig, endpoint: Endpoint, webhook: Webhook, pages: Pages) -> None:
     assert act(pages, webhook, "pause") == 303
     ended(rig)
@@ -118,6 +131,29 @@ def test_one_task_is_told_again(rig: Rig, endpoint: Endpoint, webhook: Webhook, 
     assert act(pages, webhook, "resend", hours="9999") == 400
 
 
+def test_what_is_sent_again_is_counted_and_the_rest_can_be_sent_too(
+    rig: Rig, endpoint: Endpoint, webhook: Webhook, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resends, "MOST", 2)
+    endpoint.answers[:] = [410]
+    for _ in range(3):
+        ended(rig)
+        rig.clock.advance(1)
+    deliver(rig)
+    endpoint.calls.clear()
+    assert act(pages, webhook, "resend", hours="24") == 303
+    page = pages.page(FOLLOWERS)
+    assert "2 calls queued" in page.text
+    assert "Only tasks that ended before" in page.text
+    [since] = [each["value"] for each in page.all("input") if each.get("name") == "since_ms"]
+    assert act(pages, webhook, "resend", since_ms=since) == 303
+    text = pages.text(FOLLOWERS)
+    assert ("1 call queued" in text, "Only tasks that ended before" in text) == (True, False)
+    deliver(rig)
+    assert [json.loads(call.body)["data"]["task_id"] for call in endpoint.calls] == [1, 2, 3]
+    assert "queued" not in pages.text(FOLLOWERS)
+
+
 def test_a_secret_is_rotated_with_an_overlap_and_shown_once(
     rig: Rig, endpoint: Endpoint, webhook: Webhook, pages: Pages
 ) -> None:
@@ -134,6 +170,19 @@ def test_a_secret_is_rotated_with_an_overlap_and_shown_once(
     deliver(rig)
     assert [endpoint.calls[1].is_signed_with(secret) for secret in (webhook.secret, new)] == [False, True]
     assert act(pages, webhook, "secret", overlap="5") == 400
+
+
+def test_a_form_that_is_sent_twice_rotates_a_secret_once(rig: Rig, webhook: Webhook, pages: Pages) -> None:
+    [mark] = {each["value"] for each in pages.page(FOLLOWERS).all("input") if each.get("name") == "of"}
+    first, second = (pages.post(f"/c/{ACME}/webhooks/{webhook.id}/secret", overlap="1", of=mark).text for _ in range(2))
+    assert first == second
+    now = Webhooks(rig.client, ACME).get(webhook.id)
+    assert now
+    assert now.previous_secret == webhook.secret
+    assert act(pages, webhook, "secret", overlap="1") == 200
+    later = Webhooks(rig.client, ACME).get(webhook.id)
+    assert later
+    assert later.previous_secret == now.secret
 
 
 def test_who_may_only_read_changes_nothing(ingress: Ingress, webhook: Webhook) -> None:

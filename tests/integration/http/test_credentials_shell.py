@@ -75,7 +75,11 @@ def test_the_first_token_of_a_stack_is_listed_where_the_stack_runs(
     monkeypatch.setenv("SLUICE_DATA_DIR", str(tmp_path))
     (tmp_path / "store.url").write_text(store_server.url)
     (tmp_path / "credentials").write_text(f"{ACME}:tok_first:rw\n")
+    (tmp_path / "credentials.path").write_text(str(tmp_path / "credentials"))
     assert f"settings-{digest_of('tok_first')[:6]}  {ACME}" in shell("list").output
+    # A stack that was started with credentials of its own refuses it.
+    (tmp_path / "credentials.path").write_text("")
+    assert "settings-" not in shell("list").output
 
 
 def test_a_token_is_printed_though_it_cannot_be_noted(

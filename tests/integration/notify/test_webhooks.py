@@ -17,6 +17,7 @@ from shared.clock import now_ms
 from shared.codec import encode_json
 from shared.model import Operation, Status
 from shared.outbox.outbox import Outbox, Trouble
+from shared.outbox.webhook_messages import webhook_body
 from shared.outbox.webhooks import MOST, Webhook, Webhooks
 from shared.tasks.records import COUNTS
 from tests.support.batches import items, make_batch
@@ -26,7 +27,6 @@ from tests.support.receivers import http_endpoint
 from tests.support.rig import ACME, Rig
 from tests.support.store_server import StoreServer
 from workers.deliver.deliverer import Deliverer
-from workers.deliver.messages import webhook_body
 
 PATH = "/v1/webhooks"
 URL = "https://shop.example/hook"
@@ -163,7 +163,7 @@ def test_the_delivery_log_tells_of_every_attempt(ingress: Ingress) -> None:
     lines = ingress.get(f"{PATH}/deliveries")["deliveries"]
     for line in lines:
         assert line.pop("took_ms") >= 0
-    common = {"task_id": 1, "target": made.id}
+    common = {"task_id": 1, "target": made.id, "url": endpoint.url}
     assert lines == [
         {**common, "attempt": 2, "at": "2023-11-14T22:13:25Z", "outcome": "delivered", "status_code": 204},
         {

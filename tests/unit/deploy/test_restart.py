@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -9,22 +10,32 @@ import pytest
 from deploy import restart
 from deploy.stack.services import Name
 from deploy.stack.supervisor import Process, Supervisor, SupervisorSilent
+from shared.waiting import WaitedInVain
 
 
 class Supervised:
-    """A supervisor that notes what it is asked for; the first starts and stops may get lost."""
+    """A supervisor that notes what it is asked for; calls may get lost, by their numbers from 0."""
 
-    def __init__(self, *names: Name, lost: int = 0) -> None:
+    def __init__(self, *names: Name, lost: Collection[int] = ()) -> None:
         self.pids = dict.fromkeys(names, 1)
         self.asked: list[tuple[str, Name]] = []
+        #: Were started and do not run.
+        self.down: set[Name] = set()
+        #: Do not end in time.
+        self.stubborn = False
         self._lost = lost
 
     def processes(self) -> dict[Name, Process]:
-        never = {name: Process(name, 0, "STOPPED") for name in Name}
-        return never | {name: Process(name, pid, "RUNNING") for name, pid in self.pids.items()}
+        never = {name: Process(name, 0, "STOPPED", was_wanted=False) for name in Name}
+        down = {name: Process(name, 0, "STOPPED") for name in self.down}
+        return never | down | {name: Process(name, pid, "RUNNING") for name, pid in self.pids.items()}
 
     def stop_service(self, name: Name, *, timeout_s: float) -> None:
         self._ask("stop", name)
+        if self.stubborn:
+            raise WaitedInVain("it stops")
+        self.pids.pop(name, None)
+        self.down.add(name)
 
     def start_service(self, name: Name) -> None:
         self._ask("start", name)
@@ -32,8 +43,7 @@ class Supervised:
 
     def _ask(self, what: str, name: Name) -> None:
         self.asked.append((what, name))
-        self._lost -= 1
-        if self._lost >= 0:
+        if len(self.asked) - 1 in self._lost:
             raise SupervisorSilent("busy")
 
 
@@ -60,9 +70,27 @@ def test_silence_is_no_end_of_a_service(monkeypatch: pytest.MonkeyPatch, tmp_pat
         supervisor.stop_service(Name.WORKER, timeout_s=30)
 
 
+def test_a_worker_of_sinks_that_an_interrupted_restart_left_down_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    supervised = Supervised(Name.INGRESS, Name.WORKER)
+    supervised.down = {Name.SINKS}
+    monkeypatch.setattr(restart, "Supervisor", lambda *_: supervised)
+    monkeypatch.setattr(restart, "replace_ingress", lambda *_: None)
+    assert restart.main() == 0
+    assert ("start", Name.SINKS) in supervised.asked
+
+
 @pytest.mark.timeout(60)
-def test_a_worker_does_not_stay_stopped_because_an_answer_gets_lost() -> None:
-    supervised = Supervised(Name.WORKER, lost=3)
+def test_a_lost_stop_is_sent_again_and_a_lost_start_too() -> None:
+    supervised = Supervised(Name.WORKER, lost={0, 1, 3})
     restart.replace_worker(supervised)  # type: ignore[arg-type]
-    assert [what for what, _ in supervised.asked] == ["stop", "start", "start", "start"]
+    assert [what for what, _ in supervised.asked] == ["stop", "stop", "stop", "start", "start"]
+    assert supervised.pids[Name.WORKER] == 2
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_that_does_not_end_in_time_is_started_all_the_same() -> None:
+    supervised = Supervised(Name.WORKER)
+    supervised.stubborn = True
+    with pytest.raises(WaitedInVain, match="it stops"):
+        restart.replace_worker(supervised)  # type: ignore[arg-type]
     assert supervised.pids[Name.WORKER] == 2
