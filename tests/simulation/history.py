@@ -77,7 +77,8 @@ class Stage:
         self._clients = [wires.connect(store) for _ in range(SENDERS + WORKERS + OTHERS)]
         #: Errors that were logged and went on.
         self._logged: list[str] = []
-        structlog.configure(processors=[self._note, _drop])
+        # A logger that is used here first must not keep these processors.
+        structlog.configure(processors=[self._note, _drop], cache_logger_on_first_use=False)
 
     def run(self, variant: Variant) -> Outcome:
         """Run one history from an empty store to the end."""
