@@ -9,15 +9,13 @@ from collections.abc import Iterator
 import pytest
 
 from shared.outbox import resends
-from shared.outbox.outbox import Outbox
 from shared.outbox.webhooks import Webhook, Webhooks
 from tests.support.batches import items
 from tests.support.ingress import READER_TOKEN, Ingress
 from tests.support.pages import Pages
-from tests.support.postman import deliver_all
+from tests.support.postman import call_webhooks
 from tests.support.receivers import Endpoint, http_endpoint
 from tests.support.rig import ACME, Rig
-from workers.deliver.deliverer import Deliverer
 
 FOLLOWERS = f"/c/{ACME}/followers"
 
@@ -44,14 +42,6 @@ def act(pages: Pages, webhook: Webhook, name: str, **form: str) -> int:
     return pages.post(f"/c/{ACME}/webhooks/{webhook.id}/{name}", **form).status_code
 
 
-def deliver(rig: Rig) -> None:
-    deliverer = Deliverer(
-        lambda key: Outbox(rig.client, key), lambda key: Webhooks(rig.client, key), None, private=True,
-        clock=rig.clock, draw=lambda: 0.0,
-    )  # fmt: skip
-    deliver_all(deliverer, rig)
-
-
 def ended(rig: Rig) -> int:
     task_id = rig.put(*items("a"))
     rig.drain()
@@ -64,9 +54,9 @@ def test_each_delivery_has_its_request_and_its_answer(
     """To the letter, but for what is signed with the secret."""
     endpoint.answers[:] = [503]
     ended(rig)
-    deliver(rig)
+    call_webhooks(rig)
     assert act(pages, webhook, "ping") == 303
-    deliver(rig)
+    call_webhooks(rig)
     task, ping = endpoint.calls
     page = pages.page(FOLLOWERS)
     for call, answer in ((task, "Answer: 503"), (ping, "Answer: 204")):
@@ -83,9 +73,9 @@ def test_a_delivery_names_the_url_that_was_called_whatever_it_is_now(
     rig: Rig, endpoint: Endpoint, webhook: Webhook, pages: Pages
 ) -> None:
     ended(rig)
-    deliver(rig)
+    call_webhooks(rig)
     assert act(pages, webhook, "ping") == 303
-    deliver(rig)
+    call_webhooks(rig)
     Webhooks(rig.client, ACME).change_once(webhook.id, private=True, url="https://elsewhere.example/hook")
     text = pages.text(FOLLOWERS).split("The last deliveries")[1]
     assert (text.count(f"POST {webhook.url}"), "elsewhere" in text) == (2, False)
@@ -94,14 +84,14 @@ def test_a_delivery_names_the_url_that_was_called_whatever_it_is_now(
 def test_a_webhook_is_paused_and_resumed(rig: Rig, endpoint: Endpoint, webhook: Webhook, pages: Pages) -> None:
     assert act(pages, webhook, "pause") == 303
     ended(rig)
-    deliver(rig)
+    call_webhooks(rig)
     assert endpoint.calls == []
     text = pages.text(FOLLOWERS)
     assert ("paused" in text, "1 waiting" in text) == (True, True)
     assert act(pages, webhook, "resend", hours="1") == 409
     assert act(pages, webhook, "resume") == 303
     rig.clock.advance(60_000)
-    deliver(rig)
+    call_webhooks(rig)
     assert len(endpoint.calls) == 1
 
 
@@ -110,21 +100,21 @@ def test_a_webhook_that_was_given_up_begins_again_with_all_that_it_missed(
 ) -> None:
     endpoint.answers[:] = [410]
     first = ended(rig)
-    deliver(rig)
+    call_webhooks(rig)
     second = ended(rig)
-    deliver(rig)
+    call_webhooks(rig)
     assert "given up" in pages.text(FOLLOWERS)
     assert act(pages, webhook, "resend", hours="24") == 303
-    deliver(rig)
+    call_webhooks(rig)
     assert [json.loads(call.body)["data"]["task_id"] for call in endpoint.calls] == [first, first, second]
     assert "given up" not in pages.text(FOLLOWERS).split("The last deliveries")[0]
 
 
 def test_one_task_is_told_again(rig: Rig, endpoint: Endpoint, webhook: Webhook, pages: Pages) -> None:
     task_id = ended(rig)
-    deliver(rig)
+    call_webhooks(rig)
     assert act(pages, webhook, "resend", task_id=str(task_id)) == 303
-    deliver(rig)
+    call_webhooks(rig)
     assert len({call.id for call in endpoint.calls}) == 1
     assert len(endpoint.calls) == 2
     assert act(pages, webhook, "resend", task_id="99") == 404
@@ -139,7 +129,7 @@ def test_what_is_sent_again_is_counted_and_the_rest_can_be_sent_too(
     for _ in range(3):
         ended(rig)
         rig.clock.advance(1)
-    deliver(rig)
+    call_webhooks(rig)
     endpoint.calls.clear()
     assert act(pages, webhook, "resend", hours="24") == 303
     page = pages.page(FOLLOWERS)
@@ -149,7 +139,7 @@ def test_what_is_sent_again_is_counted_and_the_rest_can_be_sent_too(
     assert act(pages, webhook, "resend", since_ms=since) == 303
     text = pages.text(FOLLOWERS)
     assert ("1 call queued" in text, "Only tasks that ended before" in text) == (True, False)
-    deliver(rig)
+    call_webhooks(rig)
     assert [json.loads(call.body)["data"]["task_id"] for call in endpoint.calls] == [1, 2, 3]
     assert "queued" not in pages.text(FOLLOWERS)
 
@@ -161,13 +151,13 @@ def test_a_secret_is_rotated_with_an_overlap_and_shown_once(
     [new] = set(re.findall(r"whsec_[\w+/=]+", answer.text.replace("&#43;", "+").replace("&#x2F;", "/")))
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
     ended(rig)
-    deliver(rig)
+    call_webhooks(rig)
     assert [endpoint.calls[0].is_signed_with(secret) for secret in (webhook.secret, new)] == [True, True]
     text = pages.text(FOLLOWERS)
     assert ("Signed with the secret before too" in text, new in text) == (True, False)
     rig.clock.advance(3_600_000)
     ended(rig)
-    deliver(rig)
+    call_webhooks(rig)
     assert [endpoint.calls[1].is_signed_with(secret) for secret in (webhook.secret, new)] == [False, True]
     assert act(pages, webhook, "secret", overlap="5") == 400
 

@@ -22,7 +22,7 @@ from shared.outbox.webhooks import MOST, Webhook, Webhooks
 from shared.tasks.records import COUNTS
 from tests.support.batches import items, make_batch
 from tests.support.ingress import READER_TOKEN, Ingress
-from tests.support.postman import deliver_all
+from tests.support.postman import call_webhooks
 from tests.support.receivers import http_endpoint
 from tests.support.rig import ACME, Rig
 from tests.support.store_server import StoreServer
@@ -38,26 +38,18 @@ def add(ingress: Ingress, url: str = URL) -> dict[str, Any]:
     return dict(answer.json)
 
 
-def deliver(rig: Rig) -> None:
-    deliverer = Deliverer(
-        lambda key: Outbox(rig.client, key), lambda key: Webhooks(rig.client, key), None, private=True,
-        clock=rig.clock, draw=lambda: 0.0,
-    )  # fmt: skip
-    deliver_all(deliverer, rig)
-
-
 def test_a_webhook_that_fails_says_so(ingress: Ingress) -> None:
     with http_endpoint() as endpoint:
         Webhooks(ingress.rig.client, ACME).add(endpoint.url, private=True, now_ms=0)
         endpoint.answers[:] = [500, 410]
         ingress.write("PUT", "/v2/items", {"items": items("a")})
         ingress.rig.drain()
-        deliver(ingress.rig)
+        call_webhooks(ingress.rig)
         [shown] = ingress.get(PATH)["webhooks"]
         trouble = {"failures": 1, "since": "2023-11-14T22:13:20Z", "reason": "answered with 500"}
         assert (shown["state"], shown["waiting"], shown["trouble"]) == ("failing", 1, trouble)
         ingress.rig.clock.advance(5_000)
-        deliver(ingress.rig)
+        call_webhooks(ingress.rig)
         [shown] = ingress.get(PATH)["webhooks"]
         assert (shown["state"], shown["waiting"]) == ("given_up", 0)
 
@@ -157,9 +149,9 @@ def test_the_delivery_log_tells_of_every_attempt(ingress: Ingress) -> None:
         endpoint.answers[:] = [500]
         ingress.write("PUT", "/v2/items", {"items": items("a")})
         ingress.rig.drain()
-        deliver(ingress.rig)
+        call_webhooks(ingress.rig)
         ingress.rig.clock.advance(5_000)
-        deliver(ingress.rig)
+        call_webhooks(ingress.rig)
     lines = ingress.get(f"{PATH}/deliveries")["deliveries"]
     for line in lines:
         assert line.pop("took_ms") >= 0
