@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from stringzilla import count
 
 from shared.catalog.equality import same
 from shared.catalog.merging import NULL, decode_fields, decode_list, encode_fields, may_have_nulls
@@ -127,7 +128,7 @@ def _nested(sent: bytes, changing: _Names, changes: Sequence[Any]) -> bool:
     braces = len(changes)
     if changing.data is not None:
         braces += sum([change.data is not UNSET for change in changes])
-    return sent.count(b"[") > 1 or sent.count(b"{") > braces
+    return count(sent, b"[") > 1 or count(sent, b"{") > braces
 
 
 def _plain(changing: _Names) -> _Names:
