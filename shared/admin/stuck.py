@@ -12,6 +12,7 @@ from shared.settings import Settings
 from shared.store import scripts
 from shared.store.client import Store
 from shared.store.memory import reserved_key
+from shared.store.resending import CallNonce
 
 
 class Decision(StrEnum):
@@ -33,7 +34,7 @@ def settle_stuck(
     command = scripts.SETTLE_STUCK.command(
         keys.partition,
         reserved=reserved_key(client, keys),
-        nonce=new_nonce(),
+        nonce=CallNonce(new_nonce()),
         decision=decision,
         who=who,
         now_ms=now_ms,

@@ -17,6 +17,7 @@ from shared.settings import Settings
 from shared.store import id_writes, scripts
 from shared.store.client import Store
 from shared.store.memory import FULL_PERCENT, reserved_key
+from shared.store.resending import CallNonce
 
 #: Most exports processed in one call.
 STEP = 100
@@ -63,7 +64,7 @@ class Exports:
             exports=keys.exports,
             export_files=keys.export_files,
             reserved=reserved_key(self._client, keys),
-            nonce=nonce,
+            nonce=CallNonce(nonce),
             now_ms=now_ms,
             frame=frame,
             growth=TASK_BYTES,

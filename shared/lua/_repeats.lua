@@ -1,4 +1,16 @@
--- A call that comes again gets the answer of the first.  Needs _partition.lua and the key IDEMPOTENCY.
+-- A call that comes again gets the answer of the first.  Needs _partition.lua and, for a digest, the key IDEMPOTENCY.
+
+-- The nonce of a repeat is followed by the time until which it counts: after it, what came first may be forgotten.
+local first_nonce, counts_until_ms = string.match(nonce, '^(.+)%+(%d+)$')
+nonce = first_nonce or nonce
+
+local function is_too_late()
+  if not counts_until_ms then
+    return false
+  end
+  local seconds, microseconds = unpack(redis.call('TIME'))
+  return seconds * 1000 + microseconds / 1000 > tonumber(counts_until_ms)
+end
 
 -- Note the answer to a call, for its repeat.  A repeat notes it again: who waits for replicas waits for what its own
 -- connection has written, and so for all that was written before.
@@ -29,6 +41,8 @@ local function earlier_answer(nonce, nonce_ttl_ms, digest)
   end
   if answer then
     note_answer(nonce, answer, nonce_ttl_ms)
+  elseif is_too_late() then
+    error({err = 'TOOLATE'})
   end
   return answer or nil, false
 end

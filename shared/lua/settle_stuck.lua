@@ -17,9 +17,9 @@
 -- include: _kept
 -- include: _reserved
 -- include: _end
+-- include: _repeats
 
-
-local repeated = redis.call('GET', NONCE .. nonce)
+local repeated = earlier_answer(nonce, nonce_ttl_ms, '')
 if repeated then
   return {'SETTLED', tonumber(repeated)}
 end
@@ -42,5 +42,5 @@ else
   redis.call('HSET', record, 'skipped_by', who, 'error', message .. applied)
   end_task(task_id, status, 'FAILED', now_ms, tonumber(kept_cap_bytes))
 end
-redis.call('SET', NONCE .. nonce, task_id, 'PX', nonce_ttl_ms)
+note_answer(nonce, task_id, nonce_ttl_ms)
 return {'SETTLED', tonumber(task_id)}

@@ -17,7 +17,7 @@ from shared.settings import Settings
 from shared.store import id_writes, scripts
 from shared.store.client import LONGEST_CALL_S, Store
 from shared.store.memory import FULL_PERCENT, reserved_key
-from shared.store.resending import AGAIN_WITHIN_S
+from shared.store.resending import AGAIN_WITHIN_S, CallNonce
 from shared.tasks.entry_history import History
 
 #: How long the reply to a nonce is kept: twice as long as a call with it may be under way.
@@ -157,7 +157,7 @@ class Tail:
             minutes=self._keys.minutes(now_ms // HOUR_MS),
             history=self._keys.history,
             reserved=reserved_key(self._client, self._keys),
-            nonce=nonce,
+            nonce=CallNonce(nonce),
             now_ms=now_ms,
             max_tasks=self._settings.queue_tasks,
             full_percent=FULL_PERCENT,

@@ -2,7 +2,8 @@
 
 A script answers a repeat with the first result as long as it knows the nonce of the call.  So whatever was sent once
 is sent again only for less time than a nonce is kept: a process that was stopped in between, and wakes up much later,
-gives up instead.
+gives up instead.  It may be stopped just before it sends, so a repeat also says until when it counts, by the clock of
+the store, which refuses it afterwards.
 """
 
 from __future__ import annotations
@@ -16,6 +17,18 @@ import redis
 
 #: Seconds after which a call is not sent again.
 AGAIN_WITHIN_S = 30.0
+#: How long a repeat may be on its way.
+ARRIVES_WITHIN_MS = 30_000
+
+
+class CallNonce(str):
+    """The nonce of a call that the store carries out once, as long as it knows the nonce."""
+
+    __slots__ = ()
+
+    def until(self, deadline_ms: int) -> str:
+        """Name the call for a repeat, which counts until then, by the store's clock."""
+        return f"{self}+{deadline_ms}"
 
 
 class _Sending(threading.local):
@@ -39,6 +52,11 @@ def one_call() -> Iterator[None]:
         _call.depth -= 1
         if _call.depth == 0:
             _call.sent = None
+
+
+def is_repeat() -> bool:
+    """Return whether this call was sent before."""
+    return _call.sent is not None
 
 
 def about_to_send() -> None:

@@ -18,8 +18,8 @@ from shared.store.wire import Argument as Argument
 from shared.store.wire import Command as Command
 from shared.store.wire import exchange
 
-#: The first word of the error that becomes OtherRun.
-OTHER_RUN = "OTHERRUN"
+#: The first word of the error that becomes OtherRun, and of the one about a repeat that came too late.
+OTHER_RUN, TOO_LATE = "OTHERRUN", "TOOLATE"
 
 ACQUIRE_LEASE = Script(signatures.acquire_lease)
 BEGIN = Script(signatures.begin)
@@ -100,5 +100,7 @@ def _send(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     for reply in replies:
         if isinstance(reply, ResponseError):
             code, _, rest = str(reply).partition(" ")
+            if code == TOO_LATE:
+                raise redis.TimeoutError("a repeat came too late to count")
             raise OtherRun(rest.split()[0]) if code == OTHER_RUN else reply
     return replies

@@ -16,7 +16,7 @@ import hiredis
 import redis
 from redis.exceptions import ResponseError
 
-from shared.store.resending import about_to_send
+from shared.store.resending import ARRIVES_WITHIN_MS, CallNonce, about_to_send, is_repeat
 
 #: Bytes from which an argument is not copied.
 LONG_ARGUMENT = 131_072
@@ -73,6 +73,8 @@ def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
         if not connection.is_connected:
             # Sending alone would not ask Sentinel where to.
             connection.connect()
+        if is_repeat():
+            commands = _with_deadline(connection, commands)
         about_to_send()
         _send(connection, commands)
         for _ in commands:
@@ -85,6 +87,19 @@ def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
         connection.disconnect()
         raise
     return replies
+
+
+def _with_deadline(connection: Any, commands: Sequence[Command]) -> Sequence[Command]:
+    """Tell the store until when the repeat of a call counts."""
+    if not any(isinstance(argument, CallNonce) for command in commands for argument in command):
+        return commands
+    _send(connection, [("TIME",)])
+    seconds, microseconds = map(int, connection.read_response())
+    deadline_ms = seconds * 1000 + microseconds // 1000 + ARRIVES_WITHIN_MS
+    return [
+        [argument.until(deadline_ms) if isinstance(argument, CallNonce) else argument for argument in command]
+        for command in commands
+    ]
 
 
 def _send(connection: Any, commands: Sequence[Command]) -> None:

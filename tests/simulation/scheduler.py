@@ -253,10 +253,7 @@ class Scheduler:
             case Accident.UNSENT:
                 raise redis.ConnectionError("simulated: not sent")
             case Accident.SLEEPS_BEFORE:
-                # Not for minutes before it is sent again: whether it may be was just asked, and nobody can ask and
-                # send in one moment.
-                first_s = (resending._call.sent or (self.seconds(),))[0]
-                self.rest(self._random.choice(SLEEPS_MS if self.seconds() - first_s < 0.03 else SLEEPS_MS[:4]))
+                self.rest(self._random.choice(SLEEPS_MS))
             case Accident.CLOCK_SET:
                 process.skew_ms = self._random.choice(SKEWS_MS)
 

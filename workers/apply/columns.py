@@ -128,7 +128,7 @@ def _nested(sent: bytes, changing: _Names, changes: Sequence[Any]) -> bool:
     braces = len(changes)
     if changing.data is not None:
         braces += sum([change.data is not UNSET for change in changes])
-    return count(sent, b"[") > 1 or count(sent, b"{") > braces
+    return bool(count(sent, b"[") > 1 or count(sent, b"{") > braces)
 
 
 def _plain(changing: _Names) -> _Names:

@@ -5,7 +5,7 @@ The proxy lets the request reach the server, waits until it is done, and breaks 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis
@@ -17,9 +17,9 @@ from shared.partition.grants import Grant
 from shared.partition.step_results import StepResult
 from shared.partition.submissions import Submission, TaskChange
 from shared.partition.tail import NONCE_TTL_MS
-from shared.store import id_writes, resending, scripts
+from shared.store import id_writes, resending, scripts, wire
 from shared.store.client import LONGEST_CALL_S, connect
-from shared.store.resending import AGAIN_WITHIN_S
+from shared.store.resending import AGAIN_WITHIN_S, ARRIVES_WITHIN_MS, about_to_send, is_repeat
 from tests.support.batches import items, make_batch, named, variations
 from tests.support.proxy import Proxy, proxied
 from tests.support.rig import ACME, Rig
@@ -102,9 +102,47 @@ def test_a_process_that_slept_too_long_does_not_send_again(
     rig.drain()
 
 
+def _submit(rig: Rig) -> None:
+    rig.submit_batch(make_batch(Operation.PUT, items("a")))
+
+
+def _run_again(rig: Rig) -> None:
+    rig.tail().change_tasks([(1, TaskChange.RERUN)], who="tester", now_ms=rig.clock(), nonce=new_nonce())
+
+
+@pytest.mark.parametrize(("script", "call"), [(scripts.SUBMIT_BATCH, _submit), (scripts.CHANGE_TASKS, _run_again)])
+def test_a_process_that_stopped_just_before_it_sent_again_changes_nothing(
+    far: Rig,
+    rig: Rig,
+    proxy: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+    script: scripts.Script,
+    call: Callable[[Rig], None],
+) -> None:
+    """It had asked whether it may; by the time its repeat arrives the nonce is forgotten, and the store refuses it."""
+    rig.put(*items("0"))
+    rig.drain()
+
+    def forget() -> None:
+        about_to_send()
+        if is_repeat() and (known := rig.client.keys(rig.keys().nonce("*"))):
+            rig.client.delete(*known)
+
+    monkeypatch.setattr(wire, "about_to_send", forget)
+    monkeypatch.setattr(wire, "ARRIVES_WITHIN_MS", -1)
+    lose_reply_to(proxy, script)
+    with pytest.raises(StoreUnavailable, match="too late"):
+        call(far)
+    monkeypatch.undo()
+    assert proxy.broken == 1
+    assert rig.client.xlen(rig.keys().stream) == 1
+    rig.drain()
+
+
 def test_a_nonce_outlives_every_sending_of_its_call() -> None:
     """The last may begin just in time, and be under way for as long as any."""
     assert NONCE_TTL_MS > 1000 * (AGAIN_WITHIN_S + LONGEST_CALL_S)
+    assert NONCE_TTL_MS > 1000 * AGAIN_WITHIN_S + ARRIVES_WITHIN_MS
     assert AGAIN_WITHIN_S > LONGEST_CALL_S + id_writes.LOG_MS / 1000
 
 
