@@ -28,7 +28,7 @@ def command(name: Name, settings: Settings) -> list[str]:
     """Build the command of a service.  Raises Misconfigured if a required setting is missing."""
     if settings.redis_url is None:
         raise Misconfigured("SLUICE_REDIS_URL is not set: a service of its own needs a store of its own")
-    celery = ["-m", "celery", "--app", "workers.app:celery"]
+    celery, before = ["-m", "celery", "--app", "workers.app:celery"], list[str]()
     match name:
         case Name.INGRESS:
             if settings.secret_key is None:
@@ -42,6 +42,7 @@ def command(name: Name, settings: Settings) -> list[str]:
         case Name.FLOWER:
             rest = [*celery, "flower", f"--conf={DEPLOY / 'flowerconfig.py'}"]
         case Name.SINKS:
+            before = ["nice", "-n", "10"]  # where the processors are busy, ingestion comes first
             rest = [
                 "-m", "celery", "--app", "workers.sink_app:celery", "worker", "--pool", "threads",
                 "--concurrency", str(max(1, settings.sinks)), "--queues", "sinks", "--hostname", "sinks@%h",
@@ -53,7 +54,7 @@ def command(name: Name, settings: Settings) -> list[str]:
             rest = ["-m", "api.ftps.server"]
         case Name.STORE:
             raise Misconfigured("the store is no service of this kind: name one in SLUICE_REDIS_URL")
-    return [sys.executable, *rest]
+    return [*before, sys.executable, *rest]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
         for variable, value in MALLOC.items():
             os.environ.setdefault(variable, value)
         os.chdir(DEPLOY.parent)
-        os.execv(words[0], words)
+        os.execvp(words[0], words)
     except SluiceError as problem:
         print(f"sluice: {problem}", file=sys.stderr)
     return 1
