@@ -56,10 +56,12 @@ class Catalog:
     def view_of_patches(self, kind: Kind, section: str, generations: Generations, ids: Sequence[str]) -> View:
         """Read the patches of entries, and the values of entries without patches only."""
         view, patches = View(), self._keys.patches(kind, section, generations.written)
-        [some] = scripts.run(self._client, ("EXISTS", patches))
-        if some:
+        # Where some were seen there are likely more: not asking first saves a round trip.
+        if self._sizes.knows(patches) or scripts.run(self._client, ("EXISTS", patches))[0]:
             [found] = scripts.run(self._client, ("HMGET", patches, *ids))
             view_replies.take_patches(view, ids, found)
+            if there := list(filter(None, found)):
+                self._sizes.learn(patches, len(there[0]))
         if others := [id_ for id_ in dict.fromkeys(ids) if id_ not in view.patches]:
             self.look_closer(view, kind, section, generations, others)
         return view
