@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from shared.model import Kind, OnMissing, Operation, Skipped
+from shared.model import Chunk, Kind, OnMissing, Operation, Skipped
 from shared.partition.growth import LEAN_RECORD_BYTES, RECORD_BYTES, growth_of
 from tests.support.batches import Entry, make_batch, make_chunks, named
 
@@ -53,6 +54,11 @@ def test_what_is_written_has_its_record_and_its_place_in_the_index() -> None:
     assert growth(Operation.PUT, [sized(44, "貓貓")]) == growth(Operation.PUT, [sized(44, "sixsix")])
 
 
+def test_a_chunk_without_entries_takes_nothing() -> None:
+    batch, _ = make_batch(Operation.REPLACE, [], kind=Kind.ITEM_GROUPS)
+    assert growth_of(batch, Chunk(b'{"item_groups":[]}', [], array("I"))) == 0
+
+
 def test_a_patch_is_kept_beside_an_entry_and_in_no_index_unless_it_creates() -> None:
     sent = [sized(44, "a"), sized(44, "b")]
     for on_missing in (OnMissing.FAIL, OnMissing.IGNORE):
@@ -79,6 +85,8 @@ def test_variations_within_an_item_count_as_those_sent_alone(operation: Operatio
         )
     whole = b'{"id":"ab","variations":[{"id":"v"},{"id":"wxy"}]}'
     more = growth(operation, [alone, whole]) - growth(Operation.PUT, [alone, whole])
+    twice = growth(operation, [whole, whole, alone]) - growth(Operation.PUT, [whole, whole, alone])
+    assert twice == pytest.approx(2 * more, abs=4)
     assert more == pytest.approx(2 * 36 + records(3 * 2 + 1, 3 * len("vwxy") + 4 * len("ab")), abs=1)
 
 

@@ -81,6 +81,20 @@ def test_what_is_sent_as_it_is_stored_is_not_written() -> None:
     assert applied(Operation.PUT, [before], view).outcomes == "u", "it is the one before that counts"
 
 
+def test_what_is_new_among_what_is_written_is_told() -> None:
+    """With unchanged ones in between, and without; those planned before in memory are not new."""
+    view = View(seen_values={name: b"1764371234567" + entry for name, entry in stored(a={}, b={}, d={}).items()})
+    sent: list[Entry] = [{"id": "a"}, {"id": "b", "n": 1}, {"id": "c"}]
+    for entries, outcomes, written in ((sent, "nuc", ["b", "c"]), (sent[1:], "uc", ["b", "c"]), (sent[:1], "n", [])):
+        effects = applied(Operation.PUT, entries, replace(view, values={}))
+        assert (effects.outcomes, effects.puts.ids) == (outcomes, written)
+        assert effects.puts.new == (["c"] if written else [])
+        assert [json.loads(value)["id"] for value in effects.puts.values] == written
+    applied(Operation.PUT, sent, view)
+    effects = applied(Operation.PUT, [*sent[1:], {"id": "d"}, {"id": "e"}], view)
+    assert (effects.outcomes, effects.puts.ids, effects.puts.new) == ("nnnc", ["e"], ["e"])
+
+
 def test_the_last_of_several_puts_wins() -> None:
     """The earlier ones have no effect, and are named in a warning."""
     effects = applied(Operation.PUT, [*items("a", n=1), *items("b"), *items("a", n=2)])
@@ -196,8 +210,8 @@ def test_a_variation_that_moves_is_linked_anew(operation: Operation) -> None:
 
 def test_a_variation_that_stays_is_not_linked_again() -> None:
     view = View(values=stored(v={"item_id": "i"}), items={"i"})
-    effects = applied(Operation.PUT, variations("i", "v", name="x"), view, kind=Kind.VARIATIONS)
-    assert (effects.links_added, effects.links_removed) == ([], [])
+    effects = applied(Operation.PUT, variations("i", "v", "new", name="x"), view, kind=Kind.VARIATIONS)
+    assert (effects.links_added, effects.links_removed) == ([link("i", "new")], [])
 
 
 def test_a_variation_without_its_item_is_stored_with_a_warning() -> None:
@@ -207,6 +221,7 @@ def test_a_variation_without_its_item_is_stored_with_a_warning() -> None:
         effects = applied(Operation.PUT, variations("gone", "v"), view, kind=Kind.VARIATIONS)
         assert effects.outcomes == outcome
         assert warned(effects) == [("ORPHAN_VARIATION", "v")]
+        assert "variation 'v': its item 'gone' does not exist" in effects.warnings
 
 
 def test_a_patch_that_names_no_item_warns_of_none() -> None:
@@ -229,6 +244,7 @@ def test_deleting_a_variation_removes_its_link() -> None:
     effects = applied(Operation.DELETE, named("v", "unknown"), view, kind=Kind.VARIATIONS)
     assert (effects.deletes, effects.links_removed) == (["v"], [link("i", "v")])
     assert (effects.variations_deleted, effects.items_deleted, effects.outcomes) == (1, 0, "di")
+    assert effects.item_groups_deleted == 0
 
 
 # -- DELETE of items --------------------------------------------------------------------------------------------------
@@ -240,6 +256,7 @@ def test_deleting_an_item_deletes_its_variations() -> None:
     effects = applied(Operation.DELETE, named("a", "unknown"), view)
     assert (effects.deletes, effects.cascade, effects.outcomes) == (["a"], ["v", "w"], "di")
     assert (effects.items_deleted, effects.variations_deleted) == (1, 2)
+    assert effects.links_removed == [link("a", "v"), link("a", "w")]
     assert (view.items, view.size, view.links) == ({"b"}, 4, {})
 
 
@@ -248,6 +265,7 @@ def test_too_many_variations_go_page_by_page() -> None:
     view = View(items={"a"}, size=1, links={"a": ["v", "w"]}, links_complete=False)
     page = applied(Operation.DELETE, named("a"), view)
     assert (page.deletes, page.cascade, page.outcomes, page.chunk_ends) == ([], ["v", "w"], "", False)
+    assert (page.links_removed, page.variations_deleted) == ([link("a", "v"), link("a", "w")], 2)
     last = applied(Operation.DELETE, named("a"), View(items={"a"}, size=1, links={"a": ["x"]}))
     assert (last.deletes, last.cascade, last.outcomes, last.chunk_ends) == (["a"], ["x"], "d", True)
 

@@ -29,6 +29,7 @@ def row_of(names: str, row: str, kind: Kind = Kind.ITEMS, operation: Operation =
     [
         ("url,image_url,description", " u ,i,d d", {"url": "u", "image_url": "i", "description": "d d"}),
         ("keywords,group_ids", "a| b |,|c", {"keywords": ["a", "b"], "group_ids": ["c"]}),
+        ("keywords,group_ids", "a |b c,\u00a0d|e", {"keywords": ["a", "b c"], "group_ids": ["d", "e"]}),
         ("active,metadata:deactivated,metadata:x", "Yes,0,yes", {"active": True, "deactivated": False, "x": "yes"}),
         ("active,metadata:json:is_default", "maybe,true", {"active": "maybe", "is_default": True}),
         ("metadata: spaced out ,metadata:", "1,2", {"spaced out": "1"}),
@@ -134,6 +135,7 @@ def test_a_row_is_as_wide_as_the_header_but_for_blank_cells() -> None:
         ("facets", "red", "'red' is not a facet of the form name: value"),
         ("facets", ": red", "': red' is a facet without a name"),
         ("facets", "x" * 60, f"'{'x' * 50}' is not a facet"),
+        ("facets", ":" + "x" * 60, f"':{'x' * 49}' is a facet without"),
     ],
 )
 def test_a_cell_that_cannot_be_read_is_told_with_its_column(column: str, cell: str, said: str) -> None:
@@ -159,8 +161,10 @@ def test_a_problem_is_told_with_the_column_of_its_field() -> None:
 
 def test_unknown_columns_and_the_groups_of_items_are_noted() -> None:
     """An empty name is the comma at the end of a line."""
-    read = columns("id,Keyword,stock,,group_ids", operation=Operation.PATCH)
-    assert read.unknown == [("Keyword", "; did you mean 'keywords'?"), ("stock", "")]
+    read = columns("id,Keyword,stock,,group_ids,metadata", operation=Operation.PATCH)
+    assert read.unknown == [
+        ("Keyword", "; did you mean 'keywords'?"), ("stock", ""), ("metadata", "; did you mean 'metadata:'?"),
+    ]  # fmt: skip
     for cell in ("a|b", "b", ""):
         read.entry(["x", "", "", "", cell])
     assert read.group_ids.ids == {"a", "b"}

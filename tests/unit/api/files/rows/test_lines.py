@@ -117,6 +117,10 @@ def test_a_line_is_as_long_as_an_entry_may_be_and_no_longer() -> None:
     with pytest.raises(BrokenFile, match=f"longer than {LINE_MAX_BYTES} bytes") as caught:
         list(read_blocks([b"\n\n" + line + b"x", b"\n"]))
     assert caught.value.line == 3
+    assert broken(b"id,item_name\na," + line + b"x\n", 2 * LINE_MAX_BYTES) == (
+        2,
+        f"a line is longer than {LINE_MAX_BYTES} bytes",
+    )
     entry = b'"' + b"x" * (LINE_MAX_BYTES - 2) + b'"'
     found = rows(json_file(), b"[1,\n" + entry + b",\n2]", 2 * LINE_MAX_BYTES)
     assert [(at, len(text or "")) for at, text in found] == [(1, 1), (2, LINE_MAX_BYTES), (3, 1)]
@@ -129,4 +133,5 @@ def test_a_file_is_a_list_only_of_its_own_kind() -> None:
     for text in ('{"variations": [1]}', '{"items": 7}', '"x"', '{"items": {"a": [1]}}'):
         assert rows(json_file(), text.encode(), 3) == [(1, text)]
     assert rows(json_file(), b'\n{ "items" :\n [1]}', 2) == [(3, "1")]
+    assert rows(json_file(), b"\x0c\n7", 9) == [(1, None), (2, "7")], "JSON has no form feeds"
     assert rows(json_file(), b"", 3) == rows(json_file(), b" \n", 3) == rows(csv_file(), b"", 3) == []
