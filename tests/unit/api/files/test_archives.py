@@ -71,9 +71,9 @@ def test_a_packed_file_is_whole_or_broken() -> None:
     whole = packed(FILES["items.csv"])
     assert b"".join(gunzip(pieces(whole), "items.csv.gz")) == FILES["items.csv"]
     for broken, reason in (
-        (whole[:-1], "truncated"),
+        (whole[:-1], "or truncated or corrupted in transit$"),
         (b"x" + whole, "not a gzip file"),
         (gzip.compress(bytes(10**7)), "far"),
     ):
-        with pytest.raises(BrokenArchive, match=f"items.csv.gz: .*{reason}"):
+        with pytest.raises(BrokenArchive, match=f"^items.csv.gz: .*{reason}"):
             list(gunzip(pieces(broken), "items.csv.gz"))

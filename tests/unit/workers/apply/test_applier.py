@@ -206,6 +206,7 @@ def test_a_variation_that_moves_is_linked_anew(operation: Operation) -> None:
     view = View(values=stored(v={"item_id": "old"}), items={"new"})
     effects = applied(operation, variations("new", "v"), view, kind=Kind.VARIATIONS)
     assert (effects.links_added, effects.links_removed) == ([link("new", "v")], [link("old", "v")])
+    assert sorted(effects.items_touched) == ["new", "old"]
 
 
 def test_a_variation_that_stays_is_not_linked_again() -> None:
@@ -358,6 +359,8 @@ def test_items_that_are_still_to_come_make_no_orphans() -> None:
     effects = applied(Operation.PUT, entries, View(items={"i"}), kind=Kind.VARIATIONS)
     assert warned(effects) == [("ORPHAN_VARIATION", "v")]
     assert sorted(effects.items_touched) == ["gone", "i"]
+    twice = applied(Operation.PUT, [*entries, *entries[:1]], View(items={"i"}), kind=Kind.VARIATIONS)
+    assert warned(twice) == [("DUPLICATE_ITEM", "v"), ("ORPHAN_VARIATION", "v")]
 
 
 # -- the safeguard ----------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_what_is_unchanged_keeps_its_time_and_all_else_is_written(kind: Kind, co
     written = [entry_bytes(entry) for entry in sent[1:]]
     assert effects.puts == Puts(["changed", "new"], written, new=["changed", "new"])
     assert effects.kept == Puts(["same"], [before["same"]], new=["same"])
-    assert (counts(effects), warned(effects)) == (counted, [])
+    assert (counts(effects), warned(effects), effects.items_touched) == (counted, [], [])
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -83,6 +83,7 @@ def test_what_is_left_out_has_its_outcome_in_its_place() -> None:
     assert [code for code, _ in warned(effects)] == ["INVALID_ENTRY", "INVALID_ENTRY", "DUPLICATE_ITEM"]
     kept = apply(replace(batch, operation=Operation.KEEP), chunk, View(seen_values=seen(*items("a", "b"))))
     assert (kept.outcomes, kept.kept.ids) == ("ifnfn", ["b", "a"])
+    assert warned(kept) == warned(effects)
 
 
 def test_null_counts_as_absent_in_a_sync() -> None:
@@ -118,6 +119,14 @@ def test_a_variation_that_comes_again_with_another_item_is_linked_to_that() -> N
     synced(variations("i", "v", "w"), view, kind=Kind.VARIATIONS)
     effects = synced([*variations("j", "v"), *variations("i", "w", n=1)], view, kind=Kind.VARIATIONS)
     assert (effects.links_added, effects.links_removed) == ([link("j", "v")], [link("i", "v")])
+
+
+def test_variations_that_were_read_again_are_not_new() -> None:
+    """After a worker that died, its successor reads what it wrote."""
+    view = View(values={"v": entry_bytes(variations("i", "v")[0])}, items={"i"})
+    effects = synced(variations("i", "v", "w"), view, kind=Kind.VARIATIONS)
+    assert (effects.puts.new, effects.links_added) == (["w"], [link("i", "w")])
+    assert (effects.variations_updated, warned(effects)) == (1, [("DUPLICATE_ITEM", "v")])
 
 
 def test_a_variation_that_names_no_item_any_more_has_no_link() -> None:

@@ -68,9 +68,10 @@ def test_of_two_columns_of_parents_the_newer_wins(names: str) -> None:
     older_first = names.startswith("parent_id,")
     for old, new, parents in (("o", '["n"]', ["n"]), ("o", "", ["o"]), ("", '["n"]', ["n"])):
         row = [old, new] if older_first else [new, old]
-        entry = columns(f"id,name,{names}", Kind.ITEM_GROUPS).entry(["g", "G", *row])
-        assert entry is not None
-        assert msgspec.json.decode(entry)["parent_ids"] == parents
+        for header, cells in ((f"id,name,{names}", ["g", "G", *row]), (f"{names},id,name", [*row, "g", "G"])):
+            entry = columns(header, Kind.ITEM_GROUPS).entry(cells)
+            assert entry is not None
+            assert msgspec.json.decode(entry)["parent_ids"] == parents
     assert columns(f"id,name,{names}", Kind.ITEM_GROUPS).name_field("parent_ids[0]") == "column 'parent_ids'"
 
 
@@ -79,6 +80,7 @@ def test_a_list_of_ids_has_no_other_columns() -> None:
         read = columns("x,id,item_name", operation=operation)
         assert read.entry(["1", "a", "N"]) == msgspec.Raw(b'{"id":"a"}')
         assert (read.unknown, read.name_field("id")) == ([], "column 'id'")
+        assert columns("id", Kind.VARIATIONS, operation).name_field("id") == "column 'id'"
 
 
 def test_the_columns_that_a_file_needs_are_told() -> None:
@@ -93,6 +95,7 @@ def test_the_columns_that_a_file_needs_are_told() -> None:
         ("id\titem_name", Kind.ITEMS, r"'id' is missing in 'id\\titem_name'; send delimiter=tab if"),
         ("ID,Item Name", Kind.ITEMS, "'id' is missing in 'ID', 'Item Name'; is it 'ID' in other letters"),
         (",".join(f"c{i:02}" for i in range(12)), Kind.ITEMS, ".*'c08', 'c09'$"),
+        ("x" * 300, Kind.ITEMS, "'id' is missing in 'x{199}$"),
     ):
         with pytest.raises(ValueError, match=must + said):
             columns(names, kind)
@@ -114,6 +117,8 @@ def test_two_columns_set_one_field_only_if_one_of_them_is_json() -> None:
         assert caught.value.column == f"column '{({'url', 'metadata:json:url'} - {first}).pop()}'"
     with pytest.raises(BadRow, match=r"^sets the same field as column 'metadata:json:facets'$"):
         row_of("id,facet:a,metadata:json:facets", 'a,x,"{}"')
+    with pytest.raises(BadRow, match=r"^sets the same field as column 'url'$"):
+        row_of("id,url,metadata:json:url,facet:a,metadata:json:facets", 'a,x,"""y""",,"{}"')
 
 
 # -- rows -------------------------------------------------------------------------------------------------------------

@@ -100,6 +100,23 @@ def test_a_file_that_cannot_be_read_on_says_in_which_line(size: int) -> None:
         assert (line, reason.startswith("not valid JSON: a list of entries must end")) == (at, True)
 
 
+def test_what_is_wrong_with_a_row_is_told_with_its_column() -> None:
+    file = csv_file(";")
+    assert (file.unknown, file.group_ids, file.name_field("name")) == ([], set(), "name")
+    found = list(file.rows([b"id;item_name;Name;group_ids;facets\n", b"a;A;;g|h;red\nb;B;;g;\n"]))
+    assert [(line, problem and tuple(problem)) for line, _, problem in found] == [
+        (2, ("column 'facets'", "'red' is not a facet of the form name: value")),
+        (3, None),
+    ]
+    assert file.name_field("name") == "column 'item_name'"
+    assert ([name for name, _ in file.unknown], file.group_ids) == (["Name"], {"g", "h"})
+    line, reason = broken(b"id,x\n")
+    assert (line, "'item_name' is missing" in reason) == (1, True), "a PUT has whole entries"
+    with pytest.raises(BrokenFile) as caught:
+        list(csv_file().rows([b"id,item_name\n", b"\n\xff\n"]))
+    assert caught.value.line == 3
+
+
 def test_line_ends_that_change_on_the_way_are_told() -> None:
     """Where the first line ends is known once a whole line has arrived."""
     long = b"x" * LINE_MAX_BYTES
