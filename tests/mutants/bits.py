@@ -155,8 +155,8 @@ _CHANGES: dict[str, list[tuple[str, str, str]]] = {
     ],
     "api/files/rows/lines.py": [
         (
-            'line += rest.count(b"\\n", 0, end)',
-            'line = rest.count(b"\\n", 0, end)',
+            'line += rest.count(b"\\n")',
+            'line = rest.count(b"\\n")',
             f"{_ROWS}/test_lines.py::test_blocks_are_whole_lines_and_each_knows_its_number",
         ),
         (

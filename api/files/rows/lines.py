@@ -119,7 +119,7 @@ def read_blocks(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
         end = rest.rfind(b"\n") + 1
         if end:
             yield rest[:end], line
-            line += rest.count(b"\n", 0, end)
+            line += rest.count(b"\n")
             rest = rest[end:]
         if len(rest) > LINE_MAX_BYTES:
             raise BrokenFile(_TOO_LONG, line)

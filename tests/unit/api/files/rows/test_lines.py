@@ -117,12 +117,18 @@ def test_what_is_wrong_with_a_row_is_told_with_its_column() -> None:
     assert caught.value.line == 3
 
 
+def test_the_first_lines_are_handed_on_before_more_have_arrived() -> None:
+    arriving = iter([b"id", b"\na\n", b"b\n"])
+    assert next(with_newlines(arriving)) == b"id\na\n"
+    assert list(arriving) == [b"b\n"]
+
+
 def test_line_ends_that_change_on_the_way_are_told() -> None:
     """Where the first line ends is known once a whole line has arrived."""
     long = b"x" * LINE_MAX_BYTES
-    arriving = with_newlines([b"id\r" + long, b"a\r", b"b\rc\nd\r"])
+    arriving = with_newlines([b"id\r" + long, b"a\r", b"\rc\nd\r\r\ne"])
     assert [next(arriving), next(arriving)] == [b"id\n" + long, b"a\n"]
-    with pytest.raises(BrokenFile, match="line ends are mixed") as caught:
+    with pytest.raises(BrokenFile, match=r"^line ends are mixed") as caught:
         next(arriving)
     assert caught.value.line == 4
 
@@ -143,6 +149,8 @@ def test_a_line_is_as_long_as_an_entry_may_be_and_no_longer() -> None:
     assert [(at, len(text or "")) for at, text in found] == [(1, 1), (2, LINE_MAX_BYTES), (3, 1)]
     line_of, reason = broken(b"[1,\n" + entry.replace(b"x", b"xx", 1) + b",\n2]", LINE_MAX_BYTES + 4, json_file())
     assert (line_of, reason) == (1, f"an entry is longer than {LINE_MAX_BYTES} bytes")
+    assert len(list(json_file().rows([b"[" + entry, b"]"]))) == 1
+    assert broken(b"[1] " + line, 2 * LINE_MAX_BYTES, json_file())[1].startswith("not valid JSON: a list of entries")
 
 
 def test_a_file_is_a_list_only_of_its_own_kind() -> None:
@@ -151,4 +159,8 @@ def test_a_file_is_a_list_only_of_its_own_kind() -> None:
         assert rows(json_file(), text.encode(), 3) == [(1, text)]
     assert rows(json_file(), b'\n{ "items" :\n [1]}', 2) == [(3, "1")]
     assert rows(json_file(), b"\x0c\n7", 9) == [(1, None), (2, "7")], "JSON has no form feeds"
+    assert rows(json_file(), b"[\x0c7,X8X]", 9) == [(1, None)] * 2
+    [(_, entry, problem)] = json_file().rows([b'{"id" 8}'])
+    assert (bytes(entry), problem and problem.loc) == (b"null", "")
+    assert str(problem).startswith("not valid JSON: expected ':'")
     assert rows(json_file(), b"", 3) == rows(json_file(), b" \n", 3) == rows(csv_file(), b"", 3) == []
