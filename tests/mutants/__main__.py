@@ -1,4 +1,4 @@
-"""Take away each protection in a copy of the project: the test that is named for it has to fail there."""
+"""Take away each protection in a copy of the project, and change bits: the test named for it has to fail."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.mutants.bits import BITS
 from tests.mutants.breaks import BREAKS, Break
 from tests.mutants.copies import NotThere, broken, project_copy, run_in
 
@@ -37,17 +38,18 @@ def judge(one: Break, root: Path) -> str:
 
 
 def main() -> int:
+    everything = BREAKS + BITS
     with project_copy() as root:
-        status, said = run_tests(root, sorted({one.test for one in BREAKS}))
+        status, said = run_tests(root, sorted({one.test for one in everything}))
         if status != 0:
             print(f"the tests fail although nothing is broken:\n{said}")
             return 1
         survived = 0
-        for one in BREAKS:
+        for one in everything:
             problem = judge(one, root)
             survived += bool(problem)
             print(f"{'NOT NOTICED' if problem else 'noticed':12}{one.name:32}{one.test}  {problem}", flush=True)
-    print(f"{len(BREAKS) - survived} of {len(BREAKS)} breaks noticed")
+    print(f"{len(everything) - survived} of {len(everything)} breaks noticed")
     return 1 if survived else 0
 
 

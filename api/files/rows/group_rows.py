@@ -14,7 +14,7 @@ from api.files.rows.lines import BrokenFile, Row
 GROUPS_MAX_BYTES = 64 * 1024 * 1024
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
-_list = msgspec.json.Decoder(list[Raw]).decode
+_list = msgspec.json.Decoder(list[Raw] | None).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -36,7 +36,10 @@ def join_parents(rows: Iterable[Row]) -> tuple[list[Row], list[str]]:
         if found is not None:
             members, group, parents = found
             before = seen.get(group)
-            if before is not None and (more := [one for one in parents if one not in before[1]]):
+            if parents is None:
+                # It says that it has none.
+                parents = []
+            elif before is not None and (more := [one for one in parents if one not in before[1]]):
                 joined[before[0]] = None
                 parents = before[1] + more
                 row = line, Raw(_encode(members | {"parent_ids": parents})), None
@@ -49,8 +52,8 @@ def join_parents(rows: Iterable[Row]) -> tuple[list[Row], list[str]]:
     return [row for row in joined if row is not None], sorted(filter(None, map(text_of, map(Raw, strangers))))
 
 
-def _placed(entry: Raw) -> tuple[dict[str, Raw], bytes, list[Raw]] | None:
-    """Read an entry's members, id and parents; None if it breaks the rules."""
+def _placed(entry: Raw) -> tuple[dict[str, Raw], bytes, list[Raw] | None] | None:
+    """Read an entry's members, id and parents, None for null; None if it breaks the rules."""
     try:
         members = _members(entry)
         parents = members.get("parent_ids")

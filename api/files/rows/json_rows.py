@@ -97,7 +97,7 @@ class JsonFile:
             rest = rest[start:]
             if len(rest) > LINE_MAX_BYTES:
                 raise BrokenFile(NOT_IN_ORDER if done else f"an entry is longer than {LINE_MAX_BYTES} bytes", line)
-        if not done or b"".join(rest.split()) != closing:
+        if not done or rest.strip() != closing:
             raise BrokenFile(NOT_IN_ORDER, line + rest.count(b"\n"))
 
     def tidy(self, entry: Raw) -> Raw:

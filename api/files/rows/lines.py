@@ -18,6 +18,8 @@ LINE_MAX_BYTES = ENTRY_MAX_BYTES
 
 csv.field_size_limit(LINE_MAX_BYTES)
 
+_TOO_LONG = f"a line is longer than {LINE_MAX_BYTES} bytes"
+
 _BOM = b"\xef\xbb\xbf"
 NO_ENTRY = Raw(b"null")
 
@@ -87,8 +89,10 @@ class CsvFile:
 
 
 def _reason(error: csv.Error, first: int, last: int) -> str:
-    if last > first or "unexpected end of data" in str(error) or "field larger" in str(error):
+    if last > first or "unexpected end of data" in str(error):
         return "a quote opened here is never closed, or closes before the end of its cell"
+    if "field larger" in str(error):
+        return _TOO_LONG
     if "new-line character" in str(error):
         return "a lone carriage return in an unquoted cell, or mixed line ends"
     return f"not valid CSV: {error}"
@@ -115,10 +119,10 @@ def read_blocks(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
         end = rest.rfind(b"\n") + 1
         if end:
             yield rest[:end], line
-            line += rest.count(b"\n", 0, end)
+            line += rest.count(b"\n")
             rest = rest[end:]
         if len(rest) > LINE_MAX_BYTES:
-            raise BrokenFile(f"a line is longer than {LINE_MAX_BYTES} bytes", line)
+            raise BrokenFile(_TOO_LONG, line)
     if rest:
         yield rest, line
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +11,35 @@ from pathlib import Path
 import pytest
 
 from tests.mutants import simulated
+from tests.mutants.__main__ import judge
+from tests.mutants.bits import BITS
 from tests.mutants.breaks import BREAKS, Break
-from tests.mutants.copies import NotThere
+from tests.mutants.copies import NotThere, project_copy
 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("one", BREAKS, ids=lambda one: one.name)
+@pytest.mark.parametrize("one", BREAKS + BITS, ids=lambda one: one.name)
 def test_a_break_has_one_place_and_one_test(one: Break) -> None:
     assert (ROOT / one.path).read_text(encoding="utf-8").count(one.old) == 1
     file, name = one.test.split("::")
     assert f"def {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8")
+
+
+#: Each in a process of its own: a second or two.
+TRIED = random.Random(12).sample(BITS, 12)
+
+
+@pytest.fixture(scope="module")
+def copy() -> Iterator[Path]:
+    with project_copy() as root:
+        yield root
+
+
+@pytest.mark.parametrize("one", TRIED, ids=lambda one: f"{one.path}: {one.old}")
+def test_a_small_change_of_the_core_is_noticed(copy: Path, one: Break) -> None:
+    """Its test fails because of it: what is not changed passes, here as everywhere."""
+    assert judge(one, copy) == ""
 
 
 def test_a_break_whose_histories_cannot_be_run_is_no_noticed_one(

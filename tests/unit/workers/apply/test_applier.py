@@ -13,7 +13,7 @@ from shared.catalog.effects import Effects, View, Wants
 from shared.errors import TaskFailed
 from shared.guards.rules import safeguard
 from shared.keys import link
-from shared.model import Batch, Chunk, Form, Kind, OnMissing, Operation
+from shared.model import Batch, Chunk, Form, Kind, OnMissing, Operation, Skipped
 from shared.settings import Settings
 from tests.support.batches import Entry, items, make_batch, make_chunks, named, variations
 from workers.apply import patches
@@ -79,6 +79,20 @@ def test_what_is_sent_as_it_is_stored_is_not_written() -> None:
         assert (puts(effects), effects.outcomes, effects.items_updated) == ({}, "n", 1)
     assert applied(Operation.PUT, [before.replace(b"1", b"1.0")], view).outcomes == "u"
     assert applied(Operation.PUT, [before], view).outcomes == "u", "it is the one before that counts"
+
+
+def test_what_is_new_among_what_is_written_is_told() -> None:
+    """With unchanged ones in between, and without; those planned before in memory are not new."""
+    view = View(seen_values={name: b"1764371234567" + entry for name, entry in stored(a={}, b={}, d={}).items()})
+    sent: list[Entry] = [{"id": "a"}, {"id": "b", "n": 1}, {"id": "c"}]
+    for entries, outcomes, written in ((sent, "nuc", ["b", "c"]), (sent[1:], "uc", ["b", "c"]), (sent[:1], "n", [])):
+        effects = applied(Operation.PUT, entries, replace(view, values={}))
+        assert (effects.outcomes, effects.puts.ids) == (outcomes, written)
+        assert effects.puts.new == (["c"] if written else [])
+        assert [json.loads(value)["id"] for value in effects.puts.values] == written
+    applied(Operation.PUT, sent, view)
+    effects = applied(Operation.PUT, [*sent[1:], {"id": "d"}, {"id": "e"}], view)
+    assert (effects.outcomes, effects.puts.ids, effects.puts.new) == ("nnnc", ["e"], ["e"])
 
 
 def test_the_last_of_several_puts_wins() -> None:
@@ -192,12 +206,13 @@ def test_a_variation_that_moves_is_linked_anew(operation: Operation) -> None:
     view = View(values=stored(v={"item_id": "old"}), items={"new"})
     effects = applied(operation, variations("new", "v"), view, kind=Kind.VARIATIONS)
     assert (effects.links_added, effects.links_removed) == ([link("new", "v")], [link("old", "v")])
+    assert sorted(effects.items_touched) == ["new", "old"]
 
 
 def test_a_variation_that_stays_is_not_linked_again() -> None:
     view = View(values=stored(v={"item_id": "i"}), items={"i"})
-    effects = applied(Operation.PUT, variations("i", "v", name="x"), view, kind=Kind.VARIATIONS)
-    assert (effects.links_added, effects.links_removed) == ([], [])
+    effects = applied(Operation.PUT, variations("i", "v", "new", name="x"), view, kind=Kind.VARIATIONS)
+    assert (effects.links_added, effects.links_removed) == ([link("i", "new")], [])
 
 
 def test_a_variation_without_its_item_is_stored_with_a_warning() -> None:
@@ -207,6 +222,7 @@ def test_a_variation_without_its_item_is_stored_with_a_warning() -> None:
         effects = applied(Operation.PUT, variations("gone", "v"), view, kind=Kind.VARIATIONS)
         assert effects.outcomes == outcome
         assert warned(effects) == [("ORPHAN_VARIATION", "v")]
+        assert "variation 'v': its item 'gone' does not exist" in effects.warnings
 
 
 def test_a_patch_that_names_no_item_warns_of_none() -> None:
@@ -229,6 +245,7 @@ def test_deleting_a_variation_removes_its_link() -> None:
     effects = applied(Operation.DELETE, named("v", "unknown"), view, kind=Kind.VARIATIONS)
     assert (effects.deletes, effects.links_removed) == (["v"], [link("i", "v")])
     assert (effects.variations_deleted, effects.items_deleted, effects.outcomes) == (1, 0, "di")
+    assert effects.item_groups_deleted == 0
 
 
 # -- DELETE of items --------------------------------------------------------------------------------------------------
@@ -240,6 +257,7 @@ def test_deleting_an_item_deletes_its_variations() -> None:
     effects = applied(Operation.DELETE, named("a", "unknown"), view)
     assert (effects.deletes, effects.cascade, effects.outcomes) == (["a"], ["v", "w"], "di")
     assert (effects.items_deleted, effects.variations_deleted) == (1, 2)
+    assert effects.links_removed == [link("a", "v"), link("a", "w")]
     assert (view.items, view.size, view.links) == ({"b"}, 4, {})
 
 
@@ -248,6 +266,7 @@ def test_too_many_variations_go_page_by_page() -> None:
     view = View(items={"a"}, size=1, links={"a": ["v", "w"]}, links_complete=False)
     page = applied(Operation.DELETE, named("a"), view)
     assert (page.deletes, page.cascade, page.outcomes, page.chunk_ends) == ([], ["v", "w"], "", False)
+    assert (page.links_removed, page.variations_deleted) == ([link("a", "v"), link("a", "w")], 2)
     last = applied(Operation.DELETE, named("a"), View(items={"a"}, size=1, links={"a": ["x"]}))
     assert (last.deletes, last.cascade, last.outcomes, last.chunk_ends) == (["a"], ["x"], "d", True)
 
@@ -263,6 +282,85 @@ def test_an_item_named_in_two_chunks_is_one_deletion() -> None:
     chunks = make_chunks(named("a", "b", "a", "b"), chunk_entries=2)
     batch, _ = make_batch(Operation.DELETE, named("a", "b", "a", "b"), chunk_entries=2)
     assert sum(deletions(batch, chunk, View(items={"a", "b"}, size=2)) for chunk in chunks) == 2
+
+
+def test_deleted_variations_leave_their_items_touched_once() -> None:
+    """Those that name one; what is gone from the view is not deleted again."""
+    there = stored(v={"item_id": "i"}, w={"item_id": "i"}, x={"item_id": "j"}, free={})
+    view = View(values=there, size=9)
+    effects = applied(Operation.DELETE, named("v", "free", "x", "w", "gone"), view, kind=Kind.VARIATIONS)
+    assert (effects.items_touched, effects.outcomes, view.size, view.values) == (["i", "j"], "ddddi", 5, {})
+    assert effects.links_removed == [link("i", "v"), link("j", "x"), link("i", "w")]
+    again = applied(Operation.DELETE, named("v"), view, kind=Kind.VARIATIONS)
+    assert (again.deletes, again.outcomes, view.size) == ([], "i", 5)
+
+
+def test_deleted_item_groups_are_counted_as_such() -> None:
+    view = View(values=stored(g={"name": "G"}))
+    effects = applied(Operation.DELETE, named("g", "g"), view, kind=Kind.ITEM_GROUPS)
+    assert (effects.item_groups_deleted, effects.variations_deleted, effects.items_deleted) == (1, 0, 0)
+    assert warned(effects) == [("DUPLICATE_ITEM", "g")]
+
+
+# -- what is read, and what is left out -------------------------------------------------------------------------------
+
+IDS, LIVE = ["a", "b", "a"], ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation", "wanted"),
+    [
+        (Kind.ITEMS, Operation.PUT, Wants(seen_values=IDS)),
+        (Kind.ITEM_GROUPS, Operation.PUT, Wants(seen_values=IDS)),
+        (Kind.ITEMS, Operation.DELETE, Wants(items=IDS, links=LIVE, size=True)),
+        (Kind.VARIATIONS, Operation.DELETE, Wants(values=IDS, size=True)),
+        (Kind.ITEM_GROUPS, Operation.DELETE, Wants(values=IDS, size=True)),
+        (Kind.ITEMS, Operation.PATCH, Wants(values=IDS)),
+        (Kind.ITEM_GROUPS, Operation.PATCH, Wants(values=IDS)),
+        (Kind.VARIATIONS, Operation.PATCH, Wants(values=IDS)),
+    ],
+)
+def test_no_more_is_read_than_an_operation_needs(kind: Kind, operation: Operation, wanted: Wants) -> None:
+    assert wants(*batch_of(operation, named(*IDS), kind=kind)) == wanted
+
+
+@pytest.mark.parametrize("operation", [Operation.PUT, Operation.PATCH, Operation.DELETE])
+def test_entries_that_break_the_rules_are_left_out_in_their_place(operation: Operation) -> None:
+    """They are named, and do not count; nor does one that a later one replaces."""
+    entries = [*items("a", n=1), *items("b"), *items("c"), *items("a", n=2)]
+    batch, chunk = batch_of(operation, entries, on_missing=OnMissing.CREATE)
+    chunk = replace(chunk, ids=["a", "", "", "a"], skipped=[Skipped(1, "b", "bad"), Skipped(2, None, "bad")], first=5)
+    effects = apply(batch, chunk, View(items={"a"}, size=1))
+    assert (effects.outcomes[:3], effects.outcomes[3:] in "cd") == ("iff", True)
+    assert effects.items_updated + effects.items_deleted == 1
+    assert warned(effects) == [("INVALID_ENTRY", "b"), ("INVALID_ENTRY", None), ("DUPLICATE_ITEM", "a")]
+    assert [one["data"].get("index") for one in json.loads(f"[{effects.warnings}]")] == [6, 7, None]
+    written = [] if operation is Operation.DELETE else [json.loads(chunk.entry(3))]
+    assert list(map(json.loads, effects.puts.values)) == written
+
+
+def test_a_put_takes_the_place_of_what_was_kept_beside() -> None:
+    view = View(patches={"a": b'{"data":{}}', "b": b"{}"})
+    applied(Operation.PUT, items("a", "c"), view)
+    assert view.patches == {"b": b"{}"}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_what_is_written_counts_for_its_kind(kind: Kind) -> None:
+    effects = applied(Operation.PUT, items("a"), kind=kind)
+    counts = effects.items_updated, effects.variations_updated, effects.item_groups_updated
+    assert counts == tuple(int(kind is one) for one in Kind)
+
+
+def test_items_that_are_still_to_come_make_no_orphans() -> None:
+    """An orphan is one whose item is nowhere; of the others beside it nothing is said."""
+    entries = [*variations("gone", "v"), *variations("i", "w"), {"id": "free"}]
+    assert warned(applied(Operation.PUT, entries, View(items_to_come=True), kind=Kind.VARIATIONS)) == []
+    effects = applied(Operation.PUT, entries, View(items={"i"}), kind=Kind.VARIATIONS)
+    assert warned(effects) == [("ORPHAN_VARIATION", "v")]
+    assert sorted(effects.items_touched) == ["gone", "i"]
+    twice = applied(Operation.PUT, [*entries, *entries[:1]], View(items={"i"}), kind=Kind.VARIATIONS)
+    assert warned(twice) == [("DUPLICATE_ITEM", "v"), ("ORPHAN_VARIATION", "v")]
 
 
 # -- the safeguard ----------------------------------------------------------------------------------------------------
@@ -290,3 +388,13 @@ def test_only_entries_there_count_as_deletions() -> None:
     other = replace(batch, kind=Kind.VARIATIONS)
     assert deletions(other, chunk, View(items={"a", "b"}, values={"b": b"{}"})) == 1
     assert deletions(replace(batch, operation=Operation.PATCH), chunk, View(items={"a"})) == 0
+
+
+def test_the_safeguard_says_what_would_be_deleted_and_what_to_do() -> None:
+    """Item groups belong to no section."""
+    limit = safeguard(None, Settings())
+    for kind, what in ((Kind.ITEMS, "items in section 'Products'"), (Kind.ITEM_GROUPS, "item groups")):
+        batch, _ = batch_of(Operation.DELETE, named("a"), kind=kind)
+        said = f"this would delete 60 of the 100 {what}, more than 50%; send force=true if this is intended"
+        with pytest.raises(TaskFailed, match=f"^{said}$"):
+            guard(batch, kind, 60, 100, limit)

@@ -58,6 +58,12 @@ def test_an_upsert_replaces_the_fields_that_were_sent_whole() -> None:
     assert puts(effects) == {"a": {**there, "data": {"new": 2}}, "b": group("b")}
 
 
+def test_one_field_that_changes_is_enough_to_write() -> None:
+    """Whatever comes behind it."""
+    effects = applied(UPSERT, [group("a", name="new", parent_ids=["r"])], view_of(group("a", parent_ids=["r"])))
+    assert (effects.outcomes, puts(effects)) == ("u", {"a": group("a", name="new", parent_ids=["r"])})
+
+
 def test_an_upsert_that_changes_nothing_writes_nothing() -> None:
     effects = applied(UPSERT, [group("a")], view_of(group("a", data={"n": 1})))
     assert (effects.outcomes, effects.item_groups_updated, puts(effects)) == ("n", 1, {})
