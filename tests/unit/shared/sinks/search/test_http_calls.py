@@ -17,9 +17,10 @@ BYTES = 1000
 
 
 class Dripping:
-    """A server that sends an answer byte by byte."""
+    """A server that sends an answer byte by byte, after a beginning that it sends at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: bytes) -> None:
+        self._at_once = at_once
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.sent = 0
@@ -31,7 +32,7 @@ class Dripping:
         there, _ = self._listener.accept()
         with there:
             there.recv(65536)
-            there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BYTES)
+            there.sendall(self._at_once)
             while self.sent < BYTES and not self._stopped.wait(0.02):
                 try:
                     there.sendall(b"1")
@@ -46,13 +47,21 @@ class Dripping:
 
 
 @pytest.fixture
-def dripping() -> Iterator[Dripping]:
-    server = Dripping()
+def dripping(request: pytest.FixtureRequest) -> Iterator[Dripping]:
+    server = Dripping(request.param)
     yield server
     server.stop()
 
 
-def test_an_answer_that_drips_is_given_up_in_time(dripping: Dripping) -> None:
+@pytest.mark.parametrize(
+    "dripping",
+    [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BYTES, b"HTTP/1.1 200 OK\r\nX: ", b""],
+    ids=["body", "header", "status"],
+    indirect=True,
+)
+def test_an_answer_that_drips_is_given_up_in_time(dripping: Dripping, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever of it drips: a thread of the worker would wait for it without end."""
+    monkeypatch.setattr(http_calls, "CUT_S", 0.1)
     calls = HttpCalls(dripping.url, {}, timeout_s=30)
     with calls.limit(0.3), pytest.raises(DestinationAway):
         calls.ask("GET", "/")
