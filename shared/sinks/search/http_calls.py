@@ -158,6 +158,7 @@ class HttpCalls:
                     redirect=False,
                     preload_content=False,
                 )
+                _check_whole(method, answer)
                 said = Said(answer.status, _read(answer, until))
         except urllib3.exceptions.HTTPError as problem:
             # The texts name hosts and paths, never passwords: those are in headers.
@@ -170,6 +171,14 @@ class HttpCalls:
 
     def close(self) -> None:
         self._pool.close()
+
+
+def _check_whole(method: str, answer: urllib3.BaseHTTPResponse) -> None:
+    """Raise DestinationAway if an answer ended within its headers, and so would seem to be empty."""
+    has_length = "content-length" in answer.headers or "transfer-encoding" in answer.headers
+    if not has_length and method != "HEAD" and answer.status not in (204, 304):
+        answer.close()
+        raise DestinationAway("the answer of the search engine was cut off")
 
 
 def _read(answer: urllib3.BaseHTTPResponse, until: float) -> bytes:
