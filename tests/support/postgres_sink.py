@@ -47,6 +47,15 @@ class SinkRig(DeliveryRig):
         there = self.there()
         return [kind for kind, name in PUBLIC.items() if name in there]
 
+    def occupy(self) -> None:
+        self.database.execute("CREATE TABLE products AS SELECT 1 AS mine")
+
+    def is_occupied(self) -> bool:
+        return self.query("SELECT to_jsonb(one) FROM products AS one") == [({"mine": 1},)]
+
+    def free(self) -> None:
+        self.database.execute("DROP TABLE products")
+
     def lose(self, kind: Kind) -> None:
         self.database.execute(f"DROP TABLE {PUBLIC[kind]}")  # type: ignore[call-overload]
 

@@ -48,6 +48,9 @@ class _SearchRig(LedgerRig):
     def raw(self, kind: Kind = Kind.ITEMS) -> dict[str, dict[str, Any]]:
         return self.documents(kind)
 
+    def is_occupied(self) -> bool:
+        return list(self.documents()) == ["mine"]
+
     def nested(self) -> dict[str, list[str]]:
         return {item_id: [one["id"] for one in item["variations"]] for item_id, item in self.documents().items()}
 
@@ -83,6 +86,12 @@ class OpenSearchRig(_SearchRig):
             self.ask("PUT", path, row, status=200 if there else 201)
         elif there:
             self.ask("DELETE", path)
+
+    def occupy(self) -> None:
+        self.ask("PUT", "/products/_doc/mine?refresh=true", {"mine": 1}, status=201)
+
+    def free(self) -> None:
+        self.ask("DELETE", "/products")
 
     def lose(self, kind: Kind) -> None:
         self.ask("DELETE", f"/{self.ledger()['live']['places'][kind]}")
@@ -191,6 +200,13 @@ class TypesenseRig(_SearchRig):
     def plain(self, type_: ColumnType, value: Any) -> Any:
         # Times are seconds already, and what is not indexed is text.
         return json.loads(value) if type_ is ColumnType.JSON else value
+
+    def occupy(self) -> None:
+        self.ask("POST", "/collections", {"name": "products", "fields": [{"name": "x", "type": "string"}]}, status=201)
+        self.ask("POST", "/collections/products/documents", {"id": "mine", "x": "mine"}, status=201)
+
+    def free(self) -> None:
+        self.ask("DELETE", "/collections/products")
 
     def lose(self, kind: Kind) -> None:
         self.ask("DELETE", f"/collections/{self.ledger()['live']['places'][kind]}")

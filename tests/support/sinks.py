@@ -93,6 +93,18 @@ class DeliveryRig:
         """The kinds that readers find."""
         raise NotImplementedError
 
+    def occupy(self) -> None:
+        """Have somebody else make something of the name of the sink."""
+        raise NotImplementedError
+
+    def is_occupied(self) -> bool:
+        """Whether that is there as it was made."""
+        raise NotImplementedError
+
+    def free(self) -> None:
+        """Remove it."""
+        raise NotImplementedError
+
     def lose(self, kind: Kind) -> None:
         """Remove what holds a kind of the live copy, behind the worker's back."""
         raise NotImplementedError

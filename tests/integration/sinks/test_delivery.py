@@ -220,19 +220,6 @@ def test_a_view_stops_the_switch_until_it_is_dropped_and_default_privileges_stay
     assert sink.query("SELECT has_table_privilege('pg_monitor', 'products', 'SELECT')") == [(True,)]
 
 
-def test_a_table_that_no_sink_made_is_left_alone(sink: SinkRig) -> None:
-    sink.database.execute("CREATE TABLE products (mine int)")
-    sink.add()
-    assert sink.turn() == "failed"
-    assert "no sink made" in sink.state().error
-    sink.sinks.remove(NAME.name)
-    sink.rig.put(*items("a"))
-    sink.rig.drain()
-    sink.add(take_over=True)
-    sink.settle()
-    sink.check()
-
-
 @pytest.mark.parametrize("table", ["products", "products_variations", "products__next", "products__old"])
 @pytest.mark.parametrize("mode", [Variations.TABLE, Variations.NONE])
 def test_no_table_of_other_people_is_dropped(sink: SinkRig, table: str, mode: Variations) -> None:

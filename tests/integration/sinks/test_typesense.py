@@ -138,21 +138,6 @@ def test_a_worker_that_was_killed_is_succeeded_and_leaves_no_key(sink: Typesense
     assert [key["description"] for key in keys] == ["sluice sink products: its worker's, made anew by each"]
 
 
-def test_a_collection_that_no_sink_made_is_left_alone(sink: TypesenseRig) -> None:
-    sink.ask("POST", "/collections", {"name": "products", "fields": [{"name": "x", "type": "string"}]}, status=201)
-    sink.ask("POST", "/collections/products/documents", {"id": "mine", "x": "mine"}, status=201)
-    sink.add()
-    assert sink.turn() == "failed"
-    assert "products already, which no sink made" in sink.state().error
-    assert list(sink.documents()) == ["mine"]
-    sink.sinks.remove(NAME.name)
-    sink.rig.put(*items("a"))
-    sink.rig.drain()
-    sink.add(take_over=True)
-    sink.settle()
-    sink.check()
-
-
 def test_a_switch_in_the_middle_of_which_a_worker_was_lost_is_ended(
     sink: TypesenseRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,15 +166,3 @@ def test_a_switch_in_the_middle_of_which_a_worker_was_lost_is_ended(
     sink.settle()
     sink.check()
     assert sink.there() == sink.known()
-
-
-def test_a_collection_that_comes_while_all_is_copied_is_left_alone(sink: TypesenseRig) -> None:
-    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
-    sink.rig.drain()
-    sink.add()
-    assert sink.turn(budget_s=0) == "delivered"
-    sink.ask("POST", "/collections", {"name": "products", "fields": [{"name": "x", "type": "string"}]}, status=201)
-    sink.ask("POST", "/collections/products/documents", {"id": "mine", "x": "mine"}, status=201)
-    assert sink.turn() == "failed"
-    assert "products already, which no sink made" in sink.state().error
-    assert list(sink.documents()) == ["mine"]
