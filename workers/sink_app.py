@@ -54,7 +54,9 @@ def create_celery(settings: Settings) -> Celery:
         """Runs the sweep while the worker runs."""
 
         def start(self, parent: Any) -> None:
-            self.sweep = SinkSweep(client, send, turns.turn, clock=now_ms, stop=stop)
+            self.sweep = SinkSweep(
+                client, send, turns.turn, clock=now_ms, stop=stop, close_others=turns.connections.close_others
+            )
             self.sweep.start()
 
         def stop(self, parent: Any) -> None:

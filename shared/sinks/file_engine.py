@@ -25,7 +25,7 @@ from shared.clock import iso
 from shared.codec import encode_json
 from shared.files.durable import write_durably
 from shared.model import Kind
-from shared.sinks.destination import DeadLetter, DestinationAway
+from shared.sinks.destination import DeadLetter, DestinationAway, Superseded
 from shared.sinks.mapping import Document, Variations
 from shared.sinks.mapping import Mapping as SinkMapping
 from shared.sinks.search.ledger_destination import LedgerDestination
@@ -71,8 +71,8 @@ class FileEngine:
     def __init__(self, sink: Sink) -> None:
         self._fs, self._root = _open(sink.url)
         self._ledger = posixpath.join(self._root, f"{sink.name}.json")
-        #: Digests by id of what the files of a place say, and those that have been read.
-        self._seen: tuple[str, set[str], dict[str, bytes]] = ("", set(), {})
+        #: Digests by id of what the files of a place say, and the sizes of those that have been read.
+        self._seen: tuple[str, dict[str, int], dict[str, bytes]] = ("", {}, {})
 
     def limit(self, seconds: float) -> contextlib.AbstractContextManager[None]:
         return _storage()
@@ -81,12 +81,19 @@ class FileEngine:
         # Another worker may have written since it was last listed.
         self._fs.invalidate_cache()
         try:
-            return self._fs.cat_file(self._ledger), None
+            found: bytes = self._fs.cat_file(self._ledger)
         except FileNotFoundError:
             return None
+        return found, found
 
     def save(self, ledger: bytes, tag: Any) -> Any:
+        # No storage compares.  But the number of a change is older than this look: who sleeps before it is refused, and
+        # who sleeps after it has a number below those of its successor.
+        found = self.load()
+        if (found[1] if found else None) != tag:
+            raise Superseded("another delivers to this sink now")
         self._write(self._ledger, ledger)
+        return ledger
 
     def fence(self, gate: str, number: int, places: Sequence[str], confirm: Callable[[], None]) -> str:
         return "open"
@@ -114,6 +121,9 @@ class FileEngine:
     ) -> list[DeadLetter]:
         lines = [_deleted(entry_id) for entry_id in gone]
         lines += [_line(one) for one in documents]
+        # A file would make it anew, without what it had.
+        if not self.has(place):
+            raise Superseded(f"{place} is gone")
         self._write(self._path(place, f"{number}.ndjson"), b"".join(lines))
         return []
 
@@ -138,12 +148,13 @@ class FileEngine:
         """Read the files that have not been read, in order."""
         seen_place, seen, digests = self._seen
         if seen_place != place:
-            seen, digests = set(), {}
-        names = sorted((posixpath.basename(path) for path in self._fs.ls(self._path(place), detail=False)), key=_number)
-        new = [name for name in names if name not in seen and name.endswith(".ndjson")]
-        if seen and new and _number(new[0]) < max(map(_number, seen)):
-            # One of a late writer, in between.
-            seen, digests, new = set(), {}, names
+            seen, digests = {}, {}
+        there = self._sizes(place)
+        new = [name for name in there if name not in seen]
+        late = bool(seen and new) and _number(new[0]) < max(map(_number, seen))
+        if late or any(there.get(name) != size for name, size in seen.items()):
+            # A late writer's is in between, or somebody removed or changed one.
+            seen, digests, new = {}, {}, list(there)
         for name in new:
             for line in self._fs.cat_file(self._path(place, name)).splitlines(keepends=True):
                 entry = json.loads(line)
@@ -151,9 +162,15 @@ class FileEngine:
                     digests.pop(entry["id"], None)
                 else:
                     digests[entry["id"]] = _digest(line)
-            seen.add(name)
+            seen[name] = there[name]
         self._seen = place, seen, digests
         return digests
+
+    def _sizes(self, place: str) -> dict[str, int]:
+        """List the files of a place with their sizes, in order."""
+        self._fs.invalidate_cache()
+        found = {posixpath.basename(one["name"]): one["size"] for one in self._fs.ls(self._path(place), detail=True)}
+        return {name: found[name] for name in sorted(found, key=_number) if name.endswith(".ndjson")}
 
     def _path(self, *names: str) -> str:
         return posixpath.join(self._root, *names)

@@ -14,12 +14,14 @@ from shared.model import Kind
 from shared.nonces import new_nonce
 from shared.settings import Settings
 from shared.sinks.destination import CALL_S, DeadLetter
-from shared.sinks.sinks import Sink, SinkName, all_sinks
+from shared.sinks.sinks import Sink, SinkName
 from shared.store.client import Store
 from shared.store.scripts import LEASE_SINK, SETTLE_SINK, Command, run, run_apart
 
-#: Most dead letters that are kept of a sink.
+#: Dead letters of a sink with which it stops.
 MOST_DEAD = 1000
+#: Most that are kept: also those of the delivery with which it stops, so that none is forgotten by a retry.
+MOST_KEPT_DEAD = MOST_DEAD + 20_000
 #: How long a job may be on its way before another is sent.
 RUNG_MS = 5_000
 
@@ -154,7 +156,7 @@ class SinkLease:
             token=self.token,
             release=int(release),
             anew=int(anew),
-            most=MOST_DEAD,
+            most=MOST_KEPT_DEAD,
             delivered=delivered,
             cleared=pack([f"{kind}:{entry_id}" for kind, entry_id in cleared]),
             letters=pack(letters),
@@ -210,18 +212,17 @@ class Due(NamedTuple):
     state: SinkState
 
 
-def due_sinks(client: Store, now_ms: int) -> list[Due]:
-    """List the sinks that nobody delivers to and that neither rest nor are paused."""
-    sinks = [(name, sink) for name, sink in all_sinks(client) if not sink.paused]
+def due_sinks(client: Store, sinks: Mapping[SinkName, Sink], now_ms: int) -> list[Due]:
+    """List those of some sinks that nobody delivers to and that do not rest."""
     looks: list[Command] = []
-    for name, _ in sinks:
+    for name in sinks:
         of = CatalogKeys(name.catalog_key)
         looks += [("EXISTS", of.sink_lease(name.name), of.sink_rung(name.name)), ("HGETALL", of.sink_state(name.name))]
     found = run_apart(client, *looks)
     states = [_state(each, 0) for each in found[1::2]]
     return [
         Due(name, sink, state)
-        for (name, sink), busy, state in zip(sinks, found[::2], states, strict=True)
+        for (name, sink), busy, state in zip(sinks.items(), found[::2], states, strict=True)
         if not busy and state.not_before_ms <= now_ms
     ]
 

@@ -7,14 +7,16 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
 from deploy.stack.ports import LOOPBACK, free_port
 from shared.model import Kind
+from shared.sinks.mapping import ColumnType
 from shared.waiting import wait_until
 from tests.support.rig import Rig
-from tests.support.sinks import LedgerRig
+from tests.support.sinks import PUBLIC, LedgerRig
 
 
 class OsmemProcess:
@@ -43,6 +45,12 @@ class _SearchRig(LedgerRig):
         """What readers find: documents by id."""
         raise NotImplementedError
 
+    def raw(self, kind: Kind = Kind.ITEMS) -> dict[str, dict[str, Any]]:
+        return self.documents(kind)
+
+    def is_occupied(self) -> bool:
+        return list(self.documents()) == ["mine"]
+
     def nested(self) -> dict[str, list[str]]:
         return {item_id: [one["id"] for one in item["variations"]] for item_id, item in self.documents().items()}
 
@@ -65,11 +73,31 @@ class OpenSearchRig(_SearchRig):
         return answer.json() if answer.content else None
 
     def documents(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
-        name = "products" if kind is Kind.ITEMS else "products_variations"
+        name = PUBLIC[kind]
         self.ask("POST", f"/{name}/_refresh")
         query = {"size": 10_000, "query": {"match_all": {}}, "version": True}
         hits = self.ask("POST", f"/{name}/_search", query)["hits"]["hits"]
         return {hit["_id"]: hit["_source"] for hit in hits}
+
+    def write_raw(self, kind: Kind, entry_id: str, row: dict[str, Any] | None) -> None:
+        path = f"/{self.ledger()['live']['places'][kind]}/_doc/{quote(entry_id, safe='')}"
+        there = self.http.head(self.base + path, timeout=20).ok
+        if row is not None:
+            self.ask("PUT", path, row, status=200 if there else 201)
+        elif there:
+            self.ask("DELETE", path)
+
+    def occupy(self) -> None:
+        self.ask("PUT", "/products/_doc/mine?refresh=true", {"mine": 1}, status=201)
+
+    def free(self) -> None:
+        self.ask("DELETE", "/products")
+
+    def lose(self, kind: Kind) -> None:
+        self.ask("DELETE", f"/{self.ledger()['live']['places'][kind]}")
+
+    def kinds(self) -> list[Kind]:
+        return [kind for kind, name in PUBLIC.items() if self.http.get(f"{self.base}/_alias/{name}", timeout=20).ok]
 
     def find(self, word: str) -> list[str]:
         found = self.ask("POST", "/products/_search", {"query": {"match": {"name": word}}})
@@ -159,9 +187,33 @@ class TypesenseRig(_SearchRig):
         return answer
 
     def documents(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
-        name = "products" if kind is Kind.ITEMS else "products_variations"
-        lines = self.ask("GET", f"/collections/{name}/documents/export").content.splitlines()
+        lines = self.ask("GET", f"/collections/{PUBLIC[kind]}/documents/export").content.splitlines()
         return {found["id"]: found for found in map(json.loads, lines)}
+
+    def write_raw(self, kind: Kind, entry_id: str, row: dict[str, Any] | None) -> None:
+        path = f"/collections/{PUBLIC[kind]}/documents"
+        if row is None:
+            self.ask("DELETE", f"{path}/{quote(entry_id, safe='')}")
+        else:
+            self.ask("POST", f"{path}?action=upsert", row, status=201)
+
+    def plain(self, type_: ColumnType, value: Any) -> Any:
+        # Times are seconds already, and what is not indexed is text.
+        return json.loads(value) if type_ is ColumnType.JSON else value
+
+    def occupy(self) -> None:
+        self.ask("POST", "/collections", {"name": "products", "fields": [{"name": "x", "type": "string"}]}, status=201)
+        self.ask("POST", "/collections/products/documents", {"id": "mine", "x": "mine"}, status=201)
+
+    def free(self) -> None:
+        self.ask("DELETE", "/collections/products")
+
+    def lose(self, kind: Kind) -> None:
+        self.ask("DELETE", f"/collections/{self.ledger()['live']['places'][kind]}")
+
+    def kinds(self) -> list[Kind]:
+        there = {alias["name"] for alias in self.ask("GET", "/aliases").json()["aliases"]}
+        return [kind for kind, name in PUBLIC.items() if name in there]
 
     def find(self, word: str) -> list[str]:
         found = self.ask("GET", f"/collections/products/documents/search?q={word}&query_by=name").json()

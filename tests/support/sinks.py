@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import Any
-
-import psycopg
 
 from shared.clock import now_ms
 from shared.model import Kind
 from shared.sinks.destination import Copies, connect
-from shared.sinks.mapping import DEFAULT, Mapping
+from shared.sinks.mapping import DEFAULT, ColumnType, Mapping, Variations
 from shared.sinks.sink_lease import SinkState, read_dead_letters, read_state
 from shared.sinks.sinks import Sink, SinkName, Sinks
 from shared.sinks.verify import KindVerified, Verification
@@ -25,6 +22,8 @@ from tests.support.rig import ACME, Rig
 from workers.sinks.sink_turns import SinkTurns
 
 NAME = SinkName(ACME, "products")
+#: What readers ask for.
+PUBLIC = {Kind.ITEMS: "products", Kind.VARIATIONS: "products_variations"}
 
 
 class DeliveryRig:
@@ -66,6 +65,54 @@ class DeliveryRig:
         """What readers see: bodies by id."""
         raise NotImplementedError
 
+    def raw(self, kind: Kind = Kind.ITEMS) -> dict[str, dict[str, Any]]:
+        """What is stored there, by id: bodies and all columns."""
+        raise NotImplementedError
+
+    def write_raw(self, kind: Kind, entry_id: str, row: dict[str, Any] | None) -> None:
+        """Store something behind the worker's back, or delete it."""
+        raise NotImplementedError
+
+    def columns(self, kind: Kind = Kind.ITEMS) -> dict[str, dict[str, Any]]:
+        """The columns of the mapping that readers see, without those that are null; times in seconds."""
+        types = {column.name: column.type for column in self.sinks.get(NAME.name).mapping.columns(kind)}
+        return {
+            entry_id: {
+                name: self.plain(types[name], value)
+                for name, value in row.items()
+                if name in types and value is not None
+            }
+            for entry_id, row in self.raw(kind).items()
+        }
+
+    def plain(self, type_: ColumnType, value: Any) -> Any:
+        """The value of a column as it is stored there."""
+        return int(datetime.fromisoformat(value).timestamp()) if type_ is ColumnType.TIME else value
+
+    def kinds(self) -> list[Kind]:
+        """The kinds that readers find."""
+        raise NotImplementedError
+
+    def occupy(self) -> None:
+        """Have somebody else make something of the name of the sink."""
+        raise NotImplementedError
+
+    def is_occupied(self) -> bool:
+        """Whether that is there as it was made."""
+        raise NotImplementedError
+
+    def free(self) -> None:
+        """Remove it."""
+        raise NotImplementedError
+
+    def lose(self, kind: Kind) -> None:
+        """Remove what holds a kind of the live copy, behind the worker's back."""
+        raise NotImplementedError
+
+    def backup(self) -> Callable[[], None]:
+        """Keep everything that is there; returns what brings it back."""
+        raise NotImplementedError
+
     def find(self, word: str) -> list[str]:
         """The ids of the items that readers find by a word of the name."""
         return [entry_id for entry_id, body in self.rows().items() if word in body["name"].split()]
@@ -104,7 +151,8 @@ class DeliveryRig:
 
     def check(self) -> None:
         """The destination is the catalogue, entry for entry."""
-        for kind in (Kind.ITEMS, Kind.VARIATIONS):
+        none = self.sinks.get(NAME.name).mapping.mode is Variations.NONE
+        for kind in [Kind.ITEMS] if none else PUBLIC:
             assert self.rows(kind) == self.catalogue(kind)
         assert self.position()[1]
 
@@ -157,6 +205,19 @@ class LedgerRig(DeliveryRig):
         """Replace it."""
         raise NotImplementedError
 
+    def backup(self) -> Callable[[], None]:
+        ledger, kept = self.ledger(), {kind: self.raw(kind) for kind in self.kinds()}
+
+        def restore() -> None:
+            for kind, rows in kept.items():
+                there = self.raw(kind)
+                for entry_id in {*rows, *there}:
+                    if rows.get(entry_id) != there.get(entry_id):
+                        self.write_raw(kind, entry_id, rows.get(entry_id))
+            self.write_ledger(ledger)
+
+        return restore
+
     def age_old(self, hours: float) -> None:
         self.write_ledger(self.ledger() | {"old_ms": now_ms() - int(hours * 3_600_000)})
 
@@ -171,97 +232,6 @@ class LedgerRig(DeliveryRig):
     def position(self) -> tuple[int, bool]:
         live = self.ledger()["live"]
         return live["task_id"], live["exact"]
-
-
-class SinkRig(DeliveryRig):
-    """A sink in PostgreSQL."""
-
-    def __init__(self, rig: Rig, url: str) -> None:
-        super().__init__(rig, url)
-        self.database = psycopg.connect(url, autocommit=True)
-
-    def position(self) -> tuple[int, bool]:
-        row = self.query("SELECT task_id, exact FROM sluice_sinks WHERE name = 'products' AND copy = 'live'")
-        return row[0] if row else (0, True)
-
-    def age_old(self, hours: float) -> None:
-        ago = timedelta(hours=hours)
-        self.database.execute("UPDATE sluice_sinks SET delivered_at = now() - %s WHERE copy = 'old'", (ago,))
-
-    def there(self) -> list[str]:
-        found = self.query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
-        return sorted(name for (name,) in found)
-
-    def find(self, word: str) -> list[str]:
-        return [entry_id for (entry_id,) in self.query("SELECT id FROM products WHERE name LIKE %s", f"%{word}%")]
-
-    def stamp(self) -> Any:
-        return self.query("SELECT xmin::text, id FROM products ORDER BY id")
-
-    def spelled(self, entry_id: str) -> str:
-        return str(self.query("SELECT body::text FROM products WHERE id = %s", entry_id)[0][0])
-
-    def known(self) -> list[str]:
-        return sorted(["sluice_sinks", *(name for (name,) in self.query("SELECT unnest(tables) FROM sluice_sinks"))])
-
-    def query(self, statement: str, *values: Any) -> list[Any]:
-        return self.database.execute(statement, values or None).fetchall()  # type: ignore[arg-type]
-
-    def nested(self) -> dict[str, list[str]]:
-        return dict(self.query("SELECT id, jsonb_path_query_array(variations, '$[*].id') FROM products"))
-
-    def flat(self) -> dict[str, str | None]:
-        return dict(self.query("SELECT id, item->>'name' FROM products_variations"))
-
-    def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
-        table = "products" if kind is Kind.ITEMS else "products_variations"
-        return dict(self.query(f"SELECT id, body FROM {table} ORDER BY id"))
-
-    def close(self) -> None:
-        super().close()
-        self.database.close()
-
-
-class FilesRig(LedgerRig):
-    """A sink in a folder."""
-
-    LEDGERS = "products.json"
-
-    def __init__(self, rig: Rig, folder: Path) -> None:
-        super().__init__(rig, f"files+file://{folder}")
-        self.folder = folder
-
-    def ledger(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "products.json").read_bytes())
-        return found
-
-    def write_ledger(self, ledger: dict[str, Any]) -> None:
-        (self.folder / "products.json").write_text(json.dumps(ledger))
-
-    def place(self, kind: Kind = Kind.ITEMS) -> Path:
-        return self.folder / self.ledger()["live"]["places"][kind]
-
-    def rows(self, kind: Kind = Kind.ITEMS) -> dict[str, Any]:
-        """As the guide tells readers to do it."""
-        found = dict[str, Any]()
-        for file in sorted(self.place(kind).glob("*.ndjson"), key=lambda file: int(file.stem)):
-            for line in file.read_bytes().splitlines():
-                entry = json.loads(line)
-                if entry.get("deleted"):
-                    found.pop(entry["id"], None)
-                else:
-                    found[entry["id"]] = entry["body"]
-        return found
-
-    def stamp(self) -> Any:
-        return sorted(self.place().iterdir()), self.ledger()
-
-    def spelled(self, entry_id: str) -> str:
-        lines = [line for file in self.place().iterdir() for line in file.read_text().splitlines()]
-        return [line for line in lines if json.loads(line)["id"] == entry_id][-1]
-
-    def there(self) -> list[str]:
-        return sorted(path.name for path in self.folder.iterdir())
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from shared.catalog.pages import StoredEntry
 from shared.catalog.reader import Catalog
 from shared.codec import encode_json
 from shared.model import Kind
-from shared.sinks.deliver_in_parts import deliver_in_parts
+from shared.sinks.deliver_in_parts import Pace, deliver_in_parts
 from shared.sinks.destination import (
     Copy,
     CopyChange,
@@ -73,11 +73,13 @@ class SinkDelivery:
         again: Collection[tuple[Kind, str]] = (),
         after_again: Callable[[], None] = lambda: None,
         no_live: Callable[[], None] = lambda: None,
+        pace: Pace | None = None,
     ) -> None:
         """``again``: entries that are delivered though they have not changed; ``after_again`` is called after them.
 
-        ``no_live`` is called if readers have no whole copy.
+        ``no_live`` is called if readers have no whole copy.  ``pace`` is how much the destination takes at once.
         """
+        self._pace = pace or Pace()
         self._no_live = no_live
         self._again = again
         self._after_again = after_again
@@ -198,7 +200,8 @@ class SinkDelivery:
         self, which: Which, before: Copy, after: Copy, entries: dict[Kind, dict[str, StoredEntry | None]]
     ) -> Copy:
         documents, gone, dead = mapped(self._sink, entries)
-        dead += deliver_in_parts(self._destination, CopyChange(which, before, after, documents, gone), self._hold)
+        change = CopyChange(which, before, after, documents, gone)
+        dead += deliver_in_parts(self._destination, change, self._hold, self._pace)
         self._record(
             "live" if which is Which.LIVE else "copying", after,
             [(kind, entry_id) for kind, some in entries.items() for entry_id in some], dead,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from shared.clock import Clock
 from shared.errors import StoreUnavailable
 from shared.sinks.sink_lease import Due, due_sinks, mark_rung
-from shared.sinks.sinks import SinkName
+from shared.sinks.sinks import Sink, SinkName, all_sinks
 from shared.store.client import Store
 from shared.store.positions import Position
 from shared.tasks.change_feed import ChangeFeed
@@ -38,8 +38,13 @@ class SinkSweep:
         *,
         clock: Clock,
         stop: threading.Event,
+        close_others: Callable[[Mapping[SinkName, Sink]], None] = lambda sinks: None,
     ) -> None:
-        """``send`` sends a job and raises whatever the broker's library raises; ``turn`` takes a turn here."""
+        """``send`` sends a job and raises whatever the broker's library raises; ``turn`` takes a turn here.
+
+        ``close_others`` is told of all sinks that are delivered to.
+        """
+        self._close_others = close_others
         self._client = client
         self._send = send
         self._turn = turn
@@ -56,7 +61,9 @@ class SinkSweep:
 
     def once(self) -> None:
         """Look at all sinks once."""
-        for due in due_sinks(self._client, self._clock()):
+        sinks = {name: sink for name, sink in all_sinks(self._client) if not sink.paused}
+        self._close_others(sinks)
+        for due in due_sinks(self._client, sinks, self._clock()):
             if not self._stop.is_set() and self._has_work(due) and mark_rung(self._client, due.name):
                 self._ring(due.name)
 

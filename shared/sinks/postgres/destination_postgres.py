@@ -70,15 +70,18 @@ class PostgresDestination:
             cursor.execute(statements.OWN, {**asked, "owner": owner})
             cursor.execute(statements.OWN_ALL, (owner, name))
             self._owner = owner
+            self._forget_broken(cursor)
             return _held(cursor.execute(statements.LOOK, (name,)).fetchall())
 
     def look(self) -> Copies:
         try:
             with self._transaction() as cursor:
                 return _held(cursor.execute(statements.LOOK, (self._sink.name,)).fetchall())
-        except DestinationRefuses:
+        except DestinationRefuses as problem:
             # The table of positions is not there before the first change.
-            return Copies(None, None)
+            if isinstance(problem.__cause__, errors.UndefinedTable):
+                return Copies(None, None)
+            raise
 
     def start_next(self, copy: Copy) -> None:
         tables = self._tables[Which.NEXT]
@@ -185,6 +188,12 @@ class PostgresDestination:
         if not rows:
             raise Superseded("another delivers to this sink now")
         return rows[0]
+
+    def _forget_broken(self, cursor: Cursor) -> None:
+        """Forget copies of which somebody dropped a table; readers keep what is left of the live one."""
+        cursor.execute(statements.FORGET_BROKEN_LIVE, (self._sink.name,))
+        for (tables,) in cursor.execute(statements.FORGET_BROKEN, (self._sink.name,)).fetchall():
+            old_copy.drop(cursor, tables)
 
     def _drop_next(self, cursor: Cursor) -> None:
         made = [table for (tables,) in cursor.execute(statements.FORGET_NEXT, (self._sink.name,)) for table in tables]

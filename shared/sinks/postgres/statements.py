@@ -101,6 +101,18 @@ FORGET_NEXT = sql.SQL("DELETE FROM {positions} WHERE name = %s AND copy = 'next'
     positions=POSITIONS
 )
 
+_LACKS_A_TABLE = "EXISTS (SELECT FROM unnest(tables) AS made WHERE to_regclass(quote_ident(made)) IS NULL)"
+
+#: The live copy is none any more if somebody dropped one of its tables.
+FORGET_BROKEN_LIVE = sql.SQL(
+    "UPDATE {positions} SET version = '' WHERE name = %s AND copy = 'live' AND " + _LACKS_A_TABLE
+).format(positions=POSITIONS)
+
+#: Names what is left of other copies that are not whole.
+FORGET_BROKEN = sql.SQL(
+    "DELETE FROM {positions} WHERE name = %s AND copy <> 'live' AND " + _LACKS_A_TABLE + " RETURNING tables"
+).format(positions=POSITIONS)
+
 _TYPES = {
     ColumnType.TEXT: "text",
     ColumnType.TEXTS: "text[]",

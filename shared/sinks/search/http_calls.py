@@ -5,18 +5,24 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
+import socket
+import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import urllib3
+from urllib3.connectionpool import HTTPConnectionPool, connection_from_url
 
 from shared.sinks.destination import DestinationAway, DestinationRefuses
 from shared.sinks.sinks import BadSink
 
 #: Seconds for a connection.
 CONNECT_S = 5.0
+#: Seconds by which a call may be longer than its limit.
+CUT_S = 0.5
 #: Most bytes of an answer, and of one reading of it.
 MOST_BYTES = 512 * 1024 * 1024
 READ_BYTES = 1024 * 1024
@@ -78,12 +84,15 @@ class HttpCalls:
     """Connections to one server."""
 
     def __init__(self, base: str, headers: Mapping[str, str], *, timeout_s: float) -> None:
-        self._base = base
         self._headers = dict(headers)
         self._timeout_s = timeout_s
         self._until: float | None = None
         # Whether a call is made again is decided by those who know what it does.
-        self._pool = urllib3.PoolManager(num_pools=1, maxsize=1, retries=False)
+        self._pool: HTTPConnectionPool = connection_from_url(base, maxsize=1, retries=False)
+        self._open: Any = self._pool.ConnectionCls
+        self._connection: Any = None
+        pool: Any = self._pool
+        pool.ConnectionCls = self._opened
 
     @contextlib.contextmanager
     def limit(self, seconds: float) -> Iterator[None]:
@@ -93,6 +102,27 @@ class HttpCalls:
             yield
         finally:
             self._until = before
+
+    def _opened(self, **options: Any) -> Any:
+        self._connection = self._open(**options)
+        return self._connection
+
+    @contextlib.contextmanager
+    def _cut_after(self, seconds: float) -> Iterator[None]:
+        """Cut the connection if it takes longer: the limits of a socket are for each byte that comes."""
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        sock = getattr(self._connection, "sock", None)
+        if sock is not None:
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as same:
+                same.shutdown(socket.SHUT_RDWR)
 
     @property
     def left_s(self) -> float:
@@ -118,16 +148,18 @@ class HttpCalls:
         until = time.monotonic() + left_s
         kind = "application/x-ndjson" if lines else "application/json"
         try:
-            answer = self._pool.request(
-                method,
-                self._base + path,
-                body=body,
-                headers={**self._headers, "Content-Type": kind, **(headers or {})},
-                timeout=urllib3.Timeout(connect=min(CONNECT_S, left_s), read=left_s),
-                redirect=False,
-                preload_content=False,
-            )
-            said = Said(answer.status, _read(answer, until))
+            with self._cut_after(left_s + CUT_S):
+                answer = self._pool.request(
+                    method,
+                    path,
+                    body=body,
+                    headers={**self._headers, "Content-Type": kind, **(headers or {})},
+                    timeout=urllib3.Timeout(connect=min(CONNECT_S, left_s), read=left_s),
+                    redirect=False,
+                    preload_content=False,
+                )
+                _check_whole(method, answer)
+                said = Said(answer.status, _read(answer, until))
         except urllib3.exceptions.HTTPError as problem:
             # The texts name hosts and paths, never passwords: those are in headers.
             raise DestinationAway(_short(str(problem)) or type(problem).__name__) from problem
@@ -138,7 +170,15 @@ class HttpCalls:
         raise DestinationRefuses(f"{said.status}: {reason(said)}")
 
     def close(self) -> None:
-        self._pool.clear()
+        self._pool.close()
+
+
+def _check_whole(method: str, answer: urllib3.BaseHTTPResponse) -> None:
+    """Raise DestinationAway if an answer ended within its headers, and so would seem to be empty."""
+    has_length = "content-length" in answer.headers or "transfer-encoding" in answer.headers
+    if not has_length and method != "HEAD" and answer.status not in (204, 304):
+        answer.close()
+        raise DestinationAway("the answer of the search engine was cut off")
 
 
 def _read(answer: urllib3.BaseHTTPResponse, until: float) -> bytes:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.file_sink import FilesRig
 from tests.support.postgres_server import PostgresServer, start
+from tests.support.postgres_sink import SinkRig
 from tests.support.rig import Rig
 from tests.support.search_server import OpenSearchRig, OsmemProcess, TypesenseProcess, TypesenseRig
-from tests.support.sinks import DeliveryRig, FilesRig, SinkRig
+from tests.support.sinks import DeliveryRig
 
 
 @pytest.fixture(scope="session")

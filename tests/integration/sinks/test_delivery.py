@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 import threading
@@ -18,19 +17,20 @@ from shared.keys import STORE_RUNS
 from shared.model import Kind
 from shared.sinks import verify
 from shared.sinks.destination import CALL_S, Copy, CopyChange, DestinationAway, Superseded, Which, connect
-from shared.sinks.mapping import DEFAULT, Column, ColumnType, Mapping, Variations
-from shared.sinks.sink_lease import SinkLease, read_dead_letters
+from shared.sinks.mapping import DEFAULT, Mapping, Variations
+from shared.sinks.sink_lease import SinkLease
 from shared.sinks.sink_reports import SILENT_MS, report_sinks
 from shared.sinks.sinks import SinkName
 from shared.store.positions import position_in
 from shared.waiting import wait_until
-from tests.support.batches import items, variations
+from tests.support.batches import items
 from tests.support.postgres_server import PostgresServer
+from tests.support.postgres_sink import SinkRig
 from tests.support.rig import ACME
-from tests.support.sinks import NAME, SinkRig, running
-from workers.sinks import sink_delivery, sink_turns
+from tests.support.sinks import NAME, running
+from workers.sinks import sink_delivery
 from workers.sinks.sink_sweep import INEXACT_MS, SinkSweep
-from workers.sinks.sink_turns import LONGEST_REST_MS
+from workers.sinks.turn import LONGEST_REST_MS
 
 
 def test_every_position_that_a_reader_sees_is_a_state_of_the_catalogue(sink: SinkRig) -> None:
@@ -109,27 +109,6 @@ def read_mark(sink: SinkRig) -> Any:
     return live.mark
 
 
-def test_a_restored_database_is_brought_up_to_date_from_its_own_position(sink: SinkRig) -> None:
-    sink.rig.put(*items("a", "b"))
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    kept = {table: sink.query(f"SELECT * FROM {table}") for table in ("products", "products_variations")}
-    [(task_id, reach)] = sink.query("SELECT task_id, reach FROM sluice_sinks")
-    sink.rig.delete({"id": "a"})
-    sink.rig.put({"id": "c", "name": "C"})
-    sink.rig.drain()
-    sink.settle()
-    sink.database.execute("DELETE FROM products")
-    for row in kept["products"]:
-        sink.database.execute(
-            "INSERT INTO products VALUES (%s, %s, %s, %s)", (row[0], json.dumps(row[1]), row[2], row[3])
-        )
-    sink.database.execute("UPDATE sluice_sinks SET task_id = %s, reach = %s", (task_id, reach))
-    sink.settle()
-    sink.check()
-
-
 def test_what_a_restarted_store_may_have_lost_is_copied_anew(sink: SinkRig) -> None:
     """The table has a task that the store has forgotten, and cannot tell so itself."""
     sink.rig.put(*items("a", "b"))
@@ -194,57 +173,6 @@ def troubled(sink: SinkRig, later_ms: int = 0) -> tuple[int, int]:
     return int(report.is_troubled), report.state.dead
 
 
-def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_version_can(sink: SinkRig) -> None:
-    """One does not fit the mapping, one has a character that jsonb cannot hold; the others go on."""
-    price = Mapping(items=(Column("price", ColumnType.NUMBER, ("data", "price")),))
-    sink.rig.put(*items("a", "b", "c"))
-    sink.rig.drain()
-    sink.add(price)
-    sink.settle()
-    sink.rig.put(
-        {"id": "a", "name": "A", "data": {"price": "cheap"}},
-        b'{"id": "b", "name": "B", "data": {"text": "\\u0000"}}',
-        {"id": "c", "name": "C", "data": {"price": "7.50"}},
-        b'{"id": "d", "name": "D", "data": {"price": 1e999}}',
-    )
-    sink.rig.drain()
-    sink.settle()
-    assert troubled(sink) == (0, 3)
-    assert [found.wrong for found in sink.verify()] == [0, 0]
-    letters = {letter.id: letter.reason for letter in read_dead_letters(sink.rig.client, NAME)}
-    assert letters["a"] == "data.price cannot become the number column price: it is no number"
-    assert "unsupported Unicode escape sequence" in letters["b"]
-    assert sink.query("SELECT id, price::text FROM products") == [("c", "7.50")]
-    sink.rig.put({"id": "a", "name": "A", "data": {"price": 1}})
-    sink.rig.delete({"id": "b"}, {"id": "d"})
-    sink.rig.drain()
-    sink.settle()
-    assert [found.wrong for found in sink.verify()] == [0, 0]
-    assert read_dead_letters(sink.rig.client, NAME) == []
-    sink.check()
-
-
-def test_a_sink_with_too_many_dead_letters_stops_until_it_is_copied_anew(
-    sink: SinkRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sink_turns, "MOST_DEAD", 2)
-    sink.rig.put(*items("a", "b", "c"))
-    sink.rig.drain()
-    sink.add(Mapping(items=(Column("price", ColumnType.NUMBER, ("name",)),)))
-    assert sink.turn() == "failed"
-    before = sink.query("SELECT xmin::text, * FROM sluice_sinks")
-    sink.sinks.resume(NAME.name)
-    assert sink.turn() == "failed"
-    assert "3 entries cannot be delivered" in sink.state().error
-    assert sink.query("SELECT xmin::text, * FROM sluice_sinks") == before, "it did not go on"
-    sink.rig.delete({"id": "a"})
-    sink.rig.drain()
-    sink.sinks.remap(NAME.name, DEFAULT)
-    sink.settle()
-    assert read_dead_letters(sink.rig.client, NAME) == []
-    sink.check()
-
-
 def test_the_lease_outlasts_a_call_of_the_destination(sink: SinkRig) -> None:
     sink.add()
     lease = SinkLease(sink.rig.client, sink.rig.settings, "one", NAME)
@@ -290,40 +218,6 @@ def test_a_view_stops_the_switch_until_it_is_dropped_and_default_privileges_stay
     sink.settle()
     sink.check()
     assert sink.query("SELECT has_table_privilege('pg_monitor', 'products', 'SELECT')") == [(True,)]
-
-
-def test_another_mapping_replaces_the_table_at_once_and_leaves_nothing_behind(sink: SinkRig) -> None:
-    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500)), data={"price": 3}))
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    sink.sinks.remap(NAME.name, Mapping(items=(Column("price", ColumnType.INTEGER, ("data", "price")),)))
-    assert sink.turn(budget_s=0) == "delivered"
-    assert sink.state().phase == "copying"
-    assert sink.query("SELECT count(name) FROM products") == [(2500,)], "the old table, as it was"
-    # The first worker is gone; what changes meanwhile is not missed.
-    sink.rig.delete({"id": "i0000"})
-    sink.rig.put({"id": "i2400", "name": "Changed"}, {"id": "new", "name": "New"})
-    sink.rig.drain()
-    sink.turns = sink.worker("two")
-    sink.settle()
-    sink.check()
-    assert sink.query("SELECT count(price) FROM products") == [(2498,)]
-    kept = ["products__old", "products_variations__old"]
-    assert sink.there() == sorted(["products", "products_variations", *kept, "sluice_sinks"])
-
-
-def test_a_table_that_no_sink_made_is_left_alone(sink: SinkRig) -> None:
-    sink.database.execute("CREATE TABLE products (mine int)")
-    sink.add()
-    assert sink.turn() == "failed"
-    assert "no sink made" in sink.state().error
-    sink.sinks.remove(NAME.name)
-    sink.rig.put(*items("a"))
-    sink.rig.drain()
-    sink.add(take_over=True)
-    sink.settle()
-    sink.check()
 
 
 @pytest.mark.parametrize("table", ["products", "products_variations", "products__next", "products__old"])
@@ -375,29 +269,6 @@ def test_a_late_writer_does_not_drop_the_next_copy(sink: SinkRig) -> None:
     late.close()
 
 
-def test_a_verification_finds_and_mends_what_somebody_changed(sink: SinkRig) -> None:
-    sink.rig.put(*items(*(f"i{number:04d}" for number in range(1200))))
-    sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
-    sink.rig.put(b'{"id": "dead", "name": "\\u0000 A"}')
-    last = sink.rig.put(b'{"id": "i0002", "name": "B", "data": {"price": 1.50}}')
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    assert [found.wrong for found in sink.verify()] == [0, 0]
-    sink.database.execute("UPDATE products SET body = body || '{\"name\": \"Mine\"}' WHERE id = 'i0500'")
-    sink.database.execute("UPDATE products SET name = 'Mine' WHERE id = 'i1199'")
-    sink.database.execute("DELETE FROM products WHERE id = 'i0700'")
-    sink.database.execute("INSERT INTO products SELECT 'zzz', body, updated_at, name FROM products LIMIT 1")
-    sink.database.execute("DELETE FROM products_variations")
-    for repair in (False, True):
-        of_items, of_variations = sink.verify(repair=repair)
-        assert (of_items.stale, of_items.missing, of_items.extra) == (["i0500", "i1199"], ["i0700"], ["zzz"])
-        assert (of_items.compared, of_items.task_id) == (1201, last)
-        assert of_variations.missing == ["v1"]
-    assert [found.wrong for found in sink.verify()] == [0, 0]
-    assert set(sink.catalogue()) - set(sink.rows()) == {"dead"}
-
-
 def test_long_entries_are_copied_and_compared_a_few_at_a_time(sink: SinkRig, monkeypatch: pytest.MonkeyPatch) -> None:
     sink.rig.put(*items(*(f"i{number:02d}" for number in range(50)), data={"text": "x" * 1000}))
     sink.rig.drain()
@@ -416,15 +287,6 @@ def test_long_entries_are_copied_and_compared_a_few_at_a_time(sink: SinkRig, mon
     sink.check()
     assert [(found.compared, found.wrong) for found in sink.verify()] == [(50, 0), (0, 0)]
     assert max(sizes) <= 5_000
-
-
-def test_a_verification_leaves_what_was_a_dead_letter_a_moment_ago(sink: SinkRig) -> None:
-    sink.rig.put({"id": "a", "name": "A"})
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    assert [found.wrong for found in sink.verify(repair=True, dead=[(Kind.ITEMS, "a")])] == [0, 0]
-    sink.check()
 
 
 def test_a_sink_that_is_not_exact_yet_is_looked_at_once_a_second(sink: SinkRig) -> None:

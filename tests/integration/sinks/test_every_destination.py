@@ -37,8 +37,9 @@ STRANGE = ["a b", "x,y", "`tick`", "ü", "a/b", "[1]", "x" * 100]
 COMBINED = [Variations.NESTED, Variations.FLAT]
 
 
-#: Files have each entry by itself.
+#: Files have each entry by itself, and names that nobody else has.
 combining = pytest.mark.parametrize("any_sink", ["postgres", "opensearch", "typesense"], indirect=True)
+named = combining
 
 
 def test_a_new_sink_gets_the_whole_catalogue_and_then_its_changes(any_sink: DeliveryRig) -> None:
@@ -145,6 +146,40 @@ def test_another_mapping_replaces_all_at_once_and_leaves_nothing_behind(any_sink
     assert sink.rows() == sink.catalogue()
     assert [found.wrong for found in sink.verify()] == [0]
     assert sink.there() == sink.known()
+
+
+@named
+def test_what_no_sink_made_is_left_alone_unless_it_may_be_replaced(any_sink: DeliveryRig) -> None:
+    sink = any_sink
+    sink.occupy()
+    sink.add()
+    assert sink.turn() == "failed"
+    assert "products already, which no sink made" in sink.state().error
+    assert sink.is_occupied()
+    sink.sinks.remove(NAME.name)
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add(take_over=True)
+    sink.settle()
+    sink.check()
+
+
+@named
+def test_what_comes_while_all_is_copied_is_left_alone(any_sink: DeliveryRig) -> None:
+    """There is no switch while it is there."""
+    sink = any_sink
+    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
+    sink.rig.drain()
+    sink.add()
+    assert sink.turn(budget_s=0) == "delivered"
+    sink.occupy()
+    assert sink.turn() == "failed"
+    assert "products already, which no sink made" in sink.state().error
+    assert sink.is_occupied()
+    sink.free()
+    sink.sinks.resume(NAME.name)
+    sink.settle()
+    sink.check()
 
 
 def test_workers_that_are_killed_paused_and_woken_late_leave_everything_right(

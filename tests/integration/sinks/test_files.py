@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from shared.model import Kind
-from shared.sinks.destination import CopyChange, Which, connect
+from shared.sinks.destination import CopyChange, Superseded, Which, connect
 from shared.sinks.file_engine import FileEngine
 from shared.sinks.mapping import Document
-from tests.support.batches import items, variations
+from shared.sinks.search.ledger_destination import LedgerDestination
+from shared.sinks.verify import Verification
+from tests.support.batches import items
+from tests.support.file_sink import FilesRig
 from tests.support.rig import ACME, Rig
-from tests.support.sinks import NAME, FilesRig
+from tests.support.sinks import NAME
 
 
 @pytest.fixture
@@ -21,8 +24,11 @@ def sink(rig: Rig, tmp_path: Path) -> FilesRig:
     return FilesRig(rig, tmp_path / "feed")
 
 
-def test_a_late_writers_file_changes_nothing(sink: FilesRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It sleeps before it writes; another delivers the same changes and later ones; it wakes up."""
+@pytest.mark.parametrize(("of", "step"), [(LedgerDestination, "_number"), (FileEngine, "save"), (FileEngine, "write")])
+def test_a_late_writers_file_changes_nothing(
+    sink: FilesRig, monkeypatch: pytest.MonkeyPatch, of: Any, step: str
+) -> None:
+    """Wherever it sleeps: another delivers the same changes and later ones; it wakes up."""
     sink.rig.put(*items("a", "b"))
     sink.rig.drain()
     sink.add()
@@ -32,23 +38,45 @@ def test_a_late_writers_file_changes_nothing(sink: FilesRig, monkeypatch: pytest
     late = connect(sink.sinks.get(NAME.name), ACME, timeout_s=5)
     live = late.take_over("late").live
     assert live is not None
-    real = FileEngine.write
+    real = getattr(of, step)
 
-    def sleeps(*of: Any) -> Any:
-        monkeypatch.setattr(FileEngine, "write", real)
+    def sleeps(*what: Any) -> Any:
+        monkeypatch.setattr(of, step, real)
         sink.rig.put({"id": "a", "name": "Newer"})
         sink.rig.delete({"id": "b"})
         sink.rig.drain()
         sink.settle()
-        return real(*of)
+        return real(*what)
 
-    monkeypatch.setattr(FileEngine, "write", sleeps)
+    monkeypatch.setattr(of, step, sleeps)
     old = {Kind.ITEMS: [Document("a", None, 1, b'{"id":"a","name":"Old"}', {"name": "Old"})]}
-    late.deliver(CopyChange(Which.LIVE, live, live, old))
-    assert sink.rows() == sink.catalogue()
-    # It has set back the position, too: what comes after it is delivered once more.
+    with pytest.raises(Superseded):
+        late.deliver(CopyChange(Which.LIVE, live, live, old))
+    sink.check()
     sink.settle()
     sink.check()
+
+
+def test_a_file_that_somebody_removed_or_changed_is_noticed_by_whoever_has_read_it(sink: FilesRig) -> None:
+    """A worker keeps what it has read, to compare all the time."""
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    added = sink.add()
+    sink.settle()
+    sink.rig.put({"id": "c", "name": "C"})
+    sink.rig.drain()
+    sink.settle()
+    destination = connect(added, ACME, timeout_s=5)
+    compared = Verification(sink.rig.client, ACME, added, destination, settled_s=2)
+    assert [found.wrong for found in compared.run()] == [0, 0]
+    first, last = sink.files()[-2:]
+    kept = first.read_bytes()
+    first.write_bytes(kept.replace(b"Item a", b"Mine"))
+    assert next(compared.run()).stale == ["a"]
+    first.write_bytes(kept)
+    last.unlink()
+    assert next(compared.run()).missing == ["c"]
+    destination.close()
 
 
 def test_a_worker_that_was_killed_leaves_no_half_file_and_is_succeeded(
@@ -58,7 +86,7 @@ def test_a_worker_that_was_killed_leaves_no_half_file_and_is_succeeded(
     sink.rig.drain()
     sink.add()
     sink.settle()
-    files = sorted(sink.place().glob("*.ndjson"))
+    files = sink.files()
 
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -69,29 +97,10 @@ def test_a_worker_that_was_killed_leaves_no_half_file_and_is_succeeded(
     with pytest.raises(KeyboardInterrupt):
         sink.turn()
     monkeypatch.undo()
-    assert sorted(sink.place().glob("*.ndjson")) == files
+    assert sink.files() == files
     sink.rig.client.delete(sink.rig.keys().sink_lease(NAME.name))
     sink.turns = sink.worker("two")
     sink.settle()
-    sink.check()
-
-
-def test_a_verification_finds_and_mends_what_somebody_changed(sink: FilesRig) -> None:
-    sink.rig.put(*items(*(f"i{number:04d}" for number in range(1200))))
-    sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    assert [found.wrong for found in sink.verify()] == [0, 0]
-    last = max(sink.place().iterdir(), key=lambda file: int(file.stem))
-    lines = last.read_bytes().replace(b"Item i0500", b"Mine").splitlines(keepends=True)
-    lines = [line for line in lines if b'"i0700"' not in line] + [b'{"id":"zzz","body":{}}\n']
-    last.write_bytes(b"".join(lines))
-    for repair in (False, True):
-        of_items, _ = sink.verify(repair=repair)
-        assert (of_items.stale, of_items.missing, of_items.extra) == (["i0500"], ["i0700"], ["zzz"])
-    sink.settle()
-    assert [found.wrong for found in sink.verify()] == [0, 0]
     sink.check()
 
 

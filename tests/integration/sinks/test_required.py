@@ -9,7 +9,8 @@ import pytest
 from shared.model import Kind
 from tests.support.batches import items
 from tests.support.ingress import Ingress
-from tests.support.sinks import NAME, SinkRig, running
+from tests.support.postgres_sink import SinkRig
+from tests.support.sinks import NAME, running
 
 BODY = {"items": items("a")}
 

@@ -10,10 +10,9 @@ import pytest
 
 from shared.model import Kind
 from shared.sinks.destination import Copy, CopyChange, DestinationAway, Superseded, Which, connect
-from shared.sinks.mapping import Column, ColumnType, Document, Mapping, Variations
+from shared.sinks.mapping import Column, ColumnType, Document, Mapping
 from shared.sinks.search.http_calls import HttpCalls
 from shared.sinks.search.typesense import Typesense
-from shared.sinks.sink_lease import read_dead_letters
 from tests.support.batches import items, variations
 from tests.support.rig import ACME, Rig
 from tests.support.search_server import TypesenseProcess, TypesenseRig
@@ -37,28 +36,6 @@ def sink(rig: Rig, typesense: TypesenseProcess) -> Iterator[TypesenseRig]:
     sink.clear()
     yield sink
     sink.close()
-
-
-def test_columns_of_every_type_and_ids_of_every_kind_are_delivered_deleted_and_verified(sink: TypesenseRig) -> None:
-    """Ids that a path or a filter would read as something else included."""
-    ids = ["a", ".", "..", "a.b", "ü/x", "x y", "`,]", "a&b=c?d#e", "-1", "&&", "*", "x" * 400, "%2E"]
-    data = {"price": 12345678901234567890123, "tags": ["b", "a"], "since": "2026-01-02T03:04:05+01:00", "more": [1]}
-    sink.rig.put(*({"id": one, "name": one, "data": data} for one in ids))
-    sink.rig.drain()
-    sink.add(COLUMNS)
-    sink.settle()
-    sink.check()
-    assert [found.wrong for found in sink.verify()] == [0, 0]
-    found = sink.documents()["a"]
-    assert (found["since"], found["more"], found["tags"], found["shop"]) == (1767319445, "[1]", ["b", "a"], "berlin")
-    # Fields that an entry no longer has are gone.
-    sink.rig.put({"id": "a", "name": "A"})
-    sink.rig.delete(*({"id": one} for one in ids[1:]))
-    sink.rig.drain()
-    sink.settle()
-    sink.check()
-    assert "price" not in sink.documents()["a"]
-    assert [found.wrong for found in sink.verify()] == [0, 0]
 
 
 def late_writer(sink: TypesenseRig) -> tuple[Any, Copy]:
@@ -161,105 +138,6 @@ def test_a_worker_that_was_killed_is_succeeded_and_leaves_no_key(sink: Typesense
     assert [key["description"] for key in keys] == ["sluice sink products: its worker's, made anew by each"]
 
 
-def test_an_older_collection_that_was_restored_is_brought_up_to_date_from_its_own_position(sink: TypesenseRig) -> None:
-    sink.rig.put(*items("a", "b"))
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    documents = sink.documents()
-    kept = sink.ask("GET", "/collections/sluice_sinks/documents/products").json()
-    sink.rig.delete({"id": "a"})
-    sink.rig.put({"id": "c", "name": "C"})
-    sink.rig.drain()
-    sink.settle()
-    for entry_id in sink.documents():
-        sink.ask("DELETE", f"/collections/products/documents/{entry_id}")
-    for document in documents.values():
-        sink.ask("POST", "/collections/products/documents", document, status=201)
-    sink.ask("POST", "/collections/sluice_sinks/documents?action=upsert", kept, status=201)
-    sink.turns = sink.worker("two")
-    sink.settle()
-    sink.check()
-
-
-def test_a_collection_that_somebody_deleted_is_copied_anew(sink: TypesenseRig) -> None:
-    sink.rig.put(*items("a", "b"))
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    sink.ask("DELETE", "/collections/" + sink.ledger()["live"]["places"]["items"])
-    sink.rig.put(*items("c"))
-    sink.rig.drain()
-    assert sink.turn() == "lost"
-    sink.settle()
-    sink.check()
-
-
-def test_an_entry_that_cannot_be_delivered_is_a_dead_letter_until_a_later_version_can(sink: TypesenseRig) -> None:
-    sink.rig.put(*items("a", "b", "c", data={"price": 1}))
-    sink.rig.drain()
-    sink.add(COLUMNS)
-    sink.settle()
-    sink.rig.put(
-        {"id": "a", "name": "A", "data": {"price": "cheap"}},
-        b'{"id": "b", "name": "B", "data": {"price": 1e400}}',
-        {"id": "c", "name": "C", "data": {"price": "7.50"}},
-    )
-    sink.rig.drain()
-    sink.settle()
-    assert {letter.id for letter in read_dead_letters(sink.rig.client, NAME)} == {"a", "b"}
-    assert {entry_id: found["price"] for entry_id, found in sink.documents().items()} == {"c": 7.5}
-    assert [found.wrong for found in sink.verify()] == [0, 0]
-    sink.rig.put({"id": "a", "name": "A", "data": {"price": 1}})
-    sink.rig.delete({"id": "b"})
-    sink.rig.drain()
-    sink.settle()
-    assert read_dead_letters(sink.rig.client, NAME) == []
-    sink.check()
-
-
-def test_another_mapping_leaves_no_alias_of_a_kind_that_it_has_not(sink: TypesenseRig) -> None:
-    sink.add()
-    sink.settle()
-    sink.ask("GET", "/aliases/products_variations", status=200)
-    sink.sinks.remap(NAME.name, replace(COLUMNS, mode=Variations.NONE))
-    sink.settle()
-    sink.ask("GET", "/aliases/products_variations", status=404)
-
-
-def test_a_collection_that_no_sink_made_is_left_alone(sink: TypesenseRig) -> None:
-    sink.ask("POST", "/collections", {"name": "products", "fields": [{"name": "x", "type": "string"}]}, status=201)
-    sink.ask("POST", "/collections/products/documents", {"id": "mine", "x": "mine"}, status=201)
-    sink.add()
-    assert sink.turn() == "failed"
-    assert "products already, which no sink made" in sink.state().error
-    assert list(sink.documents()) == ["mine"]
-    sink.sinks.remove(NAME.name)
-    sink.rig.put(*items("a"))
-    sink.rig.drain()
-    sink.add(take_over=True)
-    sink.settle()
-    sink.check()
-
-
-def test_while_one_of_two_collections_is_gone_readers_keep_the_other(sink: TypesenseRig) -> None:
-    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
-    sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    before = sink.ledger()["live"]["places"]
-    sink.ask("DELETE", "/collections/" + before["variations"])
-    for holder in ("two", "three"):
-        sink.turns = sink.worker(holder)
-        assert sink.turn(budget_s=0) == "delivered", sink.state()
-        assert (sink.state().phase, sink.state().live_task_id) == ("copying", 0)
-    assert before["items"] in sink.there()
-    sink.settle()
-    sink.check()
-    assert sink.there() == sink.known()
-
-
 def test_a_switch_in_the_middle_of_which_a_worker_was_lost_is_ended(
     sink: TypesenseRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,36 +166,3 @@ def test_a_switch_in_the_middle_of_which_a_worker_was_lost_is_ended(
     sink.settle()
     sink.check()
     assert sink.there() == sink.known()
-
-
-def test_a_collection_that_comes_while_all_is_copied_is_left_alone(sink: TypesenseRig) -> None:
-    sink.rig.put(*items(*(f"i{number:04d}" for number in range(2500))))
-    sink.rig.drain()
-    sink.add()
-    assert sink.turn(budget_s=0) == "delivered"
-    sink.ask("POST", "/collections", {"name": "products", "fields": [{"name": "x", "type": "string"}]}, status=201)
-    sink.ask("POST", "/collections/products/documents", {"id": "mine", "x": "mine"}, status=201)
-    assert sink.turn() == "failed"
-    assert "products already, which no sink made" in sink.state().error
-    assert list(sink.documents()) == ["mine"]
-
-
-def test_a_verification_finds_and_mends_what_somebody_changed(sink: TypesenseRig) -> None:
-    sink.rig.put(*items(*(f"i{number:04d}" for number in range(1200))))
-    last = sink.rig.put(*variations("i0001", "v1"), kind=Kind.VARIATIONS)
-    sink.rig.drain()
-    sink.add()
-    sink.settle()
-    changed = sink.documents()["i0500"] | {"name": "Mine"}
-    sink.ask("POST", "/collections/products/documents?action=upsert", changed, status=201)
-    sink.ask("POST", "/collections/products/documents?action=upsert", changed | {"id": "zzz"}, status=201)
-    sink.ask("DELETE", "/collections/products/documents/i0700")
-    sink.ask("DELETE", "/collections/products_variations/documents/v1")
-    for repair in (False, True):
-        of_items, of_variations = sink.verify(repair=repair)
-        assert (of_items.stale, of_items.missing, of_items.extra) == (["i0500"], ["i0700"], ["zzz"])
-        assert (of_items.compared, of_items.task_id) == (1200, last)
-        assert of_variations.missing == ["v1"]
-    sink.settle()
-    assert [found.wrong for found in sink.verify()] == [0, 0]
-    sink.check()

@@ -16,8 +16,9 @@ from shared.sinks.mapping import DEFAULT, Column, ColumnType, Mapping, Variation
 from shared.sinks.search.ledger_destination import LedgerDestination
 from shared.sinks.sinks import BadSink
 from tests.support.batches import items, variations
+from tests.support.postgres_sink import SinkRig
 from tests.support.rig import ACME
-from tests.support.sinks import NAME, DeliveryRig, LedgerRig, SinkRig
+from tests.support.sinks import NAME, DeliveryRig, LedgerRig
 from tests.support.store_server import StoreServer
 
 OTHER = Mapping(items=(Column("price", ColumnType.NUMBER, ("data", "price")),), mode=Variations.NONE)

@@ -8,14 +8,13 @@ import pytest
 
 from shared.model import Kind
 from shared.sinks.destination import DestinationAway
-from shared.sinks.mapping import Column, ColumnType, Mapping
+from shared.sinks.mapping import Mapping
 from shared.sinks.postgres.destination_postgres import PostgresDestination
-from shared.sinks.sink_lease import discard_dead_letters, read_dead_letters
 from shared.telemetry import metrics
 from shared.telemetry.gauges import look
 from tests.support.batches import items, variations
-from tests.support.sinks import NAME, SinkRig
-from workers.sinks import checking, gathering, sink_turns
+from tests.support.postgres_sink import SinkRig
+from workers.sinks import checking
 from workers.sinks.checking import REST_MS, STEP_MS
 
 
@@ -112,63 +111,3 @@ def test_a_comparison_that_fails_is_no_failure_of_the_delivery(sink: SinkRig, mo
         assert (sink.state().phase, sink.state().failures) == ("live", 0)
         sink.check()
     assert len(asked) == 2
-
-
-def test_dead_letters_are_delivered_again_when_an_operator_says_so(
-    sink: SinkRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those that are refused once more stay; a sink that stopped for too many goes on if they have become fewer."""
-    monkeypatch.setattr(sink_turns, "MOST_DEAD", 2)
-    sink.add(Mapping(items=(Column("name", ColumnType.TEXT, ("name",)),)))
-    sink.settle()
-    sink.database.execute("ALTER TABLE products ADD CHECK (name <> 'Item a' AND name <> 'Item b')")
-    sink.rig.put(*items("a", "b", "c"))
-    sink.rig.drain()
-    assert sink.turn() == "failed"
-    sink.database.execute("ALTER TABLE products DROP CONSTRAINT products_name_check")
-    sink.database.execute("ALTER TABLE products ADD CHECK (name <> 'Item b')")
-    sink.sinks.resume(NAME.name)
-    assert sink.turn() == "failed", "it stopped"
-    sink.sinks.retry(NAME.name)
-    assert sink.turn() == "delivered"
-    assert [letter.id for letter in read_dead_letters(sink.rig.client, NAME)] == ["b"]
-    assert list(sink.rows()) == ["a", "c"]
-    sink.database.execute("ALTER TABLE products DROP CONSTRAINT products_name_check")
-    sink.turn()
-    assert list(sink.rows()) == ["a", "c"], "once for each time that it was asked"
-    sink.sinks.retry(NAME.name)
-    sink.settle()
-    assert read_dead_letters(sink.rig.client, NAME) == []
-    sink.check()
-
-
-def test_a_retry_is_judged_by_what_is_left_at_its_end(sink: SinkRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first that are delivered again are refused once more, and as many as before are left until the others fit."""
-    monkeypatch.setattr(sink_turns, "MOST_DEAD", 4)
-    monkeypatch.setattr(gathering, "PART_ENTRIES", 2)
-    sink.add(Mapping(items=(Column("name", ColumnType.TEXT, ("name",)),)))
-    sink.settle()
-    sink.database.execute("ALTER TABLE products ADD CHECK (name = '')")
-    sink.rig.put(*items("a", "b", "c", "d"))
-    sink.rig.drain()
-    assert sink.turn() == "failed"
-    sink.sinks.retry(NAME.name)
-    assert sink.turn() == "failed", "as many are left"
-    assert sink.state().retried == 1, "it is not tried again by itself"
-    sink.database.execute("ALTER TABLE products DROP CONSTRAINT products_name_check")
-    sink.database.execute("ALTER TABLE products ADD CHECK (name NOT IN ('Item a', 'Item b'))")
-    sink.sinks.retry(NAME.name)
-    assert sink.turn() == "delivered"
-    assert list(sink.rows()) == ["c", "d"]
-    assert sink.state().dead == 2
-
-
-def test_dead_letters_that_are_discarded_are_missing_from_then_on(sink: SinkRig) -> None:
-    sink.add()
-    sink.rig.put(*items("a"), b'{"id": "b", "name": "\\u0000"}', b'{"id": "c", "name": "\\u0000"}')
-    sink.rig.drain()
-    sink.settle()
-    assert discard_dead_letters(sink.rig.client, NAME, ["b", "nobody"]) == 1
-    assert [letter.id for letter in read_dead_letters(sink.rig.client, NAME)] == ["c"]
-    assert discard_dead_letters(sink.rig.client, NAME, []) == 1
-    assert discard_dead_letters(sink.rig.client, NAME, []) == 0

@@ -17,9 +17,11 @@ BYTES = 1000
 
 
 class Dripping:
-    """A server that sends an answer byte by byte."""
+    """A server that sends an answer byte by byte, after a beginning that it sends at once; or only that."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: bytes, *, drips: bool = True) -> None:
+        self._at_once = at_once
+        self._drips = drips
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.sent = 0
@@ -31,8 +33,8 @@ class Dripping:
         there, _ = self._listener.accept()
         with there:
             there.recv(65536)
-            there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BYTES)
-            while self.sent < BYTES and not self._stopped.wait(0.02):
+            there.sendall(self._at_once)
+            while self._drips and self.sent < BYTES and not self._stopped.wait(0.02):
                 try:
                     there.sendall(b"1")
                 except OSError:
@@ -46,18 +48,39 @@ class Dripping:
 
 
 @pytest.fixture
-def dripping() -> Iterator[Dripping]:
-    server = Dripping()
+def dripping(request: pytest.FixtureRequest) -> Iterator[Dripping]:
+    server = Dripping(request.param)
     yield server
     server.stop()
 
 
-def test_an_answer_that_drips_is_given_up_in_time(dripping: Dripping) -> None:
+@pytest.mark.parametrize(
+    "dripping",
+    [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BYTES, b"HTTP/1.1 200 OK\r\nX: ", b""],
+    ids=["body", "header", "status"],
+    indirect=True,
+)
+def test_an_answer_that_drips_is_given_up_in_time(dripping: Dripping, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever of it drips: a thread of the worker would wait for it without end."""
+    monkeypatch.setattr(http_calls, "CUT_S", 0.1)
     calls = HttpCalls(dripping.url, {}, timeout_s=30)
-    with calls.limit(0.3), pytest.raises(DestinationAway):
+    with calls.limit(1.0), pytest.raises(DestinationAway):
         calls.ask("GET", "/")
     assert dripping.sent < BYTES
     calls.close()
+
+
+@pytest.mark.parametrize(
+    "at_once", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nX: y", b"HTTP/1.1 200 OK\r\nX: y\r\n"]
+)
+def test_an_answer_that_ends_within_its_headers_is_not_an_empty_one(at_once: bytes) -> None:
+    """Whatever it would have had would seem to be gone."""
+    server = Dripping(at_once, drips=False)
+    calls = HttpCalls(server.url, {}, timeout_s=30)
+    with pytest.raises(DestinationAway, match="cut off"):
+        calls.ask("GET", "/collections/products/documents/export")
+    calls.close()
+    server.stop()
 
 
 def test_an_answer_that_is_too_long_is_given_up_and_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
