@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.catalog.generations import Generations
+from shared.errors import SluiceError
 from shared.keys import CatalogKeys
 from shared.model import Kind
 from shared.store import scripts
 from shared.store.client import Store
+
+
+class GenerationGone(SluiceError):
+    """The generation that readers saw is no more: its successor has taken its place meanwhile."""
 
 
 class Successor:
@@ -28,11 +33,13 @@ class Successor:
         return [id_.decode() for id_ in ids]
 
     def old_values(self, ids: Sequence[str]) -> list[bytes]:
-        """Read entries that readers see, as they are stored, without patches beside them."""
+        """Read entries that readers see, as they are stored, without patches beside them.  Raises GenerationGone."""
         if not ids:
             return []
         entries = self._keys.entries(self._kind, self._section, self._generations.live)
         [values] = scripts.run(self._client, ("HMGET", entries, *ids))
+        if None in values:
+            raise GenerationGone(entries)
         return list(values)
 
     def is_patched(self) -> bool:

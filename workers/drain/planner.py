@@ -11,6 +11,7 @@ from itertools import takewhile
 from shared.catalog.effects import Effects, View, Wants
 from shared.catalog.reader import Catalog
 from shared.catalog.reading import Reading, read
+from shared.catalog.successor import GenerationGone
 from shared.codec import decode_chunk, encode_report
 from shared.errors import TaskFailed
 from shared.guards.rules import Rules, safeguard
@@ -83,7 +84,11 @@ class Planner:
         rules = (yield from self._rules.reading(grant.lease.catalog_key, head)) if head.guards else {}
         if batch.operation.builds and head.chunk == batch.chunks:
             guard = TaskGuard(batch, rules, self._settings)
-            return plan_flip(head, self.catalog, grant.lease, guard.limit_of)
+            try:
+                return plan_flip(head, self.catalog, grant.lease, guard.limit_of)
+            except GenerationGone:
+                # Only the end of this task replaces it, and only another owner can have ended it.
+                raise LeaseLost from None
         if not head.frames:
             return [_lost_payload(head)]
         if batch.export is not None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from shared.catalog.successor import Successor
 from shared.errors import StoreUnavailable
+from shared.model import Kind, Operation, Part, Status
 from shared.partition.grants import AcquireRefusal
 from shared.partition.lease import Lease
 from shared.partition.step_results import StepsTaken
 from shared.partition.steps import Failure, Step
-from tests.support.batches import items, named
+from tests.support.batches import Entry, items, make_batch, named, variations
 from tests.support.interposed import Killed, interposed, killed
 from tests.support.rig import ACME, Rig
 from workers.drain.drainer import Drained
@@ -102,6 +105,35 @@ def test_who_lost_the_lease_in_the_check_pass_stops(rig: Rig) -> None:
     assert rig.task(2).entries_done == 0
     rig.drain()
     rig.check_laws()
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind", "entries"),
+    [(Operation.SYNC, Kind.VARIATIONS, variations("a", "v", size=2)), (Operation.KEEP, Kind.ITEMS, named("a"))],
+)
+def test_who_lost_the_lease_while_it_looks_at_what_a_file_leaves_out_stops(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, operation: Operation, kind: Kind, entries: list[Entry]
+) -> None:
+    """Another has ended the task meanwhile, and what it looked at is gone: that is no error."""
+    rig.put(*items("a", "b"))
+    rig.put(*variations("a", "v", "w"), *variations("b", "x"), kind=Kind.VARIATIONS)
+    rig.drain()
+    batch, frames = make_batch(operation, entries, kind=kind)
+    task_id = rig.submit_batch((replace(batch, parts=(Part(kind, batch.entries, batch.chunks),)), frames)).task_id
+    page = Successor.page
+
+    def sleep_too_long(self: Successor, offset: int, size: int) -> list[str]:
+        ids = page(self, offset, size)
+        if self._kind is Kind.VARIATIONS:
+            monkeypatch.undo()
+            rig.expire_lease()
+            assert rig.drainer(holder="two").drain(ACME) is Drained.EMPTY
+        return ids
+
+    monkeypatch.setattr(Successor, "page", sleep_too_long)
+    assert rig.drainer().drain(ACME) is Drained.LOST
+    assert rig.task(task_id).status is Status.DONE
+    assert list(rig.bodies(Kind.VARIATIONS)) == (["v"] if kind is Kind.VARIATIONS else ["v", "w"])
 
 
 @pytest.mark.parametrize("moment", ["before_take", "after_take", "before_begin", "after_acquire", "after_begin"])
