@@ -13,7 +13,7 @@ from tests.mutants.copies import NotThere, broken, project_copy, run_in
 #: Histories that are run at most for each: the check of the base takes more than 3,000, most others fewer than 400.
 SEEDS = 4000
 
-NO_SINKS = "no sink takes part"
+NO_SINKS = "the sink of a history has a destination in memory, not this one"
 ROOMY = "no store of a history is ever short of memory"
 REREAD = "a follower that is told of a restart reads everything anew, whatever else it is told"
 BACKLOG = "a worker looks at the backlog once more after each job, and finds what is left"
@@ -33,8 +33,7 @@ UNSEEN = {
     "empty check at release": BACKLOG,
     "empty check at the last commit": BACKLOG,
     "last net": "a catalog is forgotten only by two accidents in one round trip, of which a history has one",
-    "the state of guards in a window": "histories have no guards",
-    "stall counter": "no task of a history is given up",
+    "stall counter": "a history ends as well if nobody is ever given up: its accidents have an end",
     "room for what waits": ROOMY,
     "room for ids that are left out": ROOMY,
     "room of neighbours on a server": ROOMY,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import random
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from unittest import mock
 from weakref import WeakKeyDictionary
@@ -17,56 +16,34 @@ import structlog
 from fsspec.implementations.memory import MemoryFileSystem
 
 from shared import nonces
-from shared.model import Operation, Status
 from shared.store import id_writes
-from shared.tasks.records import Task, TaskFilter, Tasks
 from tests.simulation import wires
-from tests.simulation.exported import check_exports
-from tests.simulation.ownership import Ownership
+from tests.simulation.audit import NEVER, SETTINGS, Audit, Outcome
+from tests.simulation.checks.ownership import Ownership
+from tests.simulation.parties.operators import Operator
+from tests.simulation.parties.postman import Postman
+from tests.simulation.parties.readers import Reader
+from tests.simulation.parties.senders import Sender
+from tests.simulation.parties.sink_workers import SinkParty
 from tests.simulation.plan import SENDERS, WORKERS, Variant, make_plan
-from tests.simulation.postman import Postman
-from tests.simulation.readers import Reader
 from tests.simulation.scheduler import Process, Scheduler
-from tests.simulation.senders import Sender
 from tests.simulation.timed_store import TimedStore
 from tests.simulation.world import Worker, World, last_sweep
 from tests.support.by_hand import HandClock
-from tests.support.key_checker import check_keys
-from tests.support.laws import LawBroken, check_laws
-from tests.support.rig import TEST_SETTINGS, Rig
-from tests.support.store_reader import StoreReader
+from tests.support.laws import LawBroken
+from tests.support.rig import Rig
 from workers.apply import columns, patches
+from workers.sinks import gathering
 
-#: Nobody is given up here, and half of four items are worth guarding.
-SETTINGS = replace(TEST_SETTINGS, max_stalls=10**6, safeguard_floor=4)
-#: A reader, and a process that delivers.
-OTHERS = 2
+#: A reader, a process that delivers, an operator, and those that deliver to a sink.
+SINK_WORKERS = 2
+OTHERS = 3 + SINK_WORKERS
 #: Rounds of sweeping after which everything must have been drained, and how long each may have to wait for leases.
 ROUNDS, ROUND_MS = 20, 15_000
 #: How long workers go on after the last sender: fewer than so many times so long.
 LATER_STEPS, LATER_MS = 15, 2_000
 #: How long workers may need for wake-ups that all arrive.
 SETTLED_MS = 5_000
-
-
-@dataclass
-class Outcome:
-    """How a history ended."""
-
-    variant: Variant
-    #: What went wrong; empty if nothing did.
-    wrong: str = ""
-    #: Which kind of thing that was.
-    kind: str = ""
-    #: Of the seed, and how many of them were left in.
-    planned: int = 0
-    operations: int = 0
-    #: Accidents that were drawn, the muted ones too; and those that happened.
-    drawn: int = 0
-    accidents: int = 0
-    trace: list[tuple[str, str]] = field(default_factory=list)
-    #: How many tasks of each operation ended in each way.
-    ended: Counter[tuple[Operation, Status]] = field(default_factory=Counter)
 
 
 class Stage:
@@ -85,7 +62,12 @@ class Stage:
         outcome = Outcome(variant)
         MemoryFileSystem.store.clear()
         self._logged.clear()
-        with _own_process(f"{variant.seed} {variant.schedule}"):
+        with (
+            _own_process(f"{variant.seed} {variant.schedule}"),
+            mock.patch.object(random, "random", return_value=0.5),
+            # Each look is a round trip.
+            mock.patch.object(gathering, "LOOK_EVERY_S", 0.2),
+        ):
             self._store.begin()
             self._run(variant, outcome)
         return outcome
@@ -101,7 +83,8 @@ class Stage:
             outcome.wrong = "".join(traceback.format_exception(error)[-12:])
 
     def _note(self, _: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-        if method == "exception" or (method == "error" and event["event"] == "sweep failed"):
+        failed = method == "exception" or bool(event.get("exc_info"))
+        if failed or (method == "error" and event["event"] == "sweep failed"):
             self._logged.append(f"{event} {traceback.format_exc(limit=-6)}")
         return event
 
@@ -144,10 +127,11 @@ class _History:
             splits=plan.splits,
             possible=plan.possible,
             muted=variant.muted,
-            watch=Ownership(store.client).watch,
+            watch=Ownership(store.ask).watch,
         )
         self._world = World(plan, self._scheduler, store.client)
-        settings = replace(SETTINGS, slice_s=0.0) if plan.slices else SETTINGS
+        settings = replace(SETTINGS, max_stalls=plan.max_stalls or NEVER)
+        settings = replace(settings, slice_s=0.0) if plan.slices else settings
         operations = [
             (number, planned) for number, planned in enumerate(plan.operations) if number not in variant.without
         ]
@@ -161,12 +145,19 @@ class _History:
         for i, rig in enumerate(rigs[SENDERS : SENDERS + WORKERS]):
             self._workers.append(Worker(self._world, rig, f"worker {i}"))
             self._add(f"worker {i}", self._workers[-1].run, rig)
-        reading, delivering = rigs[SENDERS + WORKERS :]
+        reading, delivering, operating, *shelving = rigs[SENDERS + WORKERS :]
         self._reader = Reader(self._world, reading, plan.catalogs[0])
         self._add("reader", self._reader.run, reading, may_die=False)
         self._postman = Postman(self._world, delivering, plan.catalogs[0])
-        if plan.delivers:
+        if plan.delivers or plan.mails:
             self._add("postman", self._postman.run, delivering)
+        self._sink = SinkParty(self._world, plan.catalogs[0])
+        for i, rig in enumerate(shelving if plan.sinks else ()):
+            name = f"shelver {i}"
+            self._add(name, partial(self._sink.work, rig, name), rig)
+        self._operator = Operator(self._world, operating)
+        if plan.max_stalls:
+            self._add("operator", self._operator.run, operating)
         if plan.restarts:
             self._processes.append(Process("restart", partial(self._world.restart, store), may_die=False))
         self._processes.append(Process("end", self._end_later if plan.sweeps else self._settle, may_die=False))
@@ -181,6 +172,8 @@ class _History:
         self._outcome.trace = self._scheduler.trace
         if self._plan.delivers:
             self._postman.prepare(self._rig)
+        if self._plan.sinks:
+            self._sink.prepare(self._rig)
         try:
             with wires.scheduled(self._scheduler), self._postman.receiving():
                 try:
@@ -192,7 +185,7 @@ class _History:
                 self._drain_the_rest()
         finally:
             self._outcome.drawn, self._outcome.accidents = self._scheduler.drawn, self._scheduler.happened
-        self._check()
+        Audit(self._world, self._rig, self._outcome, self._reader, self._postman, self._sink).run()
 
     def _await_senders(self) -> None:
         while left := [one for one in self._processes if one.name.startswith("sender") and not one.is_done]:
@@ -224,33 +217,6 @@ class _History:
             self._scheduler.advance(ROUND_MS)
             self._rig.clock.now_ms = self._scheduler.now_ms
             last_sweep(self._rig)
+            for catalog_key in self._plan.catalogs if self._plan.max_stalls else ():
+                self._operator.settle(self._rig, catalog_key)
         self._expect_drained("although a worker looked again and again")
-
-    def _check(self) -> None:
-        for catalog_key in self._plan.catalogs:
-            journal = self._world.journals[catalog_key]
-            journal.complete(self._tasks(catalog_key), lost_since=self._world.lost_since)
-            check_laws(
-                journal.accepted,
-                StoreReader(self._client, catalog_key),
-                safeguard_ratio=SETTINGS.safeguard_ratio,
-                safeguard_floor=SETTINGS.safeguard_floor,
-            )
-            tasks = self._tasks(catalog_key)
-            self._outcome.ended.update((task.batch.operation, task.status) for task in tasks)
-            check_exports(journal.accepted, tasks, self._rig, catalog_key)
-        first = self._plan.catalogs[0]
-        canceled = {task.id for task in self._tasks(first) if task.status is Status.CANCELED}
-        self._reader.finish(self._world.journals[first].accepted, canceled)
-        if self._plan.delivers:
-            self._deliver_the_rest()
-        check_keys(self._client)
-
-    def _deliver_the_rest(self) -> None:
-        self._rig.clock.now_ms = self._scheduler.now_ms
-        with self._postman.receiving():
-            self._postman.finish(self._rig, self._tasks(self._plan.catalogs[0]))
-
-    def _tasks(self, catalog_key: str) -> list[Task]:
-        page = Tasks(self._client, catalog_key).page(TaskFilter(), offset=0, size=500)
-        return page.tasks

@@ -7,10 +7,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from shared.admin.stuck import Decision
 from shared.model import Batch
 from shared.origin import Origin
 from shared.tasks.records import Task
 from tests.support.laws import Accepted, LawBroken
+
+
+@dataclass
+class Settled:
+    """A decision of an operator."""
+
+    decision: Decision
+    #: About which task; None if that is not known, or it was about none.
+    task_id: int | None = None
+    answered: float = math.inf
 
 
 @dataclass
@@ -24,6 +35,8 @@ class Journal:
     canceled: dict[int, float] = field(default_factory=dict)
     #: Tasks that may have been run again, once for each request without an answer.
     maybe_again: list[tuple[Accepted, float]] = field(default_factory=list)
+    #: What an operator decided about the task at which it was stuck, by a name of the decision.
+    settled: dict[str, Settled] = field(default_factory=dict)
 
     def named(self, batch: Batch, number: int) -> Batch:
         """Name the request of an operation in its batch."""

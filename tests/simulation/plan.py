@@ -6,9 +6,11 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from shared.model import Kind, OnMissing, Operation
-from tests.simulation.scheduler import HARMLESS, Accident
+from tests.simulation.made_rules import make_rules
+from tests.simulation.scheduler import DEATHS, HARMLESS, Accident
 
 #: Few of everything, so that all meet all.
 CATALOGS = ("one", "two")
@@ -16,9 +18,11 @@ SENDERS = 2
 WORKERS = 2
 SECTION = "Products"
 IDS = "abcdef"
+#: How many operations there are besides those that begin: mostly few, for speed, now and then many.
+LENGTHS = (1, 2, 2, 3, 3, 4, 5, 6, 9, 20)
+EMAILS = ("ann@shop.example", "bob@shop.example")
 #: Items that nothing deletes: every walk has to find them.
 STEADY = ("s", "t")
-
 
 #: What is sent of each kind, and how often.
 _BY_KIND = {Operation.PUT: 4, Operation.PATCH: 5, Operation.DELETE: 3, Operation.EXPORT: 1}
@@ -54,6 +58,8 @@ class Write:
     chunk_entries: int = 1000
     #: Whether it is sent with an Idempotency-Key, until it is answered.
     keyed: bool = False
+    #: Who gets a mail if it fails.
+    emails: tuple[str, ...] = ()
     #: Whether the sender of a file makes no progress for so long that what is staged of it expires.
     stalls: bool = False
 
@@ -68,11 +74,20 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Ruling:
+    """The rules of a guard to set; None removes them."""
+
+    catalog_key: str
+    kind: Kind
+    rules: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
 class Planned:
     """One operation of one sender."""
 
     sender: int
-    what: Write | Change
+    what: Write | Change | Ruling
     #: How long the sender waits before it.
     after_ms: int
 
@@ -95,8 +110,14 @@ class Plan:
     beside: bool
     #: Whether a webhook is told of what has ended.
     delivers: bool
+    #: Whether somebody is mailed of what fails.
+    mails: bool
+    #: Whether a sink gets the catalogue.
+    sinks: bool
     #: Whether the store is started anew once, without what was written last.
     restarts: bool
+    #: Stalls after which a task is given up, or left to an operator; None: never.
+    max_stalls: int | None
     catalogs: tuple[str, ...]
 
 
@@ -122,6 +143,16 @@ class Variant:
         return " ".join(words)
 
 
+class Shares(NamedTuple):
+    """How many of the operations are changes of tasks, and of guards; and of how many batches somebody is mailed."""
+
+    changes: float
+    rulings: float
+    mails: float
+    #: Whether batches are cut into many chunks, so that one can be given up halfway.
+    cut: bool
+
+
 def make_plan(seed: int) -> Plan:
     """Make up a history."""
     chance = random.Random(f"plan {seed}")
@@ -136,9 +167,15 @@ def make_plan(seed: int) -> Plan:
         for catalog_key in catalogs
     ]
     crowded = chance.random() < 0.25
+    guarded = chance.random() < 0.3
+    mails = 0.7 if chance.random() < 0.2 else 0.0
+    fragile = sweeps and chance.random() < 0.3
+    if fragile:
+        rate, possible = max(rate, 0.1), DEATHS if chance.random() < 0.5 else possible
+    shares = Shares(0.3 if crowded else 0.15, 0.2 if guarded else 0.0, mails, cut=fragile)
     operations = [
-        _planned(chance, catalogs, ids=IDS[:2] if crowded else IDS, changes=0.3 if crowded else 0.15)
-        for _ in range(chance.randrange(2, 14))
+        _planned(chance, catalogs, ids=IDS[:2] if crowded else IDS, shares=shares)
+        for _ in range(chance.choice(LENGTHS))
     ]
     return Plan(
         seed,
@@ -149,28 +186,36 @@ def make_plan(seed: int) -> Plan:
         slices=chance.random() < 0.5,
         sweeps=sweeps,
         beside=chance.random() < 0.3,
-        delivers=chance.random() < 0.3,
+        delivers=chance.random() < 0.2,
+        mails=mails > 0,
+        sinks=chance.random() < 0.15,
         restarts=sweeps and chance.random() < 0.3,
+        max_stalls=chance.choice((1, 1, 1, 2, 3)) if fragile else None,
         catalogs=catalogs,
     )
 
 
-def _planned(chance: random.Random, catalogs: Sequence[str], *, ids: str, changes: float) -> Planned:
+def _planned(chance: random.Random, catalogs: Sequence[str], *, ids: str, shares: Shares) -> Planned:
     catalog_key = chance.choice(catalogs)
-    what: Write | Change
-    if chance.random() < changes:
+    what: Write | Change | Ruling
+    drawn = chance.random()
+    if drawn < shares.changes:
         what = Change(catalog_key, chance.randrange(4), rerun=chance.random() < 0.5)
+    elif drawn < shares.changes + shares.rulings:
+        kind = chance.choices((Kind.ITEMS, Kind.VARIATIONS, Kind.ITEM_GROUPS), (6, 2, 2))[0]
+        what = Ruling(catalog_key, kind, make_rules(chance) if chance.random() < 0.8 else None)
     else:
-        what = _write(chance, catalog_key, ids)
+        what = _write(chance, catalog_key, ids, shares)
     return Planned(chance.randrange(SENDERS), what, chance.choice((0, 0, 0, 5, 40, 2_000)))
 
 
-def _write(chance: random.Random, catalog_key: str, ids: str) -> Write:
+def _write(chance: random.Random, catalog_key: str, ids: str, shares: Shares) -> Write:
     kind = chance.choices((Kind.ITEMS, Kind.VARIATIONS, Kind.ITEM_GROUPS), (6, 2, 2))[0]
     operation = chance.choices(*zip(*OPERATIONS[kind].items(), strict=True))[0]
     on_missing = chance.choice(ON_MISSING.get(operation, (OnMissing.FAIL,)))
     whole = operation in WHOLE or on_missing is OnMissing.CREATE
-    entries = _entries(chance, kind, operation, ids, whole=whole)
+    lengths = (2, 3, 5) if shares.cut else (1, 1, 2, 3, 5)
+    entries = _entries(chance, kind, operation, chance.choices(ids, k=chance.choice(lengths)), whole=whole)
     return Write(
         catalog_key,
         kind,
@@ -178,16 +223,18 @@ def _write(chance: random.Random, catalog_key: str, ids: str) -> Write:
         entries,
         on_missing,
         force=chance.random() < 0.5,
-        chunk_entries=1000 if operation in V1 else chance.choice((1, 2, 1000)),
+        chunk_entries=1000 if operation in V1 else chance.choice((1, 1, 2) if shares.cut else (1, 2, 1000)),
         keyed=chance.random() < 0.6,
+        emails=EMAILS[: chance.choice((1, 2))] if chance.random() < shares.mails else (),
         stalls=operation.builds and chance.random() < 0.2,
     )
 
 
-def _entries(chance: random.Random, kind: Kind, operation: Operation, few: str, *, whole: bool) -> tuple[bytes, ...]:
+def _entries(
+    chance: random.Random, kind: Kind, operation: Operation, ids: list[str], *, whole: bool
+) -> tuple[bytes, ...]:
     if operation is Operation.EXPORT:
         return ()
-    ids = chance.choices(few, k=chance.choice((1, 1, 2, 3, 5)))
     if operation.builds or operation in V1:
         # These may not name an entry twice.
         ids = sorted(set(ids), key=ids.index)

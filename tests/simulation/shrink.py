@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from tests.simulation.history import Outcome
+from tests.simulation.audit import Outcome
 from tests.simulation.plan import Variant
 
 #: Histories that are tried at most.

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import mmap
 import os
 import shutil
+import socket
 import struct
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+import hiredis
 import redis
 
 from deploy.stack import embedded_store
 from shared import keys
 from shared.errors import Misconfigured
-from shared.store import id_writes, scripts, wire
+from shared.store import id_writes, scripts
+from shared.store.wire import Command, _pack
 from tests.support.store_server import StoreServer, running_store
 
 #: The time of day at which each history begins, milliseconds.
@@ -31,6 +36,29 @@ _SOURCE = Path(__file__).with_name("store_clock.c")
 Snapshot = list[tuple[bytes, int, bytes]]
 
 
+class Line:
+    """A connection to one server, without all that redis-py does around each command."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(path))
+        self._reader = hiredis.Reader()
+
+    def ask(self, *commands: Command) -> list[Any]:
+        """Send commands and return their replies."""
+        self._socket.sendall(b"".join(map(_pack, commands)))
+        return [self._reply() for _ in commands]
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _reply(self) -> Any:
+        while (reply := self._reader.gets()) is False:
+            self._reader.feed(self._socket.recv(65_536))
+        assert not isinstance(reply, Exception), reply
+        return reply
+
+
 class TimedStore:
     """A store that is empty, and whose clock stands, at the beginning of each history.
 
@@ -38,9 +66,12 @@ class TimedStore:
     """
 
     def __init__(self, servers: Sequence[StoreServer], clock: mmap.mmap) -> None:
-        self._servers = servers
         self._clock = clock
-        self._clients: list[redis.Redis] = []
+        self._lines = [Line(server.socket_path) for server in servers]
+        self._servers = servers
+        self._now = 0
+        #: Each with a pool for each server.
+        self._clients: list[tuple[redis.Redis, list[redis.ConnectionPool]]] = []
         self.client = self.connect()
         scripts.load_all(self.client)
         # While its clock goes by itself: the number has to be in its log.
@@ -50,7 +81,6 @@ class TimedStore:
             with server.connect() as client:
                 client.config_set("appendonly", "no")
         self._ahead_us = 0
-        self._is_restarted = False
         struct.pack_into("<q", self._clock, 0, time.monotonic_ns() // 1000)
 
     def _numbered_run(self) -> dict[bytes, bytes]:
@@ -72,49 +102,49 @@ class TimedStore:
         self._ahead_us = struct.unpack_from("<q", self._clock)[0] - BEGIN_MS * 1000 + 1_000_000
         struct.pack_into("<q", self._clock, 8, -self._ahead_us)
         self.set_ms(BEGIN_MS)
-        while self.client.time() != self._servers_time():
-            pass
-        if self._is_restarted:
-            self._is_restarted = False
-            self._move(self._servers[0])
+        self._move(0)
         id_writes._numbers, id_writes._noted = dict(self._known[0]), set(self._known[1])
-        self.client.flushdb()
-        self.client.hset(keys.STORE_RUNS, mapping=self._runs)
+        runs = itertools.chain.from_iterable(self._runs.items())
+        self.ask(("FLUSHDB", "SYNC"), ("HSET", keys.STORE_RUNS, *runs))
 
-    def connect(self) -> redis.Redis:
+    def connect(self, connection_class: type[redis.Connection] | None = None) -> redis.Redis:
         """Make a client, which always talks to the server of the moment."""
-        self._clients.append(self._servers[0].connect())
-        return self._clients[-1]
+        pools = [server.connect().connection_pool for server in self._servers]
+        for pool in pools if connection_class else ():
+            pool.connection_class = connection_class
+        client = self._servers[0].connect()
+        client.connection_pool = pools[self._now]
+        self._clients.append((client, pools))
+        return client
+
+    def ask(self, *commands: Command) -> list[Any]:
+        """Send commands of nobody, at once, to the server of the moment."""
+        return self._lines[self._now].ask(*commands)
 
     def snapshot(self) -> Snapshot:
         """Read all that is on disk now."""
-        found = sorted(self.client.scan_iter(count=1000))
-        pipeline = self.client.pipeline(transaction=False)
-        for key in found:
-            pipeline.pexpiretime(key).dump(key)
-        replies = pipeline.execute()
+        [found] = self.ask(("KEYS", "*"))
+        found.sort()
+        replies = self.ask(*(command for key in found for command in (("PEXPIRETIME", key), ("DUMP", key))))
         rows = zip(found, replies[::2], replies[1::2], strict=True)
         return [(key, expires_ms, value) for key, expires_ms, value in rows if value is not None]
 
     def restart(self, snapshot: Snapshot) -> None:
         """Start it anew with what was on disk: with another run id, and with no script in its memory."""
-        self._is_restarted = True
-        self._move(self._servers[1])
-        self.client.flushdb()
-        self.client.script_flush()
-        pipeline = self.client.pipeline(transaction=False)
-        for key, expires_ms, value in snapshot:
-            pipeline.restore(key, max(0, expires_ms), value, absttl=True)
-        pipeline.execute()
+        self._move(1)
+        restored = (("RESTORE", key, max(0, expires_ms), value, "ABSTTL") for key, expires_ms, value in snapshot)
+        self.ask(("FLUSHDB", "SYNC"), ("SCRIPT", "FLUSH"), *restored)
 
-    def _move(self, server: StoreServer) -> None:
+    def close(self) -> None:
+        for line in self._lines:
+            line.close()
+
+    def _move(self, number: int) -> None:
         """Lead all clients to a server."""
-        for client in self._clients:
-            pool = client.connection_pool
-            pool.connection_kwargs["path"] = str(server.socket_path)
-            pool.reset()
-            wire._connections.by_pool.pop(pool, None)
-        while self.client.time() != self._servers_time():
+        self._now = number
+        for client, pools in self._clients:
+            client.connection_pool = pools[number]
+        while tuple(map(int, self.ask(("TIME",))[0])) != self._servers_time():
             pass
 
     def _servers_time(self) -> tuple[int, int]:
@@ -134,7 +164,7 @@ def timed_store() -> Iterator[TimedStore]:
             clock = stack.enter_context(mmap.mmap(opened.fileno(), 16))
             with mock.patch.dict(os.environ, LD_PRELOAD=preloaded, STORE_CLOCK_FILE=str(file)):
                 servers = [stack.enter_context(running_store()) for _ in range(2)]
-            yield TimedStore(servers, clock)
+            yield stack.enter_context(contextlib.closing(TimedStore(servers, clock)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

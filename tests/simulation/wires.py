@@ -60,9 +60,7 @@ class ScheduledConnection(redis.UnixDomainSocketConnection):
 
 def connect(store: TimedStore) -> redis.Redis:
     """Make a client for one process of the histories."""
-    client = store.connect()
-    client.connection_pool.connection_class = ScheduledConnection
-    return client
+    return store.connect(ScheduledConnection)
 
 
 def _send(connection: Any, commands: Sequence[Command]) -> None:

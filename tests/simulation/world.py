@@ -11,6 +11,7 @@ import redis
 from shared.doorbell import Doorbell
 from shared.errors import StoreUnavailable
 from shared.keys import CatalogKeys
+from tests.simulation.checks.guard_book import GuardBook
 from tests.simulation.journal import Journal
 from tests.simulation.plan import Plan
 from tests.simulation.scheduler import Scheduler
@@ -57,6 +58,7 @@ class World:
         self.scheduler = scheduler
         self.bell = LossyBell(scheduler, reliable=not plan.sweeps)
         self.journals: dict[str, Journal] = defaultdict(Journal)
+        self.guards: dict[str, GuardBook] = defaultdict(GuardBook)
         #: Whether there may be something for a worker that looks by itself.
         self.is_stirred = True
         #: How often the store was started anew, and since when it had forgotten what was answered, in ticks.

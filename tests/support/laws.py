@@ -14,11 +14,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
+from tests.support.guard_laws import Judged, KindChange
+
 #: Warnings that a task may keep to itself; above so many only their truth is checked.
 CAPPED_WARNINGS = 100
 
 KINDS = ("items", "variations", "item_groups")
 COUNTS = tuple(f"{kind}_{what}" for kind in KINDS for what in ("updated", "unchanged", "deleted"))
+#: What a guard counts.
+PLANNED = ("stored", "created", "updated", "unchanged", "deleted")
 #: Where item groups lie, which belong to no section.
 NO_SECTION = ""
 TERMINAL = frozenset({"DONE", "FAILED", "CANCELED"})
@@ -47,6 +51,10 @@ class Accepted:
     retry_of: int | None = None
     #: It killed so many workers, or lost its payload, that it may have FAILED without its data being wrong.
     excused: bool = False
+    #: How many of its entries were applied before it was given up; None if it was not.
+    given_up_after: int | None = None
+    #: The guard that judged it; None if there was none.
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ class SeenTask:
     warnings: Sequence[Mapping[str, Any]]
     error: str | None = None
     retry_of: int | None = None
+    #: What it would have changed, by kind, as a guard saw it; None if that is not shown.
+    planned: Mapping[str, Mapping[str, Any]] | None = None
 
 
 class Reader(Protocol):
@@ -121,6 +131,8 @@ class Expected:
     #: (code, id) of warnings that have to be there, and of those that are true, so they may.
     must_warn: Counter[tuple[str, str]] = field(default_factory=Counter)
     may_warn: Counter[tuple[str, str]] = field(default_factory=Counter)
+    #: What it would have changed, by kind, if a guard judged it.
+    planned: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -216,13 +228,52 @@ class Model:
         return self._entries.setdefault((kind, section), {})
 
     def apply(self, batch: Accepted) -> Expected:
-        """Apply a batch whole or not at all, and say how its task must have ended."""
+        """Apply a batch whole or not at all, and say how its task must have ended.
+
+        One that was given up is applied as far as it came.
+        """
+        if batch.given_up_after is not None:
+            expected = self._apply(batch, batch.given_up_after) if batch.given_up_after else Expected("FAILED")
+            expected.status = "FAILED"
+            if batch.judged is not None:
+                expected.may_warn.update({(code, ""): len(batch.entries) for code in ("GUARD", "GUARD_WAIVED")})
+            return expected
+        if batch.judged is None:
+            return self._apply(batch, len(batch.entries))
+        before = {place: dict(there) for place, there in self._entries.items()}
+        expected = self._apply(batch, len(batch.entries))
+        if expected.status != "DONE":
+            return expected
+        changes = self._changes(batch, before, expected.counts)
+        ruling = batch.judged.rule(batch.kind, changes, force=batch.force, ratio=self._ratio, floor=self._floor)
+        if ruling.stopped:
+            self._entries = before
+            return Expected("FAILED", planned=ruling.planned)
+        expected.planned = ruling.planned
+        expected.must_warn.update({(code, ""): times for code, times in ruling.warnings.items() if times})
+        return expected
+
+    def _changes(
+        self, batch: Accepted, before: Mapping[tuple[str, str], dict[str, dict[str, Any]]], counts: Counter[str]
+    ) -> dict[str, KindChange]:
+        """Say what was just applied to each kind that a guard looks at."""
+        goes_along = ("variations",) if (batch.operation, batch.kind) == ("keep", "items") else ()
+        changes = {}
+        for kind in (batch.kind, *goes_along):
+            updated, unchanged, deleted = (counts[f"{kind}_{what}"] for what in ("updated", "unchanged", "deleted"))
+            was, now = before.get((kind, batch.section), {}), self.there(kind, batch.section)
+            changes[kind] = KindChange(was, now, max(0, updated - unchanged), unchanged, deleted)
+        return changes
+
+    def _apply(self, batch: Accepted, so_many: int) -> Expected:
+        """Apply the first entries of a batch, without a guard."""
         values = [read_json(entry) for entry in batch.entries]
-        last = _last_of_each(values)
+        last_at = {value["id"]: index for index, value in enumerate(values)}
+        last = {value["id"]: value for index, value in enumerate(values[:so_many]) if last_at[value["id"]] == index}
         expected = Expected("DONE")
-        for entry_id, times in Counter(value["id"] for value in values).items():
-            if times > 1:
-                expected.must_warn["DUPLICATE_ITEM", entry_id] += times - 1
+        for index, value in enumerate(values[:so_many]):
+            if last_at[value["id"]] != index:
+                expected.must_warn["DUPLICATE_ITEM", value["id"]] += 1
         there = self.there(batch.kind, batch.section)
         try:
             match batch.operation:
@@ -376,17 +427,9 @@ class Model:
         expected.counts[f"{batch.kind}_deleted"] = len(gone)
 
     def _guard(self, batch: Accepted, gone: int, size: int) -> None:
-        if not batch.force and size >= self._floor and gone > self._ratio * size:
+        judged_elsewhere = batch.judged is not None or batch.given_up_after is not None
+        if not judged_elsewhere and not batch.force and size >= self._floor and gone > self._ratio * size:
             raise Unapplicable(f"{gone} of {size}")
-
-
-def _last_of_each(values: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The entries that count, by id, in the order of the batch."""
-    last: dict[str, dict[str, Any]] = {}
-    for value in values:
-        last.pop(value["id"], None)
-        last[value["id"]] = value
-    return last
 
 
 def _whole(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -458,10 +501,18 @@ def _check_task(batch: Accepted, task: SeenTask, model: Model) -> None:
         if task.counts.get(count, 0) != expected.counts[count]:
             raise LawBroken(f"once: {name} has {count} {task.counts.get(count, 0)}, not {expected.counts[count]}")
     _check_warnings(name, task, expected)
+    if batch.judged is not None and batch.given_up_after is None and not canceled:
+        _check_planned(name, task, expected)
+
+
+def _check_planned(name: str, task: SeenTask, expected: Expected) -> None:
+    shown = task.planned or {}
+    if (counts := {kind: {what: one[what] for what in PLANNED} for kind, one in shown.items()}) != expected.planned:
+        raise LawBroken(f"guard: {name} would change {counts}, not {expected.planned}")
 
 
 def _check_warnings(name: str, task: SeenTask, expected: Expected) -> None:
-    warned = Counter((warning["code"], warning["data"]["id"]) for warning in task.warnings)
+    warned = Counter((warning["code"], warning["data"]["id"] or "") for warning in task.warnings)
     if false := warned - expected.must_warn - expected.may_warn:
         raise LawBroken(f"once: {name} warns of what is not so: {sorted(false)}")
     if (expected.must_warn + expected.may_warn).total() <= CAPPED_WARNINGS and (silent := expected.must_warn - warned):

@@ -9,6 +9,9 @@ from typing import Any
 
 import redis
 
+from shared.store import wire
+from shared.store.wire import Command
+
 #: How everything of a key is read, by its type.
 _READ: Mapping[str, tuple[str | int, ...]] = {
     "hash": ("HGETALL",),
@@ -20,24 +23,32 @@ _READ: Mapping[str, tuple[str | int, ...]] = {
 }
 
 
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode()
+
+
+def _ask(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    """Send commands in one go; one server is asked without what redis-py does around each command."""
+    if isinstance(client, redis.Redis):
+        return wire.exchange(client, commands)
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    return list(pipeline.execute())
+
+
 class StoreContents:
     """The keys of one moment, with their types, lifetimes and values."""
 
     def __init__(self, client: redis.Redis) -> None:
         names = sorted(key.decode() for key in client.scan_iter(count=1000))
-        first = client.pipeline(transaction=False)
-        for name in names:
-            first.type(name).pttl(name)
-        replies = first.execute()
-        self.types = {name: type_.decode() for name, type_ in zip(names, replies[::2], strict=True)}
+        replies = _ask(client, [command for name in names for command in (("TYPE", name), ("PTTL", name))])
+        self.types = {name: _text(type_) for name, type_ in zip(names, replies[::2], strict=True)}
         #: Milliseconds, or below 0 as PTTL says it.
         self.ttls = dict(zip(names, replies[1::2], strict=True))
         there = [name for name in names if self.types[name] != "none"]
-        second = client.pipeline(transaction=False)
-        for name in there:
-            command, *arguments = _READ[self.types[name]]
-            second.execute_command(command, name, *arguments)
-        self._values = dict(zip(there, second.execute(), strict=True))
+        looks = [(command, name, *arguments) for name in there for command, *arguments in [_READ[self.types[name]]]]
+        self._values = dict(zip(there, _ask(client, looks), strict=True))
 
     def scan_iter(self, *, match: str, count: int) -> Iterator[bytes]:
         wanted = re.compile(fnmatch.translate(re.sub(r"\\(.)", lambda escaped: f"[{escaped[1]}]", match)))

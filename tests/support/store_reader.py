@@ -10,7 +10,7 @@ import redis
 
 from shared.catalog.reader import Catalog
 from shared.model import NO_SECTION, Kind
-from shared.tasks.records import TaskFilter, Tasks
+from shared.tasks.records import Task, TaskFilter, Tasks
 from tests.support.laws import SeenTask
 
 #: Tasks or entries in one look: less than the tests write, so that pages are turned.
@@ -20,14 +20,27 @@ PAGE = 500
 class StoreReader:
     """Shows the tasks and entries of one catalog through the stores of `shared`."""
 
-    def __init__(self, client: redis.Redis, catalog_key: str) -> None:
+    def __init__(self, client: redis.Redis, catalog_key: str, tasks: Sequence[Task] | None = None) -> None:
+        """``tasks``: all of them, newest first, if they were read already."""
         self._tasks = Tasks(client, catalog_key)
+        self._read = tasks
         self._catalog = Catalog(client, catalog_key)
 
     def tasks(self) -> Sequence[SeenTask]:
+        tasks = self._read
+        if tasks is None:
+            tasks = _all(lambda offset: self._tasks.page(TaskFilter(), offset=offset, size=PAGE).tasks)
         return [
-            SeenTask(task.id, task.status, task.counts, json.loads(task.warnings), task.error, task.retry_of)
-            for task in _all(lambda offset: self._tasks.page(TaskFilter(), offset=offset, size=PAGE).tasks)
+            SeenTask(
+                task.id,
+                task.status,
+                task.counts,
+                json.loads(task.warnings),
+                task.error,
+                task.retry_of,
+                json.loads(task.planned or b"{}"),
+            )
+            for task in tasks
         ]
 
     def entries(self, kind: str, section: str) -> Sequence[tuple[str, bytes]]:
@@ -41,6 +54,6 @@ T = TypeVar("T")
 
 def _all(page: Callable[[int], Sequence[T]]) -> list[T]:
     found: list[T] = []
-    while here := page(len(found)):
+    while len(here := page(len(found))) == PAGE:
         found += here
-    return found
+    return [*found, *here]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from tests.support.batches import Entry, entry_bytes, items, named, variations
+from tests.support.guard_laws import Judged
 from tests.support.laws import Accepted, LawBroken, SeenTask, StatusWatch, check_laws
 
 
@@ -181,6 +182,87 @@ def test_the_safeguard_is_part_of_the_laws() -> None:
     check_laws([put, delete], shown)
     with pytest.raises(LawBroken, match="should be DONE"):
         check_laws([put, replace(delete, force=True)], shown)
+
+
+def _planned(stored: int, created: int, updated: int, unchanged: int, deleted: int) -> dict[str, dict[str, int]]:
+    names = ("stored", "created", "updated", "unchanged", "deleted")
+    return {"items": dict(zip(names, (stored, created, updated, unchanged, deleted), strict=True))}
+
+
+PUT = _accepted(1, "put", items("a", "b", "c", "d", price=1))
+PUT_DONE = SeenTask(1, "DONE", {"items_updated": 4}, [])
+LEFT = {"items": [(entry["id"], entry_bytes(entry)) for entry in items("a", "b", "c", "d", price=1)]}
+
+
+@pytest.mark.parametrize(
+    ("rules", "stops"),
+    [
+        ({"max_updated": 0.25}, True),
+        ({"max_updated": 0.5}, False),
+        ({"max_created": 0}, True),
+        ({"max_created": 0, "floor": 5}, False),
+        ({"required": ["size"]}, True),
+        ({"fields": {"price": {"at_most": 5}}}, True),
+        ({"fields": {"price": {"at_most": 5, "max_outside": 0.25}}}, False),
+        ({"fields": {"price": {"factor": 5}}}, True),
+        ({"fields": {"price": {"factor": 10}}}, False),
+        ({"fields": {"price": {"max_emptied": 0}}}, True),
+        ({"fields": {"price": {"max_emptied": 0.25}}}, False),
+    ],
+)
+def test_a_guard_is_part_of_the_laws(rules: dict[str, object], stops: bool) -> None:
+    """One of four items is new, one becomes ten times as dear, one loses its price, and one stays."""
+    sent = [
+        {"id": "a", "name": "Item a", "price": 10},
+        {"id": "b", "name": "Item b"},
+        *items("c", price=1),
+        *items("e"),
+    ]
+    put = _accepted(2, "put", sent, judged=Judged({"items": {"floor": 0} | rules}))  # type: ignore[arg-type]
+    planned = _planned(4, 1, 2, 1, 0)
+    stopped = SeenTask(2, "FAILED", {}, [], error="IngestionError: …", planned=planned)
+    done = SeenTask(2, "DONE", {"items_updated": 4, "items_unchanged": 1}, [], planned=planned)
+    written = dict(LEFT["items"]) | {entry["id"]: entry_bytes(entry) for entry in sent}  # type: ignore[index]
+    shown = {True: Shown([stopped, PUT_DONE], LEFT), False: Shown([done, PUT_DONE], {"items": sorted(written.items())})}
+    check_laws([PUT, put], shown[stops])
+    with pytest.raises(LawBroken, match="it should be"):
+        check_laws([PUT, put], shown[not stops])
+    shown[stops].seen[0] = replace(shown[stops].seen[0], planned=_planned(4, 1, 3, 0, 0))
+    with pytest.raises(LawBroken, match="would change"):
+        check_laws([PUT, put], shown[stops])
+
+
+def test_a_guard_that_is_waived_warns() -> None:
+    """By its mode, or by force; and what it requires is waived by neither force."""
+    delete = _accepted(2, "delete", named("a", "b", "c"), judged=Judged({"items": {"floor": 0, "max_deleted": 0.5}}))
+    stopped = SeenTask(2, "FAILED", {}, [], error="IngestionError: …", planned=_planned(4, 0, 0, 0, 3))
+    check_laws([PUT, delete], Shown([stopped, PUT_DONE], LEFT))
+    left = {"items": LEFT["items"][3:]}
+    for code, changes in (
+        ("GUARD_WAIVED", {"force": True}),
+        ("GUARD", {"judged": Judged({"items": {"mode": "warn", "floor": 0, "max_deleted": 0.5}}, ())}),
+    ):
+        batch = replace(delete, **changes)  # type: ignore[arg-type]
+        warned = SeenTask(
+            2, "DONE", {"items_deleted": 3}, [{"code": code, "data": {"id": None}}], planned=_planned(4, 0, 0, 0, 3)
+        )
+        check_laws([PUT, batch], Shown([warned, PUT_DONE], left))
+        with pytest.raises(LawBroken, match="does not warn"):
+            check_laws([PUT, batch], Shown([replace(warned, warnings=[]), PUT_DONE], left))
+
+
+def test_a_task_that_was_given_up_is_there_as_far_as_it_came() -> None:
+    """No entry more, none less; one that comes again later in the batch was not applied."""
+    put = _accepted(2, "put", items("x", "y", "x", n=1), given_up_after=2)
+    duplicate = {"code": "DUPLICATE_ITEM", "message": "", "data": {"id": "x"}}
+    given_up = SeenTask(2, "FAILED", {"items_updated": 1}, [duplicate], error="IngestionError: given up …")
+    [y] = items("y", n=1)
+    stored = {"items": [*LEFT["items"], ("y", entry_bytes(y))]}
+    check_laws([PUT, put], Shown([given_up, PUT_DONE], stored))
+    with pytest.raises(LawBroken, match="lost"):
+        check_laws([PUT, put], Shown([given_up, PUT_DONE], LEFT))
+    with pytest.raises(LawBroken, match="items_updated"):
+        check_laws([PUT, replace(put, given_up_after=0)], Shown([given_up, PUT_DONE], LEFT))
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-
-import redis
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from shared.store import scripts
 from shared.store.scripts import Command
@@ -32,8 +31,9 @@ class Ownership:
     Who is the owner stays it until it lets go, or its lease runs out.
     """
 
-    def __init__(self, client: redis.Redis) -> None:
-        self._client = client
+    def __init__(self, ask: Callable[..., list[Any]]) -> None:
+        """``ask``: sends commands that are no round trip of a process."""
+        self._ask = ask
 
     def watch(self, commands: Sequence[Command]) -> Callable[[], None] | None:
         """Look before commands are sent; returns what looks again afterwards, if that is worth it."""
@@ -63,12 +63,14 @@ class Ownership:
         return look_again
 
     def _token(self, lease: str) -> str:
-        return (self._client.hget(lease, "token") or b"").decode()
+        [token] = self._ask(("HGET", lease, "token"))
+        return (token or b"").decode()
 
     def _dump(self, prefix: str) -> dict[bytes, bytes | None]:
-        keys: Iterable[bytes] = sorted(self._client.scan_iter(match=f"{prefix}*", count=1000))
-        found = zip(keys, (self._client.dump(key) for key in keys), strict=True)
-        return {key: value for key, value in found if value is not None}
+        [found] = self._ask(("KEYS", f"{prefix}*"))
+        found.sort()
+        dumped = zip(found, self._ask(*(("DUMP", key) for key in found)), strict=True)
+        return {key: value for key, value in dumped if value is not None}
 
 
 def _about_leases(commands: Sequence[Command]) -> Iterator[tuple[str, str, str]]:

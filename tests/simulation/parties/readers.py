@@ -62,7 +62,7 @@ class Reader:
         scheduler = self._world.scheduler
         for looks in itertools.count():
             # Ever longer: others may sleep for minutes.
-            scheduler.rest(AGAIN_MS[scheduler.pick(len(AGAIN_MS))] << min(looks, 60) // 10)
+            scheduler.rest(AGAIN_MS[scheduler.pick(len(AGAIN_MS))] << min(looks, 30) // 5)
             try:
                 self._look()
             except StoreUnavailable:
@@ -132,21 +132,21 @@ class Reader:
         self._was_steady |= set(STEADY) <= set(ids)
 
     def _follow(self) -> None:
-        had_read, walks = self._has_read, self.follower.walks
+        had_read, walks, restarts = self._has_read, self.follower.walks, self._world.restarts
         try:
             if not self._has_read:
                 self.follower.read_all()
             self.follower.follow()
             self._has_read = True
-            self._keep_position()
+            self._keep_position(restarts)
         except BaseException:
             # Half of the catalogue is no beginning.
             self._has_read = had_read and self.follower.walks == walks
             raise
 
-    def _keep_position(self) -> None:
-        """Tell how far it has come, under a name; it can go on from there."""
-        restarts, position = self._world.restarts, Position.read(self.follower.position)
+    def _keep_position(self, restarts: int) -> None:
+        """Tell how far it has come since so many restarts, under a name; it can go on from there."""
+        position = Position.read(self.follower.position)
         try:
             self._cursors.put("reader", position, now_ms=self._clock())
             report = self._cursors.get("reader")

@@ -12,13 +12,14 @@ from api.exports.request import make_export
 from shared.codec import digest_ids, encode_chunk
 from shared.errors import StoreUnavailable, TaskConflict, TaskNotFound, UploadLost
 from shared.files.file_format import FileFormat
+from shared.guards.guard_records import Guards
 from shared.idempotency import IdempotencyKey
 from shared.model import NO_SECTION, Batch, CatalogPart, Chunk, Kind, Operation, Part
 from shared.nonces import new_nonce
 from shared.origin import NO_ORIGIN
 from shared.partition.submissions import Submission, Submitted, TaskChange
 from shared.partition.uploads import UPLOAD_TTL_MS, Upload
-from tests.simulation.plan import SECTION, Change, Planned, Write
+from tests.simulation.plan import SECTION, Change, Planned, Ruling, Write
 from tests.simulation.world import World
 from tests.support.batches import make_batch
 from tests.support.laws import Accepted, read_json
@@ -43,8 +44,10 @@ class Sender:
             try:
                 if isinstance(planned.what, Write):
                     self._write(number, planned.what)
-                else:
+                elif isinstance(planned.what, Change):
                     self._change(number, planned.what)
+                else:
+                    self._set_rules(number, planned.what)
             finally:
                 self._world.is_stirred = True
 
@@ -141,10 +144,34 @@ class Sender:
         if changed.ring:
             self._world.bell.ring(change.catalog_key)
 
+    def _set_rules(self, number: int, ruling: Ruling) -> None:
+        """Set the rules of a guard, or remove them, until that is answered."""
+        book, name = self._world.guards[ruling.catalog_key], f"operation-{number}"
+        book.ask(name, ruling.kind, ruling.rules)
+        guards = Guards(self._rig.client, ruling.catalog_key)
+        where = ruling.kind, _section(ruling.kind)
+        key = IdempotencyKey(f"key-{number}", f"digest-{number}")
+        while True:
+            how: dict[str, Any] = {"who": name, "now_ms": self._rig.clock(), "idempotency": key}
+            try:
+                if ruling.rules is None:
+                    took_effect, _ = guards.remove(*where, **how)
+                else:
+                    guard, _ = guards.set_once(*where, ruling.rules, **how)
+                    took_effect = guard.changed_by == name
+                break
+            except StoreUnavailable:
+                self._world.scheduler.rest(AGAIN_MS)
+        book.answer(name, took_effect=took_effect, tick=self._world.tick())
+
+
+def _section(kind: Kind) -> str:
+    return NO_SECTION if kind is Kind.ITEM_GROUPS else SECTION
+
 
 def _made(write: Write) -> tuple[Batch, list[bytes]]:
     """Make the batch and its chunks, as the ingress does."""
-    section = NO_SECTION if write.kind is Kind.ITEM_GROUPS else SECTION
+    section = _section(write.kind)
     if write.operation is Operation.EXPORT:
         part, request = CatalogPart(write.kind), b"{}"
         batch = make_export(part, section, None, FileFormat.JSONL, request_bytes=len(request), origin=NO_ORIGIN)
@@ -155,4 +182,4 @@ def _made(write: Write) -> tuple[Batch, list[bytes]]:
     )  # fmt: skip
     if write.operation.builds:
         batch = replace(batch, parts=(Part(write.kind, batch.entries, batch.chunks),))
-    return batch, frames
+    return replace(batch, notification_emails=write.emails), frames
