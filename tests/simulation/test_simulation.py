@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import structlog
 
 from shared import nonces
 from shared.errors import Misconfigured
-from shared.model import TERMINAL, Operation, Status
+from shared.guards.guard_records import Guard
+from shared.model import TERMINAL, Kind, Operation, Status
+from shared.sinks.destination import Copy, Mark
 from shared.store import id_writes
+from shared.store.positions import Position
 from tests.simulation.audit import Outcome
+from tests.simulation.checks.delivered import States
+from tests.simulation.checks.guard_book import GuardBook, State
 from tests.simulation.history import Stage
+from tests.simulation.parties.warehouse import Rows, Sight
 from tests.simulation.plan import Variant
 from tests.simulation.shrink import Shrinker
 from tests.simulation.timed_store import timed_store
+from tests.support.laws import Accepted, LawBroken, Model
 
 #: Histories in one test; in the last ones an operator has something to decide.
 SEEDS = (*range(120), 887, 1046)
@@ -70,6 +80,49 @@ def test_a_history_leaves_the_process_as_it_was(stage: Stage) -> None:
     assert not stage.run(Variant(5)).wrong
     after = (nonces._chance.getstate(), id_writes._numbers, id_writes._noted, len(id_writes._alive_noted_s))
     assert after == known
+
+
+def _sight(task_id: int, rows: Rows, *, reach: int = 0) -> Sight:
+    return Sight(Copy(Mark(Position(task_id), max(reach, task_id)), "made"), rows, begun=0)
+
+
+def test_a_sink_whose_readers_see_what_never_was_is_found() -> None:
+    """Something of another task than it says, something lost, or one state after a later one."""
+    batches = [Accepted(number, "items", "put", [_body("a", number), _body("b", number)]) for number in (1, 2)]
+    states = States(batches, set(), Model())
+    one, two = ({(Kind.ITEMS, id_): _body(id_, number) for id_ in "ab"} for number in (1, 2))
+    mixed = one | {(Kind.ITEMS, "b"): _body("b", 2)}
+    states.check([_sight(0, {}), _sight(1, one), _sight(1, mixed, reach=2), _sight(2, two)], two, since=0)
+    for sights, last in (
+        ([_sight(1, mixed)], two),
+        ([_sight(1, {})], two),
+        ([_sight(2, one)], two),
+        ([_sight(2, two), _sight(1, one)], two),
+        ([], mixed),
+    ):
+        with pytest.raises(LawBroken, match="sink"):
+            states.check(sights, last, since=0)
+
+
+def _body(id_: str, number: int) -> bytes:
+    return json.dumps({"id": id_, "name": f"{number}"}).encode()
+
+
+def test_a_task_that_was_judged_by_rules_of_the_past_is_found() -> None:
+    """Whoever had an answer that rules are set sends what is judged by these, or by later ones."""
+    book, changes = GuardBook(), list[Guard]()
+    for version, rules in enumerate(({"max_deleted": 0}, None, {"max_created": 0}), 1):
+        name = f"operation-{version}"
+        book.ask(name, Kind.ITEMS, rules)
+        book.answer(name, took_effect=True, tick=10.0 * version)
+        changes.insert(0, Guard(Kind.ITEMS, "Products", version, 1, name, rules))
+    book.complete(changes, lost_since=math.inf)
+    assert [state.version for state in book.possible(Kind.ITEMS, 5.0)] == [0, 1, 2, 3]
+    assert [state.version for state in book.possible(Kind.ITEMS, 25.0)] == [2, 3]
+    with pytest.raises(LawBroken, match="version 1 judged"):
+        book.possible(Kind.ITEMS, 25.0, version=1)
+    with pytest.raises(LawBroken, match="forgotten"):
+        replace(book, _states=defaultdict(lambda: [State()])).complete(changes[1:], lost_since=math.inf)
 
 
 def test_a_history_is_made_smaller_as_long_as_it_fails() -> None:
