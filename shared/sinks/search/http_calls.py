@@ -21,6 +21,8 @@ from shared.sinks.sinks import BadSink
 
 #: Seconds for a connection.
 CONNECT_S = 5.0
+#: As urllib3 names it.
+HTTP_1_1 = 11
 #: Seconds by which a call may be longer than its limit.
 CUT_S = 0.5
 #: Most bytes of an answer, and of one reading of it.
@@ -175,8 +177,10 @@ class HttpCalls:
 
 def _check_whole(method: str, answer: urllib3.BaseHTTPResponse) -> None:
     """Raise DestinationAway if an answer ended within its headers, and so would seem to be empty."""
-    has_length = "content-length" in answer.headers or "transfer-encoding" in answer.headers
-    if not has_length and method != "HEAD" and answer.status not in (204, 304):
+    # One without a length ends with its connection, and says so.
+    told = ("content-length", "transfer-encoding", "connection")
+    has_end = answer.version < HTTP_1_1 or any(name in answer.headers for name in told)
+    if not has_end and method != "HEAD" and answer.status not in (204, 304):
         answer.close()
         raise DestinationAway("the answer of the search engine was cut off")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.model import Kind
-from shared.sinks.destination import CopyChange, Superseded, Which, connect
+from shared.sinks.destination import CALL_S, CopyChange, Superseded, Which, connect
 from shared.sinks.file_engine import FileEngine
 from shared.sinks.mapping import Document
 from shared.sinks.search.ledger_destination import LedgerDestination
@@ -35,7 +35,7 @@ def test_a_late_writers_file_changes_nothing(
     sink.settle()
     sink.rig.put({"id": "a", "name": "Old"})
     sink.rig.drain()
-    late = connect(sink.sinks.get(NAME.name), ACME, timeout_s=5)
+    late = connect(sink.sinks.get(NAME.name), ACME, timeout_s=CALL_S)
     live = late.take_over("late").live
     assert live is not None
     real = getattr(of, step)
@@ -66,7 +66,7 @@ def test_a_file_that_somebody_removed_or_changed_is_noticed_by_whoever_has_read_
     sink.rig.put({"id": "c", "name": "C"})
     sink.rig.drain()
     sink.settle()
-    destination = connect(added, ACME, timeout_s=5)
+    destination = connect(added, ACME, timeout_s=CALL_S)
     compared = Verification(sink.rig.client, ACME, added, destination, settled_s=2)
     assert [found.wrong for found in compared.run()] == [0, 0]
     first, last = sink.files()[-2:]

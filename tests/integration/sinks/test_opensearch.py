@@ -12,6 +12,7 @@ import pytest
 from shared.clock import now_ms
 from shared.model import Kind
 from shared.sinks.destination import (
+    CALL_S,
     Copy,
     CopyChange,
     DestinationAway,
@@ -43,7 +44,7 @@ class Late:
     """A writer of its own whose next bulk request waits until something else has been done."""
 
     def __init__(self, sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.destination = connect(sink.sinks.get(NAME.name), ACME, timeout_s=5)
+        self.destination = connect(sink.sinks.get(NAME.name), ACME, timeout_s=CALL_S)
         live = self.destination.take_over("late").live
         assert live is not None
         self.live: Copy = live
@@ -144,7 +145,7 @@ def test_a_write_inside_the_cluster_that_is_late_is_refused_by_its_number(sink: 
     sink.rig.drain()
     sink.settle()
     ledger = sink.ledger()
-    engine = OpenSearch(sink.sinks.get(NAME.name), timeout_s=5)
+    engine = OpenSearch(sink.sinks.get(NAME.name), timeout_s=CALL_S)
     place = ledger["live"]["places"]["items"]
     for entry_id in ("a", "b"):
         assert engine.write(place, ledger["gate"], before, Kind.ITEMS, old(entry_id)[Kind.ITEMS], []) == []
@@ -272,7 +273,7 @@ def test_of_two_who_take_over_at_once_the_loser_does_not_close_the_winners_gate(
     sink: OpenSearchRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dead = died_amid_a_deletion(sink, monkeypatch)
-    winner, loser = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=5) for _ in range(2))
+    winner, loser = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=CALL_S) for _ in range(2))
     # A number, and so a gate, of its own.
     monkeypatch.setattr(loser, "_clock", lambda: now_ms() + 1000)
     real, live = OpenSearch.has, list[Copy]()
@@ -298,7 +299,7 @@ def test_who_read_the_ledger_before_does_not_close_the_gate_that_another_has_jus
 ) -> None:
     """Nor while that one has not noted it yet."""
     dead = died_amid_a_deletion(sink, monkeypatch)
-    winner, loser = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=5) for _ in range(2))
+    winner, loser = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=CALL_S) for _ in range(2))
     has_read, go_on, outcomes = threading.Event(), threading.Event(), list[BaseException | None]()
     real_has, real_fence = OpenSearch.has, OpenSearch.fence
 
@@ -343,7 +344,7 @@ def test_who_is_late_with_taking_over_does_not_close_the_gate_of_the_next(
 ) -> None:
     """Neither before it has looked which gate there is, nor after that."""
     dead = died_amid_a_deletion(sink, monkeypatch)
-    late, owner = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=5) for _ in range(2))
+    late, owner = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=CALL_S) for _ in range(2))
     of: Any = OpenSearch if step == "fence" else LedgerDestination
     real, live = getattr(of, step), list[Copy]()
 

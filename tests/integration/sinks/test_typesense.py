@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.model import Kind
-from shared.sinks.destination import Copy, CopyChange, DestinationAway, Superseded, Which, connect
+from shared.sinks.destination import CALL_S, Copy, CopyChange, DestinationAway, Superseded, Which, connect
 from shared.sinks.mapping import Column, ColumnType, Document, Mapping
 from shared.sinks.search.http_calls import HttpCalls
 from shared.sinks.search.typesense import Typesense
@@ -39,7 +39,7 @@ def sink(rig: Rig, typesense: TypesenseProcess) -> Iterator[TypesenseRig]:
 
 
 def late_writer(sink: TypesenseRig) -> tuple[Any, Copy]:
-    destination = connect(sink.sinks.get(NAME.name), ACME, timeout_s=5)
+    destination = connect(sink.sinks.get(NAME.name), ACME, timeout_s=CALL_S)
     live = destination.take_over("late").live
     assert live is not None
     return destination, live
@@ -104,7 +104,7 @@ def test_who_is_late_with_taking_over_does_not_remove_the_key_of_the_next(
     sink.rig.drain()
     sink.add()
     sink.settle()
-    late, owner = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=5) for _ in range(2))
+    late, owner = (connect(sink.sinks.get(NAME.name), ACME, timeout_s=CALL_S) for _ in range(2))
     real, live = HttpCalls.ask, list[Copy]()
 
     def ask(calls: HttpCalls, method: str, path: str, *of: Any, **how: Any) -> Any:

@@ -83,6 +83,14 @@ def test_an_answer_that_ends_within_its_headers_is_not_an_empty_one(at_once: byt
     server.stop()
 
 
+def test_an_answer_that_ends_with_its_connection_is_whole_if_it_says_so() -> None:
+    server = Dripping(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", drips=False)
+    calls = HttpCalls(server.url, {}, timeout_s=30)
+    assert calls.ask("GET", "/").body == b"{}"
+    calls.close()
+    server.stop()
+
+
 def test_an_answer_that_is_too_long_is_given_up_and_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     server = ScriptedServer(lambda asked: (200, b"x" * (5000 if asked.path == "/long" else 10)))
     monkeypatch.setattr(http_calls, "MOST_BYTES", 100)
