@@ -14,7 +14,7 @@
 #   make model            the protocol's model in every order of events: two workers, three batches, two faults
 #   make simulate         whole histories on one thread, with accidents, decided by seeds   (ARGS="--seeds 2000 --first 1")
 #   make simulate-mutants  each protection taken away: which histories notice
-#   make mutate           the core changed bit by bit: some test has to notice; an hour
+#   make mutate           the core changed bit by bit: some test has to notice; some hours
 #   make mutants          each protection taken away in a copy of the source: its test has to fail
 #   make fuzz             many requests made up from the OpenAPI document          (FUZZ_EXAMPLES=1000: for each operation)
 #   make check            linter, types, import rules

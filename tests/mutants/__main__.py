@@ -18,7 +18,9 @@ FAILED = 1
 
 def run_tests(root: Path, tests: Sequence[str]) -> tuple[int, str]:
     """Run tests of a copy; returns pytest's status and what it said."""
-    done = run_in(root, "pytest", "-q", "-x", "-p", "no:cacheprovider", *(f"tests/{one}" for one in tests))
+    # To load all plugins that are installed takes longer than most of the tests.
+    needed = ("-p", "pytest_timeout", "-p", "no:cacheprovider")
+    done = run_in(root, "pytest", "-q", "-x", *needed, *(f"tests/{one}" for one in tests))
     return done.returncode, done.stdout + done.stderr
 
 

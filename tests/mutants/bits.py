@@ -92,7 +92,7 @@ _CHANGES: dict[str, list[tuple[str, str, str]]] = {
         (
             "return entry if len(kept) == len(fields) else",
             "return entry if len(kept) != len(fields) else",
-            f"{_MERGING}::test_a_put_loses_its_nulls_and_nothing_else",
+            f"{_APPLIER}::test_null_counts_as_absent_in_a_put",
         ),
     ],
     "shared/partition/growth.py": [

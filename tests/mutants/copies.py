@@ -49,5 +49,6 @@ def broken(root: Path, one: Break) -> Iterator[None]:
 def run_in(root: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a module in a copy."""
     env = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+    env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=900, check=False)

@@ -87,7 +87,7 @@ def _patch_patches(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[s
         raise Unseen(list(compress(chunk.ids, too_little)))
     patches, outcomes = _changed(chunk, before, after)
     view.patches.update(zip(patches.ids, patches.values, strict=True))
-    return Puts(new=[]), outcomes, patches
+    return Puts(), outcomes, patches
 
 
 def _merged_at_once(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str]] | None:
@@ -114,8 +114,8 @@ def _changed(chunk: Chunk, before: list[bytes], after: list[bytes]) -> tuple[Put
     """Pick those that are no longer the object they were; returns the outcomes of all, too."""
     changed = list(map(is_not, before, after))
     if all(changed):
-        return Puts(chunk.ids, after, new=[]), [Outcome.UPDATED] * len(chunk)
-    puts = Puts(list(compress(chunk.ids, changed)), list(compress(after, changed)), new=[])
+        return Puts(chunk.ids, after), [Outcome.UPDATED] * len(chunk)
+    puts = Puts(list(compress(chunk.ids, changed)), list(compress(after, changed)))
     updated, unchanged = Outcome.UPDATED, Outcome.UNCHANGED
     return puts, [updated if each else unchanged for each in changed]
 
@@ -126,7 +126,7 @@ def _kept_beside(chunk: Chunk, view: View, puts: Puts) -> tuple[Puts, Puts]:
     The next PATCHes of the same fields then read, and write, little.
     """
     sent = dict(zip(chunk.ids, chunk.entries(), strict=True))
-    whole, beside = Puts(new=[]), Puts()
+    whole, beside = Puts(), Puts()
     for entry_id, value in zip(puts.ids, puts.values, strict=True):
         earlier, patch = view.patches.get(entry_id), sent[entry_id]
         if earlier is not None:

@@ -77,3 +77,27 @@ def test_a_packed_file_is_whole_or_broken() -> None:
     ):
         with pytest.raises(BrokenArchive, match=f"^items.csv.gz: .*{reason}"):
             list(gunzip(pieces(broken), "items.csv.gz"))
+
+
+@pytest.mark.parametrize("name", ["../items.csv", "a/../items.csv", "/items.csv"])
+def test_no_name_points_outside(name: str) -> None:
+    with pytest.raises(BrokenArchive, match=rf"^archive: the name '{name}' points outside the archive$"):
+        contents(archive({name: b"x"}))
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE])
+def test_only_files_and_folders_are_in_an_archive(kind: bytes) -> None:
+    member = tarfile.TarInfo("items.csv")
+    member.type = kind
+    with pytest.raises(BrokenArchive, match=r"^archive: 'items.csv' is not a regular file$"):
+        contents(archive({"items.csv": member}))
+
+
+def test_an_archive_inflates_no_further_than_files_do() -> None:
+    """Its files, and the names between them."""
+    named = tarfile.TarInfo("x")
+    named.type, named.size = tarfile.GNUTYPE_LONGNAME, 10_000_000
+    name = CHANCE.randbytes(400_000)
+    for bomb in (packed(named.tobuf() + name), archive({"items.csv": bytes(10**7)})):
+        with pytest.raises(BrokenArchive, match=r"^archive: inflates to far more than catalogue files do$"):
+            contents(bomb)

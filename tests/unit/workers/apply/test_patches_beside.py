@@ -153,3 +153,13 @@ def test_a_patch_tells_which_entries_it_creates() -> None:
     entries = [*named("there"), {"id": "new", "name": "N"}, {"id": "there", "name": "T"}, {"id": "more", "name": "M"}]
     effects = applied(Operation.PATCH, entries, view, on_missing=OnMissing.CREATE)
     assert (effects.outcomes, effects.puts.new) == ("icuc", ["new", "more"])
+
+
+@pytest.mark.parametrize("many", [1, FEWEST])
+def test_an_entry_that_is_patched_twice_has_the_last_patch_alone(many: int) -> None:
+    """Whether few are PATCHed or many."""
+    view = View(values={entry_id: patch(entry_id, price=0) for entry_id in IDS[:many]})
+    entries: list[Entry] = [patch("i00", price=1, stock=1), *(patch(one, price=2) for one in IDS[:many])]
+    effects = applied(Operation.PATCH, entries, view)
+    assert effects.outcomes == "i" + "u" * many
+    assert [one["data"] for one in puts(effects).values()] == [{"price": 2}] * many
