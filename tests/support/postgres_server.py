@@ -61,8 +61,9 @@ class PostgresServer:
         """Have the server lose all its processes but the first, and recover, as after any of them was killed."""
         with self.connect("postgres") as witness, contextlib.closing(self.connect("postgres")) as victim:
             self.signal_backends(signal.SIGKILL)
-            # There may be no others, or they may just have ended by themselves.
-            os.kill(victim.info.backend_pid, signal.SIGKILL)
+            # There may be no others, or they may just have ended by themselves; if not, this one may be gone, too.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim.info.backend_pid, signal.SIGKILL)
             # The first process answers as before until it has noticed; then it ends all others.
             wait_until(lambda: _is_cut(witness), "PostgreSQL begins to recover", timeout_s=ANSWER_S)
         self.wait_until_it_answers()
