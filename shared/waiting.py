@@ -1,9 +1,11 @@
-"""Wait for conditions; the only module that sleeps."""
+"""Wait for conditions, and limit how long others take; the only module that sleeps."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -28,3 +30,18 @@ def wait_until(condition: Callable[[], T], what: str, *, timeout_s: float, every
             raise WaitedInVain(f"{what}: not within {timeout_s:g} s")
         # The one place that sleeps: everybody else waits for something, by way of this.
         time.sleep(every_s)
+
+
+@contextlib.contextmanager
+def cut_off(seconds: float, cut: Callable[[], None]) -> Iterator[None]:
+    """Call ``cut`` on another thread, unless what is done within ends in time; it has to make that fail.
+
+    For calls as a whole: a peer that sends a byte per second keeps every step of one in time.
+    """
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -32,10 +32,6 @@ class ReadSizes:
         length = self._lengths.get(key)
         return FIRST if length is None else int(max(1, min(MOST, REPLY_BYTES / max(1, length))))
 
-    def knows(self, key: str) -> bool:
-        """Return whether entries of a key were seen, not long ago."""
-        return key in self._lengths
-
     def learn(self, key: str, length: float) -> None:
         """Note how long some entries of a key are, on average; of different lengths, the greater counts for longer."""
         if len(self._lengths) >= KEYS and key not in self._lengths:

@@ -36,6 +36,8 @@ class Catalog:
         self._catalog_key = catalog_key
         self._sizes = ReadSizes() if sizes is None else sizes
         self._keys = CatalogKeys(catalog_key)
+        #: Keys that had patches.
+        self._patched: set[str] = set()
 
     def view(self, kind: Kind, section: str, generations: Generations, wanted: Wants) -> View:
         """Read what the applier wants, as `reading` does."""
@@ -57,11 +59,10 @@ class Catalog:
         """Read the patches of entries, and the values of entries without patches only."""
         view, patches = View(), self._keys.patches(kind, section, generations.written)
         # Where some were seen there are likely more: not asking first saves a round trip.
-        if self._sizes.knows(patches) or scripts.run(self._client, ("EXISTS", patches))[0]:
+        if patches in self._patched or scripts.run(self._client, ("EXISTS", patches))[0]:
             [found] = scripts.run(self._client, ("HMGET", patches, *ids))
             view_replies.take_patches(view, ids, found)
-            if there := list(filter(None, found)):
-                self._sizes.learn(patches, len(there[0]))
+            self._patched.add(patches)
         if others := [id_ for id_ in dict.fromkeys(ids) if id_ not in view.patches]:
             self.look_closer(view, kind, section, generations, others)
         return view

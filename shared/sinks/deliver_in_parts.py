@@ -25,8 +25,11 @@ _Entry = tuple[Kind, str, Document | None]
 
 #: Most entries of a part; no delivery has more.
 MOST_ENTRIES = 20_000
-#: A call that took longer was too much, as was one that failed after so long, seconds.
+#: So few are not too many, unless no more are sent at once already.
+FEW = 16
+#: A call that took longer, in seconds, was too much.
 LONG_S = CALL_S / 2
+#: So was one that failed after so long.
 FAILED_S = CALL_S / 10
 #: A call that took less was little, seconds.
 QUICK_S = CALL_S / 20
@@ -46,7 +49,8 @@ class Pace:
     def took(self, entries: int, seconds: float, *, failed: bool = False) -> None:
         """Note how long a call with so many entries took."""
         self._longest_s = max(self._longest_s, seconds)
-        if seconds >= (FAILED_S if failed else LONG_S):
+        # Where few were slow, it was not for being many.
+        if seconds >= (FAILED_S if failed else LONG_S) and entries >= min(self.most, FEW):
             self.most = max(1, min(self.most, entries) // 4)
 
     def delivered(self, entries: int) -> None:
@@ -73,7 +77,7 @@ def deliver_in_parts(
 
 def _in_parts(destination: Destination, change: CopyChange, hold: Callable[[], None], pace: Pace) -> list[DeadLetter]:
     hold()
-    if change.entries <= max(1, pace.most):
+    if change.entries <= pace.most:
         try:
             return _deliver(destination, change, pace)
         except TooMuchAtOnce:
@@ -81,7 +85,7 @@ def _in_parts(destination: Destination, change: CopyChange, hold: Callable[[], N
     entries = list(_entries(change))
     half = len(entries) // 2
     before, after = change.before, change.after
-    # It may have effects of all that the change has.
+    # From its first part on, the copy may have effects up to the reach of the change.
     between = before.at(Mark(before.mark.position, max(before.mark.reach, after.mark.reach)))
     first = _part(change.which, entries[:half], before, between)
     second = _part(change.which, entries[half:], between, after)

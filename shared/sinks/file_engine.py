@@ -170,7 +170,8 @@ class FileEngine:
         """List the files of a place with their sizes, in order."""
         self._fs.invalidate_cache()
         found = {posixpath.basename(one["name"]): one["size"] for one in self._fs.ls(self._path(place), detail=True)}
-        return {name: found[name] for name in sorted(found, key=_number) if name.endswith(".ndjson")}
+        # Others may be there, too: marks of folders, for example.
+        return {name: found[name] for name in sorted(filter(_OURS.fullmatch, found), key=_number)}
 
     def _path(self, *names: str) -> str:
         return posixpath.join(self._root, *names)
@@ -193,6 +194,9 @@ def _storage() -> Any:
         yield
     except OSError as problem:
         raise DestinationAway(str(problem) or type(problem).__name__) from problem
+
+
+_OURS = re.compile(r"\d+\.ndjson")
 
 
 def _number(name: str) -> int:

@@ -18,7 +18,7 @@ from shared.sinks.sinks import Sink, SinkName
 from shared.store.client import Store
 from shared.store.scripts import LEASE_SINK, SETTLE_SINK, Command, run, run_apart
 
-#: Dead letters of a sink with which it stops.
+#: So many dead letters stop a sink.
 MOST_DEAD = 1000
 #: Most that are kept: also those of the delivery with which it stops, so that none is forgotten by a retry.
 MOST_KEPT_DEAD = MOST_DEAD + 20_000

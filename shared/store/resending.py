@@ -37,6 +37,8 @@ class _Sending(threading.local):
     #: When it was sent first; None: not yet, or there is none.
     sent: tuple[float, float] | None = None
     depth = 0
+    #: An answer to it was lost.
+    lost = False
 
 
 _call = _Sending()
@@ -51,12 +53,17 @@ def one_call() -> Iterator[None]:
     finally:
         _call.depth -= 1
         if _call.depth == 0:
-            _call.sent = None
+            _call.sent, _call.lost = None, False
+
+
+def note_lost() -> None:
+    """Note that an answer to this call did not come: what was sent may have taken effect."""
+    _call.lost = _call.depth > 0
 
 
 def is_repeat() -> bool:
-    """Return whether this call was sent before."""
-    return _call.sent is not None
+    """Return whether this call may have taken effect already."""
+    return _call.lost
 
 
 def about_to_send() -> None:

@@ -16,7 +16,7 @@ import hiredis
 import redis
 from redis.exceptions import ResponseError
 
-from shared.store.resending import ARRIVES_WITHIN_MS, CallNonce, about_to_send, is_repeat
+from shared.store.resending import ARRIVES_WITHIN_MS, CallNonce, about_to_send, is_repeat, note_lost
 
 #: Bytes from which an argument is not copied.
 LONG_ARGUMENT = 131_072
@@ -83,6 +83,7 @@ def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
             except ResponseError as error:
                 replies.append(error)
     except BaseException:
+        note_lost()
         # What is still on its way must not be taken for the answer to something else.
         connection.disconnect()
         raise

@@ -80,7 +80,7 @@ class Process:
     is_dying: bool = False
     stack: greenlet.greenlet | None = None
     #: What shared/store/resending.py knows of the call that it makes.
-    call: tuple[tuple[float, float] | None, int] = (None, 0)
+    call: tuple[tuple[float, float] | None, int, bool] = (None, 0, False)
 
 
 class NeverEnds(AssertionError):
@@ -156,13 +156,13 @@ class Scheduler:
         self.current = process
         process.clock.now_ms = self.now_ms + process.skew_ms
         call = resending._call
-        call.sent, call.depth = process.call
+        call.sent, call.depth, call.lost = process.call
         try:
             process.stack.switch()
         finally:
             self.current = None
-            process.call = call.sent, call.depth
-            call.sent, call.depth = None, 0
+            process.call = call.sent, call.depth, call.lost
+            call.sent, call.depth, call.lost = None, 0, False
         if answered := self._answered:
             self._answered = None
             answered()
@@ -174,8 +174,8 @@ class Scheduler:
                 process.is_done = True
             except Killed:
                 process.is_dying = False
-                process.call = None, 0
-                resending._call.sent, resending._call.depth = None, 0
+                process.call = None, 0, False
+                resending._call.sent, resending._call.depth, resending._call.lost = None, 0, False
 
     # -- for processes ---------------------------------------------------------------------------------------------
 

@@ -6,15 +6,15 @@ import contextlib
 import http.client
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urlsplit
 
 from shared.outbox.public_addresses import is_public
+from shared.waiting import cut_off
 
 #: Most seconds for each step of a call, and for the whole call.
 STEP_S = 5.0
@@ -48,7 +48,7 @@ def post(url: str, headers: Mapping[str, str], body: bytes, *, private: bool) ->
     context = ssl.create_default_context() if parts.scheme == "https" else None
     try:
         connection = _Connection(parts, _addresses(parts, private=private), context)
-        with contextlib.closing(connection), _cut_off(connection):
+        with contextlib.closing(connection), cut_off(CALL_S, connection.cut):
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("POST", target, body=body, headers=dict(headers))
             answer = connection.getresponse()
@@ -127,15 +127,3 @@ class _Connection(http.client.HTTPConnection):
             with contextlib.suppress(OSError):
                 # Not the TLS socket's own, which would talk.
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-
-
-@contextlib.contextmanager
-def _cut_off(connection: _Connection) -> Iterator[None]:
-    """Limit a call as a whole: a server that sends a byte per second would keep every step in time."""
-    timer = threading.Timer(CALL_S, connection.cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 
 from shared.sinks.deliver_in_parts import Pace
-from shared.sinks.destination import CALL_S, Destination, DestinationAway, DestinationRefuses
+from shared.sinks.destination import CALL_S, Destination
 from shared.sinks.sinks import Sink, SinkName
 
 #: Connections that are kept.
@@ -30,13 +31,9 @@ class SinkConnections:
         with self._guard:
             kept_for, kept = self._kept.pop(name, (None, None))
         if kept is not None:
-            try:
-                if kept_for == sink:
-                    kept.look()
-                    return kept
-            except (DestinationAway, DestinationRefuses):
-                pass
-            kept.close()
+            if kept_for == sink and _works(kept):
+                return kept
+            _close(kept)
         return self._connect(sink, name.catalog_key, timeout_s=CALL_S)
 
     def keep(self, name: SinkName, sink: Sink, destination: Destination) -> None:
@@ -59,8 +56,22 @@ class SinkConnections:
             closed = [self._kept.pop(name)[1] for name in gone]
             self._paces = {name: pace for name, pace in self._paces.items() if name in sinks}
         for destination in closed:
-            destination.close()
+            _close(destination)
 
     def close(self) -> None:
         """Close all."""
         self.close_others({})
+
+
+def _works(destination: Destination) -> bool:
+    # A destination of any kind may fail in any way; another connection will tell.
+    with contextlib.suppress(Exception):
+        destination.look()
+        return True
+    return False
+
+
+def _close(destination: Destination) -> None:
+    # As above; the others are to be closed, too.
+    with contextlib.suppress(Exception):
+        destination.close()

@@ -152,6 +152,7 @@ class SinkDelivery:
 
     def _copy(self, copy: Copy, until: float) -> None:
         """Go on with the next copy: first every entry, then what has changed meanwhile; then make it the live one."""
+        self._record("copying", copy, (), ())
         while copy.cursor:
             copy = self._copy_part(copy)
             if time.monotonic() >= until:

@@ -89,10 +89,10 @@ class SinkTurns:
         self.connections.close()
 
     def _deliver(self, name: SinkName, sink: Sink, turn: Turn, until: float) -> None:
-        destination = self.connections.take(name, sink)
         again = sink.retries != turn.state.retried
         dead = [(letter.kind, letter.id) for letter in read_dead_letters(self._client, name)] if again else []
         turn.retrying = len(dead)
+        destination = self.connections.take(name, sink)
         try:
             SinkDelivery(
                 name,

@@ -83,8 +83,9 @@ class Turn:
         if count < 0:
             raise LeaseGone("another worker delivers to it, or it was removed")
         self.counted, self.dead = True, count
-        # Of those that are delivered again the first may be refused once more, and the others not.
-        if dead and not (self.retrying and phase == "live"):
+        # Of those that are delivered again the first may be refused once more, and the others not.  A copy that lacks
+        # too many goes no further, whoever asked to deliver them again.
+        if phase == "copying" or (dead and not (self.retrying and phase == "live")):
             check_dead(count)
 
     def unseen(self) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import socket
-import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool, connection_from_url
 
 from shared.sinks.destination import DestinationAway, DestinationRefuses
 from shared.sinks.sinks import BadSink
+from shared.waiting import cut_off
 
 #: Seconds for a connection.
 CONNECT_S = 5.0
@@ -92,7 +92,7 @@ class HttpCalls:
         # Whether a call is made again is decided by those who know what it does.
         self._pool: HTTPConnectionPool = connection_from_url(base, maxsize=1, retries=False)
         self._open: Any = self._pool.ConnectionCls
-        self._connection: Any = None
+        self._sock: socket.socket | None = None
         pool: Any = self._pool
         pool.ConnectionCls = self._opened
 
@@ -106,24 +106,20 @@ class HttpCalls:
             self._until = before
 
     def _opened(self, **options: Any) -> Any:
-        self._connection = self._open(**options)
-        return self._connection
+        connection = self._open(**options)
+        connect = connection.connect
 
-    @contextlib.contextmanager
-    def _cut_after(self, seconds: float) -> Iterator[None]:
-        """Cut the connection if it takes longer: the limits of a socket are for each byte that comes."""
-        timer = threading.Timer(seconds, self._cut)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
+        def connected() -> None:
+            connect()
+            # By itself, as a connection forgets it when the answer is going to close it.
+            self._sock = connection.sock
+
+        connection.connect = connected
+        return connection
 
     def _cut(self) -> None:
-        sock = getattr(self._connection, "sock", None)
-        if sock is not None:
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as same:
+        if self._sock is not None:
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._sock.fileno())) as same:
                 same.shutdown(socket.SHUT_RDWR)
 
     @property
@@ -150,7 +146,7 @@ class HttpCalls:
         until = time.monotonic() + left_s
         kind = "application/x-ndjson" if lines else "application/json"
         try:
-            with self._cut_after(left_s + CUT_S):
+            with cut_off(left_s + CUT_S, self._cut):
                 answer = self._pool.request(
                     method,
                     path,
@@ -161,7 +157,7 @@ class HttpCalls:
                     preload_content=False,
                 )
                 _check_whole(method, answer)
-                said = Said(answer.status, _read(answer, until))
+                said = Said(answer.status, self._read(answer, until))
         except urllib3.exceptions.HTTPError as problem:
             # The texts name hosts and paths, never passwords: those are in headers.
             raise DestinationAway(_short(str(problem)) or type(problem).__name__) from problem
@@ -171,41 +167,45 @@ class HttpCalls:
             raise DestinationAway(f"{said.status}: {reason(said)}")
         raise DestinationRefuses(f"{said.status}: {reason(said)}")
 
+    def _read(self, answer: urllib3.BaseHTTPResponse, until: float) -> bytes:
+        """Read an answer as it comes: the limits are for all of it.  Raises DestinationAway."""
+        parts, size, more = list[bytes](), 0, True
+        try:
+            while more:
+                part = answer.read1(READ_BYTES)
+                parts.append(part)
+                size, more = size + len(part), bool(part)
+                # Also at its end, which may be where it was cut off.
+                left_s = until - time.monotonic()
+                if left_s <= 0:
+                    raise DestinationAway("the search engine did not answer in time")
+                if size > MOST_BYTES:
+                    raise DestinationAway(f"the search engine answers more than {MOST_BYTES} bytes")
+                if more and self._sock is not None:
+                    self._sock.settimeout(left_s)
+        except BaseException:
+            answer.close()
+            raise
+        finally:
+            answer.release_conn()
+        return b"".join(parts)
+
     def close(self) -> None:
         self._pool.close()
+
+
+#: Headers that tell where an answer ends.
+_LENGTHS = ("content-length", "transfer-encoding")
 
 
 def _check_whole(method: str, answer: urllib3.BaseHTTPResponse) -> None:
     """Raise DestinationAway if an answer ended within its headers, and so would seem to be empty."""
     # One without a length ends with its connection, and says so.
-    told = ("content-length", "transfer-encoding", "connection")
-    has_end = answer.version < HTTP_1_1 or any(name in answer.headers for name in told)
+    closes = "close" in answer.headers.get("connection", "").lower()
+    has_end = closes or answer.version < HTTP_1_1 or any(name in answer.headers for name in _LENGTHS)
     if not has_end and method != "HEAD" and answer.status not in (204, 304):
         answer.close()
         raise DestinationAway("the answer of the search engine was cut off")
-
-
-def _read(answer: urllib3.BaseHTTPResponse, until: float) -> bytes:
-    """Read an answer as it comes: the limits are for all of it.  Raises DestinationAway."""
-    parts, size = list[bytes](), 0
-    try:
-        while part := answer.read1(READ_BYTES):
-            parts.append(part)
-            size += len(part)
-            left_s = until - time.monotonic()
-            if left_s <= 0:
-                raise DestinationAway("the search engine did not answer in time")
-            if size > MOST_BYTES:
-                raise DestinationAway(f"the search engine answers more than {MOST_BYTES} bytes")
-            sock = getattr(answer.connection, "sock", None)
-            if sock is not None:
-                sock.settimeout(left_s)
-    except BaseException:
-        answer.close()
-        raise
-    finally:
-        answer.release_conn()
-    return b"".join(parts)
 
 
 def reason(said: Said) -> str:

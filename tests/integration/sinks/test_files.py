@@ -79,6 +79,18 @@ def test_a_file_that_somebody_removed_or_changed_is_noticed_by_whoever_has_read_
     destination.close()
 
 
+def test_files_of_others_in_the_folder_are_not_read(sink: FilesRig) -> None:
+    """Such as a desktop's, or the mark that a job leaves when it is done."""
+    sink.rig.put(*items("a"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    folder = sink.files()[-1].parent
+    for name in (".DS_Store", "_SUCCESS", "1.ndjson.bak"):
+        (folder / name).write_bytes(b"mine")
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+
+
 def test_a_worker_that_was_killed_leaves_no_half_file_and_is_succeeded(
     sink: FilesRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,4 +91,7 @@ def test_a_pace_slows_down_with_long_calls_and_speeds_up_after_quick_ones() -> N
         pace.delivered(MOST_ENTRIES)
     assert pace.most == MOST_ENTRIES
     pace.took(1, CALL_S, failed=True)
+    assert pace.most == MOST_ENTRIES, "where few were slow, it was not for being many"
+    for _ in range(20):
+        pace.took(pace.most, CALL_S, failed=True)
     assert pace.most == 1

@@ -56,8 +56,15 @@ def dripping(request: pytest.FixtureRequest) -> Iterator[Dripping]:
 
 @pytest.mark.parametrize(
     "dripping",
-    [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BYTES, b"HTTP/1.1 200 OK\r\nX: ", b""],
-    ids=["body", "header", "status"],
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BYTES,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: ",
+        b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nX: ",
+        b"",
+    ],
+    ids=["body", "chunk", "chunk of the last answer", "header", "header of a connection that is kept", "status"],
     indirect=True,
 )
 def test_an_answer_that_drips_is_given_up_in_time(dripping: Dripping, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +78,13 @@ def test_an_answer_that_drips_is_given_up_in_time(dripping: Dripping, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "at_once", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nX: y", b"HTTP/1.1 200 OK\r\nX: y\r\n"]
+    "at_once",
+    [
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nX: y",
+        b"HTTP/1.1 200 OK\r\nX: y\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n",
+    ],
 )
 def test_an_answer_that_ends_within_its_headers_is_not_an_empty_one(at_once: bytes) -> None:
     """Whatever it would have had would seem to be gone."""
