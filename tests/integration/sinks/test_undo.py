@@ -61,6 +61,18 @@ def test_an_undone_copy_is_live_again_with_its_mapping_and_with_what_has_changed
     assert sink.there() == sink.known()
 
 
+def test_the_earlier_mapping_comes_back_also_where_somebody_removed_what_was_live(replaced: DeliveryRig) -> None:
+    """Its copy is still there; the other is not needed."""
+    sink = replaced
+    sink.lose(Kind.ITEMS)
+    sink.rig.put({"id": "c", "name": "C"})
+    sink.rig.drain()
+    sink.sinks.remap(NAME.name, DEFAULT)
+    sink.settle()
+    sink.check()
+    assert sink.there() == sink.known()
+
+
 def test_an_undo_can_be_undone(replaced: DeliveryRig) -> None:
     sink = replaced
     sink.sinks.undo(NAME.name, old_version(sink))
