@@ -124,6 +124,9 @@ def test_a_sink_with_too_many_dead_letters_stops_until_it_is_copied_anew(
     assert sink.turn() == "failed"
     assert "3 entries cannot be delivered" in sink.state().error
     assert sink.copies()[:3] == before, "it did not go on"
+    sink.sinks.retry(NAME.name)
+    assert sink.turn() == "failed"
+    assert sink.copies()[:3] == before, "nor when they are asked to be delivered again"
     sink.check()
     sink.rig.delete({"id": "a"})
     sink.rig.drain()
