@@ -42,7 +42,7 @@ def command(name: Name, settings: Settings) -> list[str]:
         case Name.FLOWER:
             rest = [*celery, "flower", f"--conf={DEPLOY / 'flowerconfig.py'}"]
         case Name.SINKS:
-            before = ["nice", "-n", "10"]  # where the processors are busy, ingestion comes first
+            before = ["chrt", "--idle", "0"]  # where the processors are busy, ingestion comes first
             rest = [
                 "-m", "celery", "--app", "workers.sink_app:celery", "worker", "--pool", "threads",
                 "--concurrency", str(max(1, settings.sinks)), "--queues", "sinks", "--hostname", "sinks@%h",

@@ -45,6 +45,12 @@ class PostgresPlace:
             finally:
                 server.stop()
 
+    def is_left(self) -> bool:
+        """Whether nobody is connected."""
+        others = "backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(f"SELECT 1 FROM pg_stat_activity WHERE {others}").fetchone() is None
+
 
 @dataclass(frozen=True, slots=True)
 class TypesensePlace:
