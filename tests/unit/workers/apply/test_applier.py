@@ -81,6 +81,20 @@ def test_what_is_sent_as_it_is_stored_is_not_written() -> None:
     assert applied(Operation.PUT, [before], view).outcomes == "u", "it is the one before that counts"
 
 
+def test_what_is_unchanged_behind_much_that_changes_is_told() -> None:
+    """Whatever it is spelled like, and whenever it was written."""
+    sent = [b'{"id":"%d","n":%d}' % (number, number % 7) for number in range(40)]
+    spelled = [sent[17], sent[23].replace(b",", b", "), sent[31].replace(b",", b",\n"), b'{"n":4,"id":"39"}']
+    stored_at = b"1764371234567", b"1764371234999"
+    for stored_, stamp in ((spelled[:1], 0), (spelled, 0), (spelled, 1), (spelled[:2], 1)):
+        seen = {f"{number}": stored_at[0] + b'{"id":"%d","n":9}' % number for number in range(40)}
+        seen |= {name: stored_at[stamp] + value for name, value in zip(["17", "23", "31", "39"], stored_, strict=False)}
+        outcomes = ["u"] * 40
+        for number in (17, 23, 31, 39)[: len(stored_)]:
+            outcomes[number] = "n"
+        assert applied(Operation.PUT, sent, View(seen_values=seen)).outcomes == "".join(outcomes)
+
+
 def test_what_is_new_among_what_is_written_is_told() -> None:
     """With unchanged ones in between, and without; those planned before in memory are not new."""
     view = View(seen_values={name: b"1764371234567" + entry for name, entry in stored(a={}, b={}, d={}).items()})
