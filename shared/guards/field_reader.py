@@ -25,6 +25,7 @@ _ABSENT = Raw()
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_any = msgspec.json.Decoder().decode
 _NUMBERS = frozenset({int, float})
+_NEVER_EMPTY = _NUMBERS | {bool}
 #: No number this great is looked at: as a whole number it would be too great to be divided.
 _GREAT = 1e300
 _BLANK = re.compile(rb"\[[ \t\r\n]*\]|\{[ \t\r\n]*\}")
@@ -40,25 +41,23 @@ def can_be_read(name: str) -> bool:
     return _UNREADABLE.search(name) is None
 
 
-def read_columns(entries: Sequence[bytes], names: Sequence[str], numeric: frozenset[str]) -> list[Column]:
+def read_columns(entries: Sequence[bytes], names: Sequence[str], raw: frozenset[str]) -> list[Column]:
     """Read the named fields of entries, a column for each name.
 
-    Numeric ones are decoded, None standing for a field that is not there; the others stay JSON, empty if not there.
+    They are decoded, None standing for a field that is not there; those in ``raw`` stay JSON, empty if not there.
     """
-    decode, columns = _reader(tuple(names), numeric)
+    decode, columns = _reader(tuple(names), raw.intersection(names))
     try:
         rows = list(map(decode, entries))
     except msgspec.ValidationError:
         # Some number is too great for Python.
-        raw = read_columns(entries, names, frozenset())
-        return [list(map(plain, one)) if name in numeric else one for name, one in zip(names, raw, strict=True)]
+        texts = read_columns(entries, names, frozenset(names))
+        return [one if name in raw else list(map(plain, one)) for name, one in zip(names, texts, strict=True)]
     return [list(map(column, rows)) for column in columns]
 
 
 @lru_cache(maxsize=64)
-def _reader(
-    names: tuple[str, ...], numeric: frozenset[str]
-) -> tuple[Callable[[bytes], Any], list[Callable[[Any], Any]]]:
+def _reader(names: tuple[str, ...], raw: frozenset[str]) -> tuple[Callable[[bytes], Any], list[Callable[[Any], Any]]]:
     """Make a decoder that skips all other fields, and what picks each field out of a row."""
     top: list[Any] = []
     inner: list[Any] = []
@@ -66,7 +65,7 @@ def _reader(
     columns: list[Callable[[Any], Any]] = []
     for number, name in enumerate(names):
         attribute, is_data = f"f{number}", name.startswith(DATA)
-        slot = (attribute, Any, None) if name in numeric else (attribute, Raw, _ABSENT)
+        slot = (attribute, Raw, _ABSENT) if name in raw else (attribute, Any, None)
         (inner if is_data else top).append(slot)
         renamed[attribute] = name.removeprefix(DATA) if is_data else name
         columns.append(attrgetter(f"data.{attribute}" if is_data else attribute))
@@ -99,7 +98,7 @@ def read_all(entry: bytes) -> dict[str, bytes]:
 def empty_ones(column: Column) -> list[int]:
     """List where a column has no value: not there, null, an empty text, list or object."""
     kinds = set(map(type, column))
-    if kinds <= _NUMBERS:
+    if kinds <= _NEVER_EMPTY or (Raw not in kinds and all(column)):
         return []
     if kinds == {Raw} and min(map(len, column)) > _LONGEST_EMPTY and not any(map(_blank, column)):
         return []

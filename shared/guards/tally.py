@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -71,6 +72,10 @@ class WrittenEntries(NamedTuple):
     index_of: Callable[[str], int]
 
 
+#: How bad one of some written entries is, and its number among them.
+Found = tuple[float, int]
+
+
 @dataclass(slots=True)
 class Faults:
     """Entries with one fault: how many, and the worst of them."""
@@ -78,10 +83,12 @@ class Faults:
     count: int = 0
     worst: list[Culprit] = field(default_factory=list)
 
-    def add(self, culprits: list[Culprit]) -> None:
-        """Count more of them."""
-        self.count += len(culprits)
-        # Of equals the first: sorting is stable.
+    def add(self, written: WrittenEntries, found: Sequence[Found], text: Callable[[int], str]) -> None:
+        """Count more of them; ``text`` tells people what is wrong with one."""
+        self.count += len(found)
+        # Of equals the first: both keep the order.
+        worst = heapq.nsmallest(WORST, found, key=lambda one: -one[0])
+        culprits = [Culprit(bad, written.index_of(written.ids[i]), written.ids[i], text(i)) for bad, i in worst]
         self.worst = sorted(self.worst + culprits, key=lambda one: -one.badness)[:WORST]
 
 
@@ -119,9 +126,11 @@ class Tally:
         named = () if rules is None else dict.fromkeys((*rules.fields, *rules.required))
         self._names = list(named)
         limits = {name: rules.fields.get(name) for name in named} if rules is not None else {}
-        #: Those whose numbers are compared with what they were, and those with numbers.
+        #: Those whose numbers are compared with what they were.
         self._compared = [name for name, one in limits.items() if one and (one.factor is not None or one == _NO_LIMITS)]
-        self._numeric = frozenset((*self._compared, *(name for name, one in limits.items() if one and one.bounded)))
+        #: Those that are looked at as they are written.
+        garbled = {name for name, one in limits.items() if one and one.max_garbled is not None and not one.bounded}
+        self._raw = frozenset(garbled.difference(self._compared))
         self._schema = None if rules is None or rules.schema is None else DataSchema.of(rules.schema)
         #: Entries of the kind that are stored before.
         self.stored = 0
@@ -157,18 +166,18 @@ class Tally:
             return
         if self._names:
             # Decoding is most of the cost: before, only what numbers are compared with.
-            after = dict(zip(self._names, read_columns(written.after, self._names, self._numeric), strict=True))
+            after = dict(zip(self._names, read_columns(written.after, self._names, self._raw), strict=True))
             before = dict(zip(self._compared, self._read_before(written, self._compared), strict=True))
             for name in self._names:
                 self._add_field(name, written, after[name], before.get(name))
         if self._schema is not None:
             wrong = self._schema.problems(written.after)
-            self.schema.add([_culprit(written, i, 0.0, text) for i, text in wrong.items()])
+            self.schema.add(written, _equally(wrong), wrong.__getitem__)
 
     def _read_before(self, written: WrittenEntries, names: Sequence[str]) -> list[Column]:
         if not names:
             return []
-        return read_columns([value or b"{}" for value in written.before], names, self._numeric)
+        return read_columns([value or b"{}" for value in written.before], names, self._raw)
 
     def _add_all(self, written: WrittenEntries) -> None:
         befores = [{} if value is None else read_all(value) for value in written.before]
@@ -186,16 +195,16 @@ class Tally:
         if empty := empty_ones(after):
             old = self._read_before(written, [name])[0] if before is None else before
             emptied = [i for i in empty if not is_empty(old[i])]
-            tally.of(Fault.EMPTIED).add([_culprit(written, i, 0.0, f"{_cut(old[i])} → nothing") for i in emptied])
+            tally.of(Fault.EMPTIED).add(written, _equally(emptied), lambda i: f"{_cut(old[i])} → nothing")
             if rules is not None and name in rules.required:
-                tally.of(Fault.MISSING).add([_culprit(written, i, 0.0, f"{name} is missing") for i in empty])
+                tally.of(Fault.MISSING).add(written, _equally(empty), lambda _: f"{name} is missing")
         if limits.bounded:
-            tally.of(Fault.OUTSIDE).add(_outside(written, limits, after))
+            tally.of(Fault.OUTSIDE).add(written, _outside(limits, after), lambda i: _cut(after[i]))
         if before is not None:
             _compare(tally, limits, written, before, after)
         if limits.max_garbled is not None:
             garbled = [i for i, value in enumerate(after) if is_garbled(value)]
-            tally.of(Fault.GARBLED).add([_culprit(written, i, 0.0, _cut(after[i])) for i in garbled])
+            tally.of(Fault.GARBLED).add(written, _equally(garbled), lambda i: _cut(after[i]))
 
     def shown(self) -> dict[str, Any]:
         """Show what a task would change to users; of the fields those with changes, the most changed first."""
@@ -217,12 +226,17 @@ def _changes(shown: Mapping[str, Any]) -> int:
     return int(shown["emptied"]) + int(shown.get("numbers", {}).get("changed", 0))
 
 
-def _outside(written: WrittenEntries, limits: FieldRules, after: Column) -> list[Culprit]:
+def _equally(some: Iterable[int]) -> list[Found]:
+    """Call entries equally bad."""
+    return [(0.0, i) for i in some]
+
+
+def _outside(limits: FieldRules, after: Column) -> list[Found]:
     """Find the numbers outside their bounds, the farthest being the worst."""
     low = -math.inf if limits.at_least is None else limits.at_least
     high = math.inf if limits.at_most is None else limits.at_most
     return [
-        _culprit(written, i, max(low - number, number - high), _cut(after[i]))
+        (max(low - number, number - high), i)
         for i, number in enumerate(numbers_of(after))
         if number is not None and not low <= number <= high
     ]
@@ -243,15 +257,8 @@ def _compare(tally: ChangedValues, limits: FieldRules, written: WrittenEntries, 
     for name, beyond in _FACTORS.items():
         tally.by_factor[name] += sum(size > beyond for _, size in sizes)
     if limits.factor is not None:
-        jumped = [(i, size) for i, size in sizes if size > limits.factor]
-        tally.of(Fault.JUMPED).add(
-            [_culprit(written, i, size, f"{_cut(before[i])} → {_cut(after[i])}") for i, size in jumped]
-        )
-
-
-def _culprit(written: WrittenEntries, i: int, badness: float, text: str) -> Culprit:
-    entry_id = written.ids[i]
-    return Culprit(badness, written.index_of(entry_id), entry_id, text)
+        jumped = [(size, i) for i, size in sizes if size > limits.factor]
+        tally.of(Fault.JUMPED).add(written, jumped, lambda i: f"{_cut(before[i])} → {_cut(after[i])}")
 
 
 def _cut(value: Any) -> str:
