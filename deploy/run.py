@@ -28,7 +28,7 @@ def command(name: Name, settings: Settings) -> list[str]:
     """Build the command of a service.  Raises Misconfigured if a required setting is missing."""
     if settings.redis_url is None:
         raise Misconfigured("SLUICE_REDIS_URL is not set: a service of its own needs a store of its own")
-    celery, before = ["-m", "celery", "--app", "workers.app:celery"], list[str]()
+    celery = ["-m", "celery", "--app", "workers.app:celery"]
     match name:
         case Name.INGRESS:
             if settings.secret_key is None:
@@ -42,7 +42,6 @@ def command(name: Name, settings: Settings) -> list[str]:
         case Name.FLOWER:
             rest = [*celery, "flower", f"--conf={DEPLOY / 'flowerconfig.py'}"]
         case Name.SINKS:
-            before = ["chrt", "--idle", "0"]  # where the processors are busy, ingestion comes first
             rest = [
                 "-m", "celery", "--app", "workers.sink_app:celery", "worker", "--pool", "threads",
                 "--concurrency", str(max(1, settings.sinks)), "--queues", "sinks", "--hostname", "sinks@%h",
@@ -54,7 +53,7 @@ def command(name: Name, settings: Settings) -> list[str]:
             rest = ["-m", "api.ftps.server"]
         case Name.STORE:
             raise Misconfigured("the store is no service of this kind: name one in SLUICE_REDIS_URL")
-    return [*before, sys.executable, *rest]
+    return [sys.executable, *rest]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -61,6 +61,8 @@ def test_it_names_every_service_then_says_ready_and_shows_the_made_token_only_on
     [made] = [line for line in lines if "made for you" in line]
     token = made.split("token ")[1].split()[0]
     check_memory_of_the_store(environ)
+    sinks = control_of(Path(environ["SLUICE_DATA_DIR"])).processes()[Name.SINKS].pid
+    assert os.sched_getscheduler(sinks) == os.SCHED_IDLE, "ingestion comes first"
     assert up.stop(signal.SIGINT) == 0
 
     again = Up(environ)
