@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> int:
         for variable, value in MALLOC.items():
             os.environ.setdefault(variable, value)
         os.chdir(DEPLOY.parent)
-        os.execvp(words[0], words)
+        os.execv(words[0], words)
     except SluiceError as problem:
         print(f"sluice: {problem}", file=sys.stderr)
     return 1
