@@ -8,7 +8,7 @@ it has it once in each: to count a name in a text costs a thirtieth of what it d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache, reduce
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
@@ -26,6 +26,8 @@ MEMBERS = 40
 SAMPLE = 16
 #: How often in one batch a new member, or the lack of one, may be learned.
 SURPRISES = 8
+#: Most names that are learned of a map; one with more is read as any map is.
+MAP_NAMES = 24
 
 #: An escape that stands for a visible character of ASCII.
 _ASCII_ESCAPE = re.compile(rb"\\u00[2-7]")
@@ -35,23 +37,49 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 Member = tuple[str, str]
 
 
+class Map(NamedTuple):
+    """The types of a map: of its names and of its values."""
+
+    names: Any
+    values: Any
+
+
 class Shape(NamedTuple):
     """The members of entries: those that all have, and those that some have."""
 
     all: frozenset[Member]
     some: frozenset[Member] = frozenset()
+    #: The names in members that are maps; None where they vary too much to be learned.
+    maps: frozenset[tuple[Member, frozenset[str] | None]] = frozenset()
 
     @classmethod
-    def of(cls, raw: Raw, objects: Sequence[str]) -> Shape:
+    def of(cls, raw: Raw, objects: Collection[str], maps: Collection[Member] = ()) -> Shape:
         """Name the members of an entry.  Raises msgspec.ValidationError if it or one of its ``objects`` is none."""
         top = _members(raw)
-        inside = [(key, name) for key in objects if key in top for name in _members(top[key])]
-        return cls(frozenset([*(("", name) for name in top), *inside]))
+        inside = {(key, name): value for key in objects if key in top for name, value in _members(top[key]).items()}
+        names = frozenset((member, _names(inside[member])) for member in maps if member in inside)
+        return cls(frozenset([*(("", name) for name in top), *inside]), maps=names)
 
     def joined(self, other: Shape) -> Shape:
         """Make the shape of the entries of both."""
         both = self.all & other.all
-        return Shape(both, (self.all | self.some | other.all | other.some) - both)
+        mine, others = dict(self.maps), dict(other.maps)
+        maps = {**mine, **others, **{member: _few(mine[member], others[member]) for member in mine & others.keys()}}
+        return Shape(both, (self.all | self.some | other.all | other.some) - both, frozenset(maps.items()))
+
+    def surprised_by(self, other: Shape) -> Shape:
+        """Make the shape of the entries of both; of maps that have new names, no names are learned any more."""
+        joined, known = self.joined(other), dict(self.maps)
+        maps = [(member, names if known.get(member, names) == names else None) for member, names in joined.maps]
+        return joined._replace(maps=frozenset(maps))
+
+
+def _names(value: Raw) -> frozenset[str] | None:
+    return frozenset(_members(value)) if bytes(value).startswith(b"{") else None
+
+
+def _few(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    return None if one is None or other is None or len(one | other) > MAP_NAMES else one | other
 
 
 class _Decoder(NamedTuple):
@@ -69,19 +97,23 @@ class AlikeReader:
         self,
         top: Mapping[str, Any],
         inside: Mapping[str, Mapping[str, Any]],
+        maps: Mapping[Member, Map],
         *,
         required: Iterable[str],
         wanted: Sequence[str],
     ) -> None:
-        """Take the types of members at the top and of those known inside objects.
+        """Take the types of members at the top and of those known inside objects, and which of these are maps.
 
         Of those at the top some are ``required``, and some ``wanted``, the first of these from each entry.
         """
         self._required = {("", name) for name in (*required, wanted[0])}
         self._top = top
         self._inside = inside
+        self._maps = maps
         self._wanted = list(wanted)
         self._decoder = lru_cache(SHAPES)(self._make_decoder)
+        #: Members of the first entry of a batch: the shape of the last such batch.
+        self._met: dict[frozenset[Member], Shape] = {}
 
     def read(self, entries: Sequence[Raw]) -> dict[str, list[Any]] | None:
         """Return the wanted members of all entries by name, None where one is absent; None if that is not for here.
@@ -99,8 +131,8 @@ class AlikeReader:
 
     def _columns(self, entries: Sequence[Raw]) -> tuple[dict[str, list[Any]], dict[Member, int]]:
         """Decode all; returns the wanted members, and how many entries have each.  Raises msgspec.ValidationError."""
-        sample = entries[:: len(entries) // SAMPLE + 1]
-        shape = reduce(Shape.joined, (Shape.of(raw, list(self._inside)) for raw in sample))
+        first = Shape.of(entries[0], self._inside, self._maps)
+        shape = self._met.get(first.all) or self._sampled(entries)
         columns: dict[str, list[Any]] = {name: [] for name in self._wanted}
         seen: dict[Member, int] = {}
         done = 0
@@ -116,12 +148,23 @@ class AlikeReader:
             done += len(rows)
             self._note(shape, decoder, rows, columns, seen)
             if wrong is None:
+                self._remember(first, shape)
                 return columns, seen
-            learned = shape.joined(Shape.of(entries[done], list(self._inside)))
+            learned = shape.surprised_by(self._sampled(entries[done:]))
             if learned == shape or len(learned.all) + len(learned.some) > MEMBERS:
                 raise wrong
             shape = learned
         raise msgspec.ValidationError("they differ too much")
+
+    def _sampled(self, entries: Sequence[Raw]) -> Shape:
+        """Learn from the first entry and some others."""
+        sample = entries[:: len(entries) // SAMPLE + 1]
+        return reduce(Shape.joined, (Shape.of(raw, self._inside, self._maps) for raw in sample))
+
+    def _remember(self, first: Shape, shape: Shape) -> None:
+        if len(self._met) >= SHAPES:
+            self._met.clear()
+        self._met[first.all] = shape
 
     def _note(
         self,
@@ -155,7 +198,7 @@ class AlikeReader:
             type_ = self._top.get(name)
             if name in self._inside:
                 own = {member: names[member] for member in names if member[0] == name}
-                type_ = _struct(own, {one: self._inside[name].get(one, Raw) for _, one in own}, shape)
+                type_ = _struct(own, {one: self._type_inside(name, one, shape) for _, one in own}, shape)
                 paths |= {member: f"{attribute}.{own[member]}" for member in own}
             if type_ is None or (name in self._inside and ("", name) in shape.some):
                 raise msgspec.ValidationError("not a member that all entries may have")
@@ -170,6 +213,19 @@ class AlikeReader:
         # Of one attribute alone, it would return no tuple.
         take = attrgetter(*wanted, *(paths[member] for member in sorted(shape.some)), id_path)
         return _Decoder(msgspec.json.Decoder(row).decode, take, lacking)
+
+    def _type_inside(self, key: str, name: str, shape: Shape) -> Any:
+        """Choose the type of a member of an object: a map whose names are known is read in three quarters of the time.
+
+        Raises msgspec.ValidationError if one of the names is none for the map.
+        """
+        names = dict(shape.maps).get((key, name))
+        if names is None:
+            return self._inside[key].get(name, Raw)
+        name_type, value_type = self._maps[key, name]
+        convert_names: Any = list[name_type]  # type: ignore[valid-type]
+        members = {("", one): f"f{i}" for i, one in enumerate(msgspec.convert(sorted(names), convert_names))}
+        return _struct(members, dict.fromkeys(names, value_type), Shape(frozenset()))
 
 
 def _struct(attributes: Mapping[Member, str], types: Mapping[str, Any], shape: Shape) -> Any:

@@ -27,7 +27,7 @@ from marshmallow import fields as ma
 from msgspec import Meta, Raw
 from stringzilla import contains
 
-from api.entries.alike import AlikeReader
+from api.entries.alike import AlikeReader, Map
 from api.entries.edits import clashes
 from api.entries.repeated_members import RepeatedMembers
 from api.schemas import fields
@@ -195,14 +195,17 @@ def _alike_reader(schema: Schema) -> AlikeReader:
     top = {key: _type(field) for key, field in by_key(schema).items() if type(field) is not fields.OpenObject}
     if "name" in top:
         top["name"] = _loose_name(schema)
-    inside = {
-        key: {name: _type(inner) for name, inner in by_key(field.schema).items()}
-        for key, field in by_key(schema).items()
-        if isinstance(field, fields.OpenObject)
+    opened = {key: by_key(field.schema) for key, field in by_key(schema).items() if isinstance(field, fields.OpenObject)}
+    inside = {key: {name: _type(inner) for name, inner in known.items()} for key, known in opened.items()}
+    maps = {
+        (key, name): Map(_type(inner.names), _type(inner.values))
+        for key, known in opened.items()
+        for name, inner in known.items()
+        if isinstance(inner, fields.MapOf)
     }
     wanted = ["id", *(name for name in ("item_id", "name") if name in top)]
     required = [key for key, field in by_key(schema).items() if field.required]
-    return AlikeReader(top, inside, required=required, wanted=wanted)
+    return AlikeReader(top, inside, maps, required=required, wanted=wanted)
 
 
 def _struct_of(schema: Schema, types: dict[str, Any]) -> type[msgspec.Struct]:

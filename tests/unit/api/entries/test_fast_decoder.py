@@ -300,6 +300,31 @@ def test_reading_many_goes_on_behind_an_entry_that_is_not_taken() -> None:
     assert len(read.ids) == 5
 
 
+@pytest.mark.parametrize("place", [0, 25, 39])
+@pytest.mark.parametrize(
+    "facets",
+    [
+        *['{"Size": ["M"], "Colour": "red"}', '{"Colour": 7}', "{}", "null", '{"Gr\\u00f6\\u00dfe": [1.5]}'],
+        *['{"Size": {}}', '{"Size": [null]}', '{"Size": ["%s"]}' % ("s" * 201), '["Size"]', '"Size"'],
+        *['{"%s": "M"}' % ("n" * 100), '{"%s": "M"}' % ("n" * 101), '{"%s": true}' % ("n" * 99)],
+    ],
+)
+def test_facets_among_many_are_judged_as_those_of_one_alone(facets: str, place: int) -> None:
+    """Also in the next batch, for which something was learned from this one."""
+    usual = Raw(with_data('"facets": {"Size": ["M", 41], "Colour": "blue"}').encode())
+    odd = Raw(with_data(f'"facets": {facets}').encode())
+    rules = JUDGES[ITEM_PUT]
+    entries = [usual] * 40
+    entries[place] = odd
+    alone = list(rules.check([odd], "items").problems)
+    for batch, wrong in [
+        (entries, [place] if alone else []),
+        ([usual] * 40, []),
+        ([odd] * 40, list(range(40)) if alone else []),
+    ]:
+        assert list(rules.check(batch, "items").problems) == wrong
+
+
 class _Hooked(Strict):
     id = fields.Text(required=True)
 
