@@ -24,8 +24,9 @@ from shared.origin import Origin
 #: Digits of the update time (ms) before the JSON of every stored entry.
 STAMP_DIGITS = 13
 
-#: Level 1: higher ones cost twice the time for a few percent.
-_LEVEL = 1
+#: Level 1, since higher ones cost twice the time for a few percent; with a smaller window and table than it comes with,
+#: which take an eighth of its time away for a twentieth more bytes: they stay in the fast caches.
+_QUICKLY = zstandard.ZstdCompressionParameters.from_level(1, window_log=18, hash_log=13)
 
 #: Version of a batch's record and frames.  Raise it for changes that older code must not ignore, as it ignores fields.
 RECORD_VERSION = 4
@@ -57,7 +58,7 @@ class _Zstd(threading.local):
     """A compressor and a decompressor per thread: sharing them between threads crashes."""
 
     def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+        self.compress = zstandard.ZstdCompressor(compression_params=_QUICKLY).compress
         self.decompress = zstandard.ZstdDecompressor().decompress
 
 

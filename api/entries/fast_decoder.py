@@ -195,7 +195,9 @@ def _alike_reader(schema: Schema) -> AlikeReader:
     top = {key: _type(field) for key, field in by_key(schema).items() if type(field) is not fields.OpenObject}
     if "name" in top:
         top["name"] = _loose_name(schema)
-    opened = {key: by_key(field.schema) for key, field in by_key(schema).items() if isinstance(field, fields.OpenObject)}
+    opened = {
+        key: by_key(field.schema) for key, field in by_key(schema).items() if isinstance(field, fields.OpenObject)
+    }
     inside = {key: {name: _type(inner) for name, inner in known.items()} for key, known in opened.items()}
     maps = {
         (key, name): Map(_type(inner.names), _type(inner.values))

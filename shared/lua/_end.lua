@@ -1,7 +1,14 @@
--- Warn of what a task does, and end it.  Needs _partition.lua, _kept.lua and _reserved.lua.
+-- Count what a task does, warn of it, and end it.  Needs _partition.lua, _kept.lua and _reserved.lua.
 
 -- Bytes of warnings after which a task gets no more: each commit would read and write all of them, and so would readers.
 local LONGEST_WARNINGS = 1000000
+
+-- Raise counters of a task: name and number in turn.
+local function raise_counters(task_id, raised)
+  for i = 1, #raised, 2 do
+    redis.call('HINCRBY', TASK .. task_id, raised[i], raised[i + 1])
+  end
+end
 
 local function add_warnings(task_id, warnings)
   local before = redis.call('HGET', TASK .. task_id, 'warnings')

@@ -8,6 +8,18 @@ local function mark_untold(task_id)
   end
 end
 
+-- Keep what a commit changes that is no entry of its batch: counted and deleted with the payload.  '' if nothing, '-' if it
+-- cannot be kept.
+local function keep_also_changed(task_id, also_changed)
+  if also_changed == '-' then
+    mark_untold(task_id)
+  elseif also_changed ~= '' then
+    redis.call('RPUSH', ALSO_CHANGED .. task_id, also_changed)
+    redis.call('HINCRBY', TASK .. task_id, 'payload_bytes', #also_changed)
+    redis.call('HINCRBY', WAITING, 'bytes', #also_changed)
+  end
+end
+
 -- Let go of the payload of an ended task, by its padded id; returns its bytes.
 local function drop_payload(member)
   local task_id = string.format('%d', member)

@@ -17,9 +17,22 @@ local function drop_patches(ids)
   end
 end
 
--- Write entries, the last `patched` of them beside what is stored.  `text` has all values, one behind the other, of these
--- lengths; `new` are the ids that are not there yet.
+local function add_to_index(new)
+  if #new > 0 then
+    redis.call('ZADD', INDEX, unpack(scored(new)))
+  end
+end
+
+-- Write entries, the last `patched` of them beside what is stored.  Ids and lengths are msgpack.  `text` has all values,
+-- one behind the other, of these lengths; without lengths, others write the values.  `new` are the ids that are not there.
 local function put_entries(ids, lengths, text, patched, new)
+  if lengths == '' then
+    if redis.call('EXISTS', PATCHES) == 1 then
+      drop_patches(cmsgpack.unpack(ids))
+    end
+    return add_to_index(new)
+  end
+  ids, lengths = cmsgpack.unpack(ids), cmsgpack.unpack(lengths)
   local past, sub = 0, string.sub
   -- List ids and values, as HSET takes them.
   local function pairs_of(first, last)
@@ -42,9 +55,7 @@ local function put_entries(ids, lengths, text, patched, new)
   end
   redis.call('HSET', ENTRIES, unpack(fields))
   drop_patches(ids)
-  if #new > 0 then
-    redis.call('ZADD', INDEX, unpack(scored(new)))
-  end
+  add_to_index(new)
 end
 
 local function put_variations(ids, values)

@@ -16,6 +16,7 @@
 -- KEYS  MINUTES            string  entries accepted and applied in each minute of this hour
 -- KEYS  HISTORY            list    which tasks touched which entries
 -- KEYS  RESERVED           string  memory that waiting tasks will take, over all catalogs
+-- KEYS  ASIDE              hash    ENTRIES, while a long text is written (_aside.lua)
 -- KEYS  FLIPPED…           if a generation takes its place here: keys to delete, then pairs of a key and its new name
 -- ARGV  token              the owner's fencing token
 -- ARGV  task_id            the head
@@ -34,8 +35,10 @@
 -- ARGV  new_ids            msgpack: those puts that are not there yet
 -- ARGV  put_ids            msgpack: ids to put
 -- ARGV  patched            how many of them, the last ones, are only PATCHed beside what is there
--- ARGV  lengths            msgpack: the lengths of their values
+-- ARGV  lengths            msgpack: the lengths of their values; '' if they are not in the text
 -- ARGV  text               their values, one behind the other: one long argument is cheaper than a thousand short ones
+-- ARGV  text_bytes         bytes of the values
+-- ARGV  half               '' if the values are in the text; 'begin': the next command writes them; 'end': it did
 -- ARGV  others             msgpack: {ids to delete, variations deleted with their items, links to add, links to remove,
 --                          variations put with their items, their values, items whose variations change, items to carry}
 -- ARGV  also_changed       for the change feed: what changes that is no entry of the batch; '' if nothing does; '-' if
@@ -51,7 +54,7 @@
 -- ARGV  planned            what the task would change, as JSON; '' if that was not worked out, or is written already
 --
 -- Returns {code, HELD | RELEASED, next window if wanted}, code OK or ALREADY_DONE;
--- or {FENCED | CANCELED | NOT_HEAD | WRONG_CHUNK | STALE}.
+-- or {FENCED | CANCELED | NOT_HEAD | WRONG_CHUNK | STALE}.  To 'end' nothing.
 
 -- include: _partition
 -- include: _window
@@ -62,8 +65,12 @@
 -- include: _minutes
 -- include: _history
 -- include: _write_entries
+-- include: _aside
 -- include: _flip
 
+if half == 'end' then
+  return put_back()
+end
 local record = TASK .. task_id
 if not is_owner(token) then
   return {'FENCED'}
@@ -87,7 +94,7 @@ end
 -- From here on only writes.
 
 local new = cmsgpack.unpack(new_ids)
-put_entries(cmsgpack.unpack(put_ids), cmsgpack.unpack(lengths), text, tonumber(patched), new)
+put_entries(put_ids, lengths, text, tonumber(patched), new)
 -- Item groups have no section; what is not seen yet is in none.
 if #new > 0 and section ~= '' and unseen ~= '1' then
   redis.call('HSETNX', SECTIONS, section, '0')
@@ -97,14 +104,7 @@ delete_entries(ENTRIES, INDEX, deletes, drop_patches)
 delete_entries(VARIATIONS, VARIATIONS_INDEX, cascade)
 put_variations(variations, values)
 relink(links_added, links_removed, items, carried, now_ms)
-if also_changed == '-' then
-  mark_untold(task_id)
-elseif also_changed ~= '' then
-  -- Kept, counted and deleted with the payload.
-  redis.call('RPUSH', ALSO_CHANGED .. task_id, also_changed)
-  redis.call('HINCRBY', record, 'payload_bytes', #also_changed)
-  redis.call('HINCRBY', WAITING, 'bytes', #also_changed)
-end
+keep_also_changed(task_id, also_changed)
 
 redis.call('APPEND', REPORT .. task_id, outcomes)
 redis.call('HINCRBY', record, 'entries_done', #outcomes)
@@ -123,10 +123,7 @@ end
 if sections ~= '' then
   flip(task_id, FLIPPED, tonumber(replaced), cmsgpack.unpack(sections))
 end
-local raised = cmsgpack.unpack(counts)
-for i = 1, #raised, 2 do
-  redis.call('HINCRBY', record, raised[i], raised[i + 1])
-end
+raise_counters(task_id, cmsgpack.unpack(counts))
 if warnings ~= '' then
   add_warnings(task_id, warnings)
 end
@@ -140,11 +137,14 @@ if chunk_ends == '1' and tonumber(chunk) + 1 == tonumber(chunks) then
   end_task(task_id, status, 'DONE', now_ms, tonumber(kept_cap_bytes))
 else
   if unseen == '1' then
-    release_made(task_id, #text)
+    release_made(task_id, tonumber(text_bytes))
   end
   redis.call('HSET', record, 'updated_ms', now_ms)
   if status == 'QUEUED' then
     set_status(task_id, 'QUEUED', 'IN_PROGRESS')
   end
+end
+if half == 'begin' then
+  set_aside()
 end
 return answer_owner('OK', lease_ttl_ms, wants_more)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
+from shared.errors import StoreFull
 from shared.keys import CatalogKeys
-from shared.partition.step_calls import StepCommands
+from shared.partition.step_calls import StepCommands, answer_of
 from shared.partition.step_results import StepResult, StepsTaken, read_taken
 from shared.partition.steps import Commit, Step
 from shared.partition.tail import RUNG_TTL_MS
@@ -49,10 +52,14 @@ class Lease:
         Each step takes effect only if the one before it did; ``base`` names the last commit before them.  Sending again
         after a lost answer changes nothing.
         """
-        commands = list(self._commands(base, steps, now_ms=now_ms, wants_more=wants_more))
         sent_at = time.perf_counter()
-        replies = scripts.run(self._client, *commands)
-        return read_taken(replies, time.perf_counter() - sent_at)
+        calls = partial(self._calls, base, steps, now_ms=now_ms, wants_more=wants_more)
+        try:
+            answers = self._answers(list(calls()))
+        except StoreFull:
+            # To a full store only scripts may write: room for what they write was kept.
+            answers = self._answers(list(calls(in_one=True)))
+        return read_taken(answers, time.perf_counter() - sent_at)
 
     def frame(self, task_id: int, chunk: int) -> bytes | None:
         """Read one chunk of a payload."""
@@ -79,12 +86,17 @@ class Lease:
         command = scripts.RELEASE_LEASE.command(self._keys.partition, token=self.token)
         return bool(self._call(command) == b"RELEASED")
 
-    def _commands(
-        self, base: str, steps: Sequence[Step], *, now_ms: int, wants_more: bool
-    ) -> Iterator[scripts.Command]:
+    def _answers(self, calls: Sequence[Sequence[scripts.Command]]) -> list[Any]:
+        """Make the calls of some steps, and return the answer to each step."""
+        replies = iter(scripts.run(self._client, *chain.from_iterable(calls)))
+        return [answer_of([next(replies) for _ in each]) for each in calls]
+
+    def _calls(
+        self, base: str, steps: Sequence[Step], *, now_ms: int, wants_more: bool, in_one: bool = False
+    ) -> Iterator[Sequence[scripts.Command]]:
         for number, step in enumerate(steps, 1):
             more = int(wants_more and number == len(steps))
-            yield self._steps.write(base, step, now_ms=now_ms, more=more)
+            yield self._steps.calls(base, step, now_ms=now_ms, more=more, in_one=in_one)
             if isinstance(step, Commit):
                 base = step.name
 
@@ -110,9 +122,10 @@ def take_together(rounds: Sequence[Round], *, now_ms: int) -> list[StepsTaken]:
     if not rounds:
         return []
     commands = [
-        command
+        call
         for one in rounds
-        for command in one.lease._commands(one.base, one.steps, now_ms=now_ms, wants_more=True)
+        for calls in one.lease._calls(one.base, one.steps, now_ms=now_ms, wants_more=True, in_one=True)
+        for call in calls
     ]
     sent_at = time.perf_counter()
     replies = iter(scripts.run_apart(rounds[0].lease._client, *commands))

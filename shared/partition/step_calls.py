@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Sequence
+from typing import Any, TypedDict
 
+from shared.catalog.effects import Effects
 from shared.codec import digest_ids, encode_changed, pack, stamp
 from shared.keys import CatalogKeys
 from shared.model import NO_SECTION, Batch, Kind, Outcome
@@ -11,11 +13,15 @@ from shared.partition.steps import Commit, Failure, Piece, Step
 from shared.partition.work import Work, takes_items_along
 from shared.settings import Settings
 from shared.store import scripts
+from shared.store.long_hset import long_hset
 from shared.tasks.records import COUNTS
 
 HOUR_MS = 3_600_000
 #: How long the files of an export are kept and its URL is valid.
 KEPT_MS = 3 * 24 * 3600 * 1000
+
+#: Bytes of values from which on a plain HSET writes them: two calls of the script more cost less then.
+ASIDE_BYTES = 100_000
 
 #: Counters in the record of a task that a commit adds to; fields of Effects have the same names.
 COUNTERS = (
@@ -40,13 +46,22 @@ class StepCommands:
         self._token = token
         self._lease_ttl_ms = int(settings.lease_ttl_s * 1000)
 
-    def write(self, base: str, step: Step, *, now_ms: int, more: int) -> scripts.Command:
-        """Build the call for a step that takes effect only after ``base``."""
+    def calls(self, base: str, step: Step, *, now_ms: int, more: int, in_one: bool) -> Sequence[scripts.Command]:
+        """Build the calls for a step that takes effect only after ``base``; `answer_of` finds the answer among replies.
+
+        It is one, or a transaction if a commit is long, unless all is to be ``in_one``.
+        """
         if isinstance(step, Failure):
-            return self._failure(base, step, now_ms, more)
+            return [self._failure(base, step, now_ms, more)]
         if isinstance(step, Piece):
-            return self._piece(step, now_ms, more)
-        return self._commit(base, step, now_ms, more)
+            return [self._piece(step, now_ms, more)]
+        if in_one or not _is_long(step.effects):
+            return [self._commit(base, step, now_ms, more)]
+        puts, kept, now = step.effects.puts, step.effects.kept, stamp(now_ms)
+        begin = self._commit(base, step, now_ms, more, half="begin")
+        values, lead = (puts.values, now) if not kept.ids else ([*map(now.__add__, puts.values), *kept.values], b"")
+        hset = long_hset(self._keys.aside, [*puts.ids, *kept.ids], values, lead=lead)
+        return [("MULTI",), begin, hset, scripts.again(begin, token=self._token, half="end"), ("EXEC",)]
 
     def _failure(self, base: str, step: Failure, now_ms: int, more: int) -> scripts.Command:
         work = step.work
@@ -89,8 +104,8 @@ class StepCommands:
             kept_cap_bytes=self._settings.payload_bytes,
         )
 
-    def _commit(self, base: str, step: Commit, now_ms: int, more: int) -> scripts.Command:
-        work, batch, effects = step.work, step.batch, step.effects
+    def _commit(self, base: str, step: Commit, now_ms: int, more: int, half: str = "") -> scripts.Command:
+        work, batch, effects, now = step.work, step.batch, step.effects, stamp(now_ms)
         keys, section, settings = self._keys, batch.section, self._settings
         live, written, _ = work.generations(batch.kind)
         both, items, touched = _with_items(work)
@@ -109,6 +124,7 @@ class StepCommands:
             minutes=keys.minutes(now_ms // HOUR_MS),
             history=keys.history,
             reserved=self._reserved,
+            aside=keys.aside,
             flipped=(*replaced, *taken_over),
             token=self._token,
             task_id=work.task_id,
@@ -120,8 +136,6 @@ class StepCommands:
             lease_ttl_ms=self._lease_ttl_ms,
             wants_more=more,
             chunk_ends=int(effects.chunk_ends),
-            outcomes=effects.outcomes,
-            warnings=effects.warnings,
             kept_cap_bytes=settings.payload_bytes,
             also_changed=self._for_change_feed(step),
             also_touched=digest_ids(step.also_touched),
@@ -132,7 +146,8 @@ class StepCommands:
             first=step.first,
             sections=pack(flipped) if flipped else "",
             replaced=len(replaced),
-            **_written(step, stamp(now_ms)),
+            **_written(step, now),
+            **_values(step, now, half),
         )
 
     def _flips(self, work: Work) -> tuple[list[str], list[str], list[str]]:
@@ -181,14 +196,13 @@ def _with_items(work: Work) -> tuple[tuple[str, int], tuple[str, int], tuple[str
 
 
 class _Written(TypedDict):
-    """The arguments of a commit that say what it writes."""
+    """The arguments of a commit that say what it writes, but for values of entries."""
 
+    outcomes: str
+    warnings: str
     counts: bytes
     new_ids: bytes
     put_ids: bytes
-    patched: int
-    lengths: bytes
-    text: bytes
     others: bytes
     planned: bytes
 
@@ -196,21 +210,16 @@ class _Written(TypedDict):
 def _written(step: Commit, now: bytes) -> _Written:
     kind, effects = step.batch.kind, step.effects
     puts, kept, patches = effects.puts, effects.kept, effects.patches
-    written, beside = now.join([b"", *puts.values]), now.join([b"", *patches.values])
-    lengths = [len(now) + len(value) for value in puts.values]
-    lengths += [len(value) for value in kept.values]
-    lengths += [len(now) + len(value) for value in patches.values]
     counts = [part for name in COUNTERS if (count := getattr(effects, name)) for part in (name, count)]
     if unchanged := effects.outcomes.count(Outcome.UNCHANGED):
         counts += [f"{kind}_unchanged", unchanged]
     variations = [(now + value).decode() for value in effects.variations.values()]
     return {
+        "outcomes": effects.outcomes,
+        "warnings": effects.warnings,
         "counts": pack(counts),
         "new_ids": pack([*puts.new, *kept.new]),
         "put_ids": pack([*puts.ids, *kept.ids, *patches.ids]),
-        "patched": len(patches.ids),
-        "lengths": pack(lengths),
-        "text": b"".join([written, *kept.values, beside]) if kept.ids or beside else written,
         "others": pack(
             (
                 effects.deletes,
@@ -225,6 +234,44 @@ def _written(step: Commit, now: bytes) -> _Written:
         ),
         "planned": step.planned,
     }
+
+
+class _Values(TypedDict):
+    """The arguments of a commit that hold values of entries, or say that they do not."""
+
+    half: str
+    patched: int
+    lengths: bytes
+    text: bytes
+    text_bytes: int
+
+
+def _values(step: Commit, now: bytes, half: str) -> _Values:
+    effects = step.effects
+    puts, kept, patches = effects.puts, effects.kept, effects.patches
+    if half:
+        size = _long_bytes(effects) + len(now) * len(puts.ids)
+        return {"half": half, "patched": 0, "lengths": b"", "text": b"", "text_bytes": size}
+    written, beside = now.join([b"", *puts.values]), now.join([b"", *patches.values])
+    lengths = [len(now) + len(value) for value in puts.values]
+    lengths += [len(value) for value in kept.values]
+    lengths += [len(now) + len(value) for value in patches.values]
+    text = b"".join([written, *kept.values, beside]) if kept.ids or beside else written
+    packed = pack(lengths)
+    return {"half": "", "patched": len(patches.ids), "lengths": packed, "text": text, "text_bytes": len(text)}
+
+
+def _is_long(effects: Effects) -> bool:
+    return not effects.patches.ids and not effects.flips and _long_bytes(effects) >= ASIDE_BYTES
+
+
+def _long_bytes(effects: Effects) -> int:
+    return sum(map(len, effects.puts.values)) + sum(map(len, effects.kept.values))
+
+
+def answer_of(replies: Sequence[Any]) -> Any:
+    """Return the answer to a step, from the replies to its calls."""
+    return replies[0] if len(replies) == 1 else replies[-1][0]
 
 
 def built_keys(keys: CatalogKeys, batch: Batch | None, task_id: int) -> list[str]:

@@ -64,6 +64,7 @@ class Script(Generic[P]):
         self.text = f"{flags}\n{legend}{names}{_INCLUDE.sub(lambda match: _read(match[1]), rest[len(legend) :])}"
         self._own, self._rests = frozenset(own), frozenset(rests)
         self._keys, self._args = _picker([name.lower() for name in keys.single]), _picker(args.single)
+        self._arg_names = args.single
         self._more_keys, self._more_args = keys.rest.lower(), args.rest
 
     @cached_property
@@ -83,6 +84,11 @@ class Script(Generic[P]):
         except KeyError as missing:
             raise TypeError(f"{self.name} needs {missing.args[0]}") from None
         return ("EVALSHA", self.sha, len(keys), *keys, *args, *more)
+
+    def again(self, call: Command, **fields: Argument) -> Command:
+        """Write another call with the keys of one and no arguments but these; for a script without a list of them."""
+        keys = 3 + int(call[2])
+        return (*call[:keys], *(fields.get(name, "") for name in self._arg_names))
 
     def __repr__(self) -> str:
         return f"<Script {self.name}>"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import redis
@@ -59,6 +60,16 @@ YIELD_LEASE = Script(signatures.yield_lease)
 ALL: list[Script[...]] = [value for value in globals().values() if isinstance(value, Script)]
 
 
+@cache
+def _by_sha() -> dict[Argument, Script[...]]:
+    return {script.sha: script for script in ALL}
+
+
+def again(call: Command, **fields: Argument) -> Command:
+    """Write another call of the same script, with the same keys and no arguments but these."""
+    return _by_sha()[call[1]].again(call, **fields)
+
+
 def load_all(client: redis.Redis) -> None:
     """Load every script into the server."""
     for script in ALL:
@@ -97,10 +108,18 @@ def _transmit(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
 
 def _send(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     replies = exchange(server, commands)
-    for reply in replies:
+    for reply in _with_those_of_transactions(commands, replies):
         if isinstance(reply, ResponseError):
             code, _, rest = str(reply).partition(" ")
             if code == TOO_LATE:
                 raise redis.TimeoutError("a repeat came too late to count")
             raise OtherRun(rest.split()[0]) if code == OTHER_RUN else reply
     return replies
+
+
+def _with_those_of_transactions(commands: Sequence[Command], replies: Sequence[Any]) -> Iterator[Any]:
+    """Yield replies, and of EXEC what its commands answered."""
+    for command, reply in zip(commands, replies, strict=True):
+        yield reply
+        if command[0] == "EXEC" and isinstance(reply, list):
+            yield from reply

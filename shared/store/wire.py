@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import hiredis
 import redis
@@ -25,6 +25,15 @@ MANY_ARGUMENTS = 200
 
 Argument = str | bytes | int
 Command = Sequence[Argument]
+
+
+class PackedCommand(NamedTuple):
+    """A command that is written already; a long one, for which there is a quicker way than `_pack`."""
+
+    name: str
+    key: str
+    #: All of it, as the server reads it.
+    data: bytes
 
 
 # Its stub wrongly types a command as one word.
@@ -98,7 +107,9 @@ def _with_deadline(connection: Any, commands: Sequence[Command]) -> Sequence[Com
     seconds, microseconds = map(int, connection.read_response())
     deadline_ms = seconds * 1000 + microseconds // 1000 + ARRIVES_WITHIN_MS
     return [
-        [argument.until(deadline_ms) if isinstance(argument, CallNonce) else argument for argument in command]
+        command
+        if isinstance(command, PackedCommand)
+        else [argument.until(deadline_ms) if isinstance(argument, CallNonce) else argument for argument in command]
         for command in commands
     ]
 
@@ -117,6 +128,8 @@ def _send(connection: Any, commands: Sequence[Command]) -> None:
 
 def _written(command: Command) -> list[bytes | bytearray]:
     """Write a command, each long argument apart, as it is: hiredis would copy it three times."""
+    if isinstance(command, PackedCommand):
+        return [b"", command.data]
     is_long = (isinstance(argument, bytes) and len(argument) >= LONG_ARGUMENT for argument in command)
     if len(command) > MANY_ARGUMENTS or not any(is_long):
         return [_pack(tuple(command))]

@@ -74,6 +74,13 @@ BREAKS = [
         f"{COMMIT}::test_a_commit_sent_again_changes_nothing",
     ),
     Break(
+        "a refused transaction leaves nothing",
+        f"{SCRIPTS}/_aside.lua",
+        "  else\n    redis.call('UNLINK', ASIDE)\n",
+        "",
+        f"{COMMIT}::test_a_late_commit_changes_nothing",
+    ),
+    Break(
         "patches go with their entry",
         f"{SCRIPTS}/_write_entries.lua",
         "  drop_patches(ids)\n",

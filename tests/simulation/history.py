@@ -16,6 +16,7 @@ import structlog
 from fsspec.implementations.memory import MemoryFileSystem
 
 from shared import nonces
+from shared.partition import step_calls
 from shared.store import id_writes
 from tests.simulation import wires
 from tests.simulation.audit import NEVER, SETTINGS, Audit, Outcome
@@ -42,6 +43,8 @@ OTHERS = 3 + SINK_WORKERS
 ROUNDS, ROUND_MS = 20, 15_000
 #: How long workers go on after the last sender: fewer than so many times so long.
 LATER_STEPS, LATER_MS = 15, 2_000
+#: Bytes of entries that are many for one commit.
+LONG_BYTES = 200
 #: How long workers may need for wake-ups that all arrive.
 SETTLED_MS = 5_000
 
@@ -67,6 +70,8 @@ class Stage:
             mock.patch.object(random, "random", return_value=0.5),
             # Each look is a round trip.
             mock.patch.object(gathering, "LOOK_EVERY_S", 0.2),
+            # Some commits are transactions, as long ones are.
+            mock.patch.object(step_calls, "ASIDE_BYTES", LONG_BYTES),
         ):
             self._store.begin()
             self._run(variant, outcome)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import pytest
 
 from shared.errors import TaskConflict
 from shared.model import Kind, Operation, Status
+from shared.partition import step_calls
 from shared.partition.grants import Grant
 from shared.partition.step_results import StepResult
 from shared.partition.steps import Commit, Failure, Step
+from shared.store.wire import exchange
 from tests.support.batches import items, named, variations
 from tests.support.rig import Rig
+
+
+@pytest.fixture(autouse=True, params=["in one call", "as a transaction"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long commits are transactions; here all that write entries are, or none."""
+    monkeypatch.setattr(step_calls, "ASIDE_BYTES", 1 if request.param == "as a transaction" else sys.maxsize)
+
 
 #: What is done between planning and taking, and what the owner is then told.
 Meanwhile = Callable[[Rig, Grant], Any]
@@ -274,6 +285,34 @@ def test_full_commits_do_not_meet_the_limits_of_lua(rig: Rig) -> None:
         "items_deleted": 1000,
         "variations_deleted": 1000,
     }
+    rig.check_laws()
+
+
+def test_a_server_that_does_not_know_the_script_any_more_writes_nothing_without_it(rig: Rig) -> None:
+    """It was restarted: entries must not come without their commit, nor be gone for a moment."""
+    rig.put(*items("a"))
+    rig.drain()
+    grant, steps = started(rig, {**items("a")[0], "name": "Another"}, *items("b"))
+    calls = grant.lease._calls(grant.applied, steps, now_ms=rig.clock(), wants_more=False)
+    commands = list(chain.from_iterable(calls))
+    before = rig.bodies()
+    rig.client.script_flush()
+    exchange(rig.client, commands)
+    assert rig.bodies() == before
+    assert rig.take(grant, steps).answer is StepResult.OK
+    assert list(rig.bodies()) == ["a", "b"]
+    assert not rig.client.exists(rig.keys().aside)
+    rig.check_laws()
+
+
+def test_a_full_store_takes_what_was_accepted(rig: Rig) -> None:
+    grant, steps = started(rig, *items("a", "b"))
+    rig.client.config_set("maxmemory", 1)
+    try:
+        assert rig.take(grant, steps).answer is StepResult.OK
+    finally:
+        rig.client.config_set("maxmemory", 0)
+    assert list(rig.bodies()) == ["a", "b"]
     rig.check_laws()
 
 
