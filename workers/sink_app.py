@@ -17,11 +17,13 @@ from celery import Celery, bootsteps
 from shared.clock import now_ms
 from shared.doorbell import choose_broker_url
 from shared.errors import Misconfigured
+from shared.partition.backlog import Backlog
 from shared.settings import Settings
 from shared.sinks.sinks import SinkName
 from shared.store.client import connect
 from shared.telemetry.logs import configure_logs
 from workers.celery_settings import celery_settings
+from workers.sinks.giving_way import GivingWay
 from workers.sinks.sink_sweep import SinkSweep
 from workers.sinks.sink_turns import TURN_S, SinkTurns
 
@@ -41,7 +43,9 @@ def create_celery(settings: Settings) -> Celery:
     celery.conf.update(celery_settings(broker_url, queue=QUEUE, job=DELIVER_JOB))
     stop, client = threading.Event(), connect(settings.redis_url)
     holder = f"{socket.gethostname()}:{os.getpid()}"
-    turns = SinkTurns(client, settings, holder, clock=now_ms, stopping=stop.is_set)
+    backlog = Backlog(client)
+    giving_way = GivingWay(lambda: backlog.size() > 0, stop.wait)
+    turns = SinkTurns(client, settings, holder, clock=now_ms, stopping=stop.is_set, give_way=giving_way.step)
 
     @celery.task(name=DELIVER_JOB, queue=QUEUE, ignore_result=True, acks_late=False)
     def deliver(catalog_key: str, name: str) -> str:

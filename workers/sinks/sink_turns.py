@@ -41,12 +41,15 @@ class SinkTurns:
         clock: Clock,
         stopping: Callable[[], bool] = lambda: False,
         connect: Callable[..., Destination] = destinations.connect,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
+        """``give_way`` is called between two steps of any delivery."""
         self._client = client
         self._settings = settings
         self._holder = holder
         self._clock = clock
         self._stopping = stopping
+        self._give_way = give_way
         self.connections = SinkConnections(connect)
 
     def turn(self, name: SinkName, *, budget_s: float = TURN_S) -> str:
@@ -56,7 +59,7 @@ class SinkTurns:
         if sink is None:
             return "not owner"
         state = read_state(self._client, name)
-        turn = Turn(lease, sink, state, self._clock, self._stopping)
+        turn = Turn(lease, sink, state, self._clock, self._stopping, self._give_way)
         if state.not_before_ms > self._clock():
             # A job that was sent before the sink failed.
             turn.end()

@@ -45,6 +45,8 @@ class Turn:
     state: SinkState
     clock: Clock
     stopping: Callable[[], bool]
+    #: Is called between two steps.
+    give_way: Callable[[], None] = lambda: None
     facts: SinkFacts | None = None
     held_at: float = 0.0
     #: Whether something was recorded.
@@ -60,6 +62,7 @@ class Turn:
         """Extend the lease, once in a while; raises LeaseGone."""
         if self.stopping():
             raise LeaseGone("this worker stops")
+        self.give_way()
         now = time.monotonic()
         if now - self.held_at >= self.lease.ttl_s / 10:
             if self.lease.hold() != self.sink:
