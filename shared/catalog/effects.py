@@ -73,6 +73,8 @@ class View:
     continued: bool = False
     #: Some of the items may come later in the same task.
     items_to_come: bool = False
+    #: More may be planned on top of what is planned next.
+    goes_on: bool = True
 
 
 @dataclass(frozen=True, slots=True)

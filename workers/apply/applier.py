@@ -106,7 +106,8 @@ def _written(
         for values in (puts.values, [view.values.get(entry_id) for entry_id in puts.ids]):
             touched.update(map(parent_of, values))
         _relink(view, puts, links_added, links_removed)
-    view.values.update(zip(puts.ids, puts.values, strict=True))
+    if view.goes_on or batch.kind is Kind.VARIATIONS:
+        view.values.update(zip(puts.ids, puts.values, strict=True))
     if batch.kind is Kind.VARIATIONS:
         warnings += _orphans(chunk, view, outcomes)
     for entry_id in puts.ids if view.patches else ():

@@ -185,12 +185,12 @@ class Planner:
                 return [first, *_while_seen(steps)]
 
     def _steps(self, chunks: list[tuple[Work, int, Chunk]], view: View, rules: Mapping[Kind, Rules]) -> Iterator[Step]:
-        for work, number, chunk in chunks:
+        for behind, (work, number, chunk) in zip(reversed(range(len(chunks))), chunks, strict=True):
             assert work.batch is not None
             batch, page = work.batch.at(number), work.page if number == work.chunk else 0
             cleared = None
             try:
-                view.continued = page > 0
+                view.continued, view.goes_on = page > 0, behind > 0
                 if batch.chunks == 1 and work.untouched:
                     effects, cleared = self._try(batch, chunk, view, rules)
                 else:
