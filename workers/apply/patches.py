@@ -86,7 +86,8 @@ def _patch_patches(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[s
     if any(too_little):
         raise Unseen(list(compress(chunk.ids, too_little)))
     patches, outcomes = _changed(chunk, before, after)
-    view.patches.update(zip(patches.ids, patches.values, strict=True))
+    if view.goes_on:
+        view.patches.update(zip(patches.ids, patches.values, strict=True))
     return Puts(), outcomes, patches
 
 
