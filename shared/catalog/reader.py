@@ -63,7 +63,8 @@ class Catalog:
             [found] = scripts.run(self._client, ("HMGET", patches, *ids))
             view_replies.take_patches(view, ids, found)
             self._patched.add(patches)
-        if others := [id_ for id_ in dict.fromkeys(ids) if id_ not in view.patches]:
+        if not all(map(view.patches.__contains__, ids)):
+            others = [id_ for id_ in dict.fromkeys(ids) if id_ not in view.patches]
             self.look_closer(view, kind, section, generations, others)
         return view
 

@@ -19,9 +19,8 @@ def take_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) 
 def take_patches(view: View, ids: Sequence[str], patches: Sequence[bytes | None]) -> None:
     """Add patches, and merge them into the values that the view has."""
     view.patches = _unstamped(ids, patches)
-    for id_, patch in view.patches.items():
-        if id_ in view.values:
-            view.values[id_] = lay_over(view.values[id_], patch)
+    for id_ in view.values.keys() & view.patches.keys():
+        view.values[id_] = lay_over(view.values[id_], view.patches[id_])
 
 
 def take_more_values(view: View, ids: Sequence[str], values: Sequence[bytes | None]) -> None:

@@ -48,6 +48,8 @@ def patch(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str], Puts
     Raises TaskFailed; and Unseen, the view being as it was, if some entries are known by their patches only, and that
     is not enough.
     """
+    if not view.values and all(map(view.patches.__contains__, chunk.ids)):
+        return _patch_patches(batch, chunk, view)
     by_patch = [entry_id in view.patches and entry_id not in view.values for entry_id in chunk.ids]
     if not any(by_patch):
         return _patch_values(batch, chunk, view)
