@@ -85,7 +85,7 @@ class CatalogKeys:
         #: hash, for ever: applied: the last commit; held: its owner's token; run: the server's run that gave the token;
         #: lost: tokens of owners lost there; reach: the last task handed out; careful: up to which task to go one
         #: chunk at a time; stuck: waits for an operator; guards: a name for the present state of ``guards``, if it has
-        #: any; aside: within one transaction, that ``aside`` is ``entries``.
+        #: any; aside: within one transaction, which key ``aside`` is.
         self.position = prefix + "position"
         #: hash, for ever: tasks, bytes, entries: what waits; reserved: memory that it will take; kept_bytes: payloads
         #: kept; history_bytes: history kept; last_ms: the last submission; untold: the last task that the change feed
@@ -93,7 +93,7 @@ class CatalogKeys:
         self.waiting = prefix + "waiting"
         #: string, for ever, in a cluster only: as RESERVED, of this catalog.
         self.reserved = prefix + "reserved"
-        #: hash, within one transaction: ``entries``, while a long text is written into it, see lua/_aside.lua.
+        #: hash, within one transaction: ``entries`` or ``patches``, while much is written into it, see lua/_aside.lua.
         self.aside = prefix + "aside"
         #: hash, for ever: section → generation its readers and writers use; NO_SECTION → that of the item groups.
         self.sections = prefix + "sections"

@@ -27,7 +27,7 @@ end
 -- one behind the other, of these lengths; without lengths, others write the values.  `new` are the ids that are not there.
 local function put_entries(ids, lengths, text, patched, new)
   if lengths == '' then
-    if redis.call('EXISTS', PATCHES) == 1 then
+    if patched == 0 and redis.call('EXISTS', PATCHES) == 1 then
       drop_patches(cmsgpack.unpack(ids))
     end
     return add_to_index(new)

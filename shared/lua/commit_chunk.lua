@@ -16,7 +16,7 @@
 -- KEYS  MINUTES            string  entries accepted and applied in each minute of this hour
 -- KEYS  HISTORY            list    which tasks touched which entries
 -- KEYS  RESERVED           string  memory that waiting tasks will take, over all catalogs
--- KEYS  ASIDE              hash    ENTRIES, while a long text is written (_aside.lua)
+-- KEYS  ASIDE              hash    ENTRIES or PATCHES, while much is written to it (_aside.lua)
 -- KEYS  FLIPPED…           if a generation takes its place here: keys to delete, then pairs of a key and its new name
 -- ARGV  token              the owner's fencing token
 -- ARGV  task_id            the head
@@ -145,6 +145,6 @@ else
   end
 end
 if half == 'begin' then
-  set_aside()
+  set_aside(tonumber(patched) > 0 and PATCHES or ENTRIES)
 end
 return answer_owner('OK', lease_ttl_ms, wants_more)

@@ -20,8 +20,8 @@ HOUR_MS = 3_600_000
 #: How long the files of an export are kept and its URL is valid.
 KEPT_MS = 3 * 24 * 3600 * 1000
 
-#: Bytes of values from which on a plain HSET writes them: two calls of the script more cost less then.
-ASIDE_BYTES = 100_000
+#: Values, or bytes of them, from which on a plain HSET writes them: another call of the script costs less then.
+MANY_VALUES, LONG_BYTES = 150, 100_000
 
 #: Counters in the record of a task that a commit adds to; fields of Effects have the same names.
 COUNTERS = (
@@ -57,10 +57,8 @@ class StepCommands:
             return [self._piece(step, now_ms, more)]
         if in_one or not _is_long(step.effects):
             return [self._commit(base, step, now_ms, more)]
-        puts, kept, now = step.effects.puts, step.effects.kept, stamp(now_ms)
         begin = self._commit(base, step, now_ms, more, half="begin")
-        values, lead = (puts.values, now) if not kept.ids else ([*map(now.__add__, puts.values), *kept.values], b"")
-        hset = long_hset(self._keys.aside, [*puts.ids, *kept.ids], values, lead=lead)
+        hset = long_hset(self._keys.aside, *_stamped(step.effects, stamp(now_ms)))
         return [("MULTI",), begin, hset, scripts.again(begin, token=self._token, half="end"), ("EXEC",)]
 
     def _failure(self, base: str, step: Failure, now_ms: int, more: int) -> scripts.Command:
@@ -250,8 +248,8 @@ def _values(step: Commit, now: bytes, half: str) -> _Values:
     effects = step.effects
     puts, kept, patches = effects.puts, effects.kept, effects.patches
     if half:
-        size = _long_bytes(effects) + len(now) * len(puts.ids)
-        return {"half": half, "patched": 0, "lengths": b"", "text": b"", "text_bytes": size}
+        size = _bytes(effects) + len(now) * len(puts.ids)
+        return {"half": half, "patched": len(patches.ids), "lengths": b"", "text": b"", "text_bytes": size}
     written, beside = now.join([b"", *puts.values]), now.join([b"", *patches.values])
     lengths = [len(now) + len(value) for value in puts.values]
     lengths += [len(value) for value in kept.values]
@@ -262,11 +260,24 @@ def _values(step: Commit, now: bytes, half: str) -> _Values:
 
 
 def _is_long(effects: Effects) -> bool:
-    return not effects.patches.ids and not effects.flips and _long_bytes(effects) >= ASIDE_BYTES
+    """Return whether values are many, or long, and all to be written to one key that stays."""
+    whole = len(effects.puts.ids) + len(effects.kept.ids)
+    if effects.flips or (whole and effects.patches.ids):
+        return False
+    return whole + len(effects.patches.ids) >= MANY_VALUES or _bytes(effects) >= LONG_BYTES
 
 
-def _long_bytes(effects: Effects) -> int:
-    return sum(map(len, effects.puts.values)) + sum(map(len, effects.kept.values))
+def _bytes(effects: Effects) -> int:
+    values = (effects.puts.values, effects.kept.values, effects.patches.values)
+    return sum(sum(map(len, each)) for each in values)
+
+
+def _stamped(effects: Effects, now: bytes) -> tuple[Sequence[str], Sequence[bytes], bytes]:
+    """List ids and values to write, and what comes before each value; of those that are kept it is there already."""
+    puts, kept = effects.patches if effects.patches.ids else effects.puts, effects.kept
+    if not kept.ids:
+        return puts.ids, puts.values, now
+    return [*puts.ids, *kept.ids], [*map(now.__add__, puts.values), *kept.values], b""
 
 
 def answer_of(replies: Sequence[Any]) -> Any:

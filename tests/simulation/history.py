@@ -71,7 +71,7 @@ class Stage:
             # Each look is a round trip.
             mock.patch.object(gathering, "LOOK_EVERY_S", 0.2),
             # Some commits are transactions, as long ones are.
-            mock.patch.object(step_calls, "ASIDE_BYTES", LONG_BYTES),
+            mock.patch.object(step_calls, "LONG_BYTES", LONG_BYTES),
         ):
             self._store.begin()
             self._run(variant, outcome)

@@ -24,7 +24,9 @@ from tests.support.rig import Rig
 @pytest.fixture(autouse=True, params=["in one call", "as a transaction"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Long commits are transactions; here all that write entries are, or none."""
-    monkeypatch.setattr(step_calls, "ASIDE_BYTES", 1 if request.param == "as a transaction" else sys.maxsize)
+    few = 1 if request.param == "as a transaction" else sys.maxsize
+    monkeypatch.setattr(step_calls, "MANY_VALUES", few)
+    monkeypatch.setattr(step_calls, "LONG_BYTES", few)
 
 
 #: What is done between planning and taking, and what the owner is then told.

@@ -17,7 +17,7 @@ from shared.store.long_hset import long_hset
     lead=st.binary(max_size=13),
 )
 def test_it_is_written_as_any_command_is(key: str, entries: dict[str, bytes], lead: bytes) -> None:
-    written = long_hset(key, list(entries), list(entries.values()), lead=lead)
+    written = long_hset(key, list(entries), list(entries.values()), lead)
     words = [word for field, value in entries.items() for word in (field, lead + value)]
     assert written.data == hiredis.pack_command(("HSET", key, *words))
     assert written[:2] == ("HSET", key)
