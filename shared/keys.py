@@ -93,7 +93,8 @@ class CatalogKeys:
         self.waiting = prefix + "waiting"
         #: string, for ever, in a cluster only: as RESERVED, of this catalog.
         self.reserved = prefix + "reserved"
-        #: hash, within one transaction: ``entries`` or ``patches``, while much is written into it, see lua/_aside.lua.
+        #: hash, within one transaction: ``entries`` or ``patches``, while much is written into it, see lua/_aside.lua;
+        #: after a restart of the server, until the next commit, what was written in vain.
         self.aside = prefix + "aside"
         #: hash, for ever: section → generation its readers and writers use; NO_SECTION → that of the item groups.
         self.sections = prefix + "sections"

@@ -44,7 +44,7 @@ def create_celery(settings: Settings) -> Celery:
     stop, client = threading.Event(), connect(settings.redis_url)
     holder = f"{socket.gethostname()}:{os.getpid()}"
     backlog = Backlog(client)
-    giving_way = GivingWay(lambda: backlog.size() > 0, stop.wait)
+    giving_way = GivingWay(lambda: backlog.moves(now_ms()), stop.wait)
     turns = SinkTurns(client, settings, holder, clock=now_ms, stopping=stop.is_set, give_way=giving_way.step)
 
     @celery.task(name=DELIVER_JOB, queue=QUEUE, ignore_result=True, acks_late=False)

@@ -64,7 +64,7 @@ class Shape(NamedTuple):
         """Make the shape of the entries of both."""
         both = self.all & other.all
         mine, others = dict(self.maps), dict(other.maps)
-        maps = {**mine, **others, **{member: _few(mine[member], others[member]) for member in mine & others.keys()}}
+        maps = {**mine, **others, **{member: _both(mine[member], others[member]) for member in mine & others.keys()}}
         return Shape(both, (self.all | self.some | other.all | other.some) - both, frozenset(maps.items()))
 
     def surprised_by(self, other: Shape) -> Shape:
@@ -75,11 +75,15 @@ class Shape(NamedTuple):
 
 
 def _names(value: Raw) -> frozenset[str] | None:
-    return frozenset(_members(value)) if bytes(value).startswith(b"{") else None
+    return _few(frozenset(_members(value))) if bytes(value).startswith(b"{") else None
 
 
-def _few(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
-    return None if one is None or other is None or len(one | other) > MAP_NAMES else one | other
+def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    return None if one is None or other is None else _few(one | other)
+
+
+def _few(names: frozenset[str]) -> frozenset[str] | None:
+    return names if len(names) <= MAP_NAMES else None
 
 
 class _Decoder(NamedTuple):
@@ -112,8 +116,8 @@ class AlikeReader:
         self._maps = maps
         self._wanted = list(wanted)
         self._decoder = lru_cache(SHAPES)(self._make_decoder)
-        #: Members of the first entry of a batch: the shape of the last such batch.
-        self._met: dict[frozenset[Member], Shape] = {}
+        #: Shape of the first entry of a batch: that of the last such batch.
+        self._met: dict[Shape, Shape] = {}
 
     def read(self, entries: Sequence[Raw]) -> dict[str, list[Any]] | None:
         """Return the wanted members of all entries by name, None where one is absent; None if that is not for here.
@@ -121,18 +125,40 @@ class AlikeReader:
         It is not if an entry breaks a rule, has a member twice or edits a list, or if they differ too much.
         """
         try:
-            columns, seen = self._columns(entries)
+            first = Shape.of(entries[0], self._inside, self._maps)
+            known = self._met.pop(first, None)
+            read = self._read_as(known, entries) if known else None
+            columns, shape = read or self._read_as(self._sampled(entries), entries) or (None, None)
+        except (msgspec.ValidationError, RecursionError):
+            return None
+        if shape is not None:
+            if len(self._met) >= SHAPES:
+                self._met.clear()
+            self._met[first] = shape
+        return columns
+
+    def _read_as(self, shape: Shape, entries: Sequence[Raw]) -> tuple[dict[str, list[Any]], Shape] | None:
+        """Read entries that are likely of a shape; returns that of all of them, too."""
+        try:
+            columns, seen, maps = self._columns(shape, entries)
         except (msgspec.ValidationError, RecursionError):
             return None
         times: dict[str, int] = {}
         for (_, name), entries_with in seen.items():
             times[name] = times.get(name, 0) + entries_with
-        return columns if _named_so_often(b",".join(entries), times) else None
+        if not _named_so_often(b",".join(entries), times):
+            return None
+        all_ = frozenset(member for member, entries_with in seen.items() if entries_with == len(entries))
+        some = frozenset(member for member, entries_with in seen.items() if 0 < entries_with < len(entries))
+        return columns, Shape(all_, some, maps)
 
-    def _columns(self, entries: Sequence[Raw]) -> tuple[dict[str, list[Any]], dict[Member, int]]:
-        """Decode all; returns the wanted members, and how many entries have each.  Raises msgspec.ValidationError."""
-        first = Shape.of(entries[0], self._inside, self._maps)
-        shape = self._met.get(first.all) or self._sampled(entries)
+    def _columns(
+        self, shape: Shape, entries: Sequence[Raw]
+    ) -> tuple[dict[str, list[Any]], dict[Member, int], frozenset[tuple[Member, frozenset[str] | None]]]:
+        """Decode all; returns the wanted members, how many entries have each, and the names in maps.
+
+        Raises msgspec.ValidationError.
+        """
         columns: dict[str, list[Any]] = {name: [] for name in self._wanted}
         seen: dict[Member, int] = {}
         done = 0
@@ -148,8 +174,7 @@ class AlikeReader:
             done += len(rows)
             self._note(shape, decoder, rows, columns, seen)
             if wrong is None:
-                self._remember(first, shape)
-                return columns, seen
+                return columns, seen, shape.maps
             learned = shape.surprised_by(self._sampled(entries[done:]))
             if learned == shape or len(learned.all) + len(learned.some) > MEMBERS:
                 raise wrong
@@ -160,11 +185,6 @@ class AlikeReader:
         """Learn from the first entry and some others."""
         sample = entries[:: len(entries) // SAMPLE + 1]
         return reduce(Shape.joined, (Shape.of(raw, self._inside, self._maps) for raw in sample))
-
-    def _remember(self, first: Shape, shape: Shape) -> None:
-        if len(self._met) >= SHAPES:
-            self._met.clear()
-        self._met[first.all] = shape
 
     def _note(
         self,

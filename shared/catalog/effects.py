@@ -74,7 +74,7 @@ class View:
     #: Some of the items may come later in the same task.
     items_to_come: bool = False
     #: More may be planned on top of what is planned next.
-    goes_on: bool = True
+    more_follows: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@
 -- A commit is one transaction then: the script with 'begin', HSET into ASIDE, the script with 'end'.  If the commit takes
 -- effect, the key that it writes to is ASIDE meanwhile.  If it is refused, or the server does not know the script, HSET
 -- writes where nobody looks.  A server that stops within the transaction has done all of it or nothing.
+--
+-- To set aside is the last that 'begin' does: from then on the key has another name.  What a commit deletes or touches, it
+-- does before the values are there.
 
 local function set_aside(key)
   redis.call('UNLINK', ASIDE)

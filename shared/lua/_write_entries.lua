@@ -1,5 +1,5 @@
 -- Write entries, their index and their links.  Needs the keys ENTRIES, INDEX, PATCHES, VARIATIONS, VARIATIONS_INDEX,
--- LINKS, ITEMS, ITEM_PATCHES and TOUCHED_PATCHES.  Lists have 1,000 members at most: unpack fails near 8,000.
+-- LINKS, ITEMS, ITEM_PATCHES, TOUCHED_PATCHES and ASIDE.  Lists have 1,000 members at most: unpack fails near 8,000.
 
 -- List members as ZADD takes them, all with the score 0.
 local function scored(members)
@@ -32,6 +32,8 @@ local function put_entries(ids, lengths, text, patched, new)
     end
     return add_to_index(new)
   end
+  -- What a transaction wrote aside before the server knew this script.
+  redis.call('UNLINK', ASIDE)
   ids, lengths = cmsgpack.unpack(ids), cmsgpack.unpack(lengths)
   local past, sub = 0, string.sub
   -- List ids and values, as HSET takes them.

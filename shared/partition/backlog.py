@@ -18,6 +18,8 @@ from shared.store.scripts import Command, run, run_apart
 PAGE = 64
 #: How long a worker counts as awake after saying so.  Short: a worker in a big partition does not check the backlog.
 AWAKE_MS = 20
+#: For how long a catalog counts as one that gets its turns.
+MOVING_MS = 5_000
 
 
 class Unowned(NamedTuple):
@@ -105,6 +107,14 @@ class Backlog:
     def waiting(self, *, skip: int) -> Sequence[str]:
         """List a page of the backlog, longest-waiting first."""
         return self._members(keys.BACKLOG, skip)
+
+    def moves(self, now_ms: int) -> bool:
+        """Return whether a catalog began to wait, or had its turn and waits again, in the last MOVING_MS.
+
+        What waits for an operator, or for a newer worker, does not count.
+        """
+        [moving] = run(self._client, ("ZCOUNT", keys.BACKLOG, now_ms - MOVING_MS, "+inf"))
+        return bool(moving)
 
     def size(self) -> int:
         """Count the catalogs with a backlog."""

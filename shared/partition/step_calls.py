@@ -273,8 +273,8 @@ def _bytes(effects: Effects) -> int:
 
 
 def _stamped(effects: Effects, now: bytes) -> tuple[Sequence[str], Sequence[bytes], bytes]:
-    """List ids and values to write, and what comes before each value; of those that are kept it is there already."""
-    puts, kept = effects.patches if effects.patches.ids else effects.puts, effects.kept
+    """List ids, values, and what is to be written before each value; those that are kept have their times already."""
+    puts, kept = (effects.patches if effects.patches.ids else effects.puts), effects.kept
     if not kept.ids:
         return puts.ids, puts.values, now
     return [*puts.ids, *kept.ids], [*map(now.__add__, puts.values), *kept.values], b""

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ExecAbortError, NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
 
 from shared.errors import OtherRun
 from shared.store import signatures
@@ -109,6 +109,8 @@ def _transmit(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
 def _send(server: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     replies = exchange(server, commands)
     for reply in _with_those_of_transactions(commands, replies):
+        if isinstance(reply, ExecAbortError):
+            raise _reason(reply)
         if isinstance(reply, ResponseError):
             code, _, rest = str(reply).partition(" ")
             if code == TOO_LATE:
@@ -123,3 +125,9 @@ def _with_those_of_transactions(commands: Sequence[Command], replies: Sequence[A
         yield reply
         if command[0] == "EXEC" and isinstance(reply, list):
             yield from reply
+
+
+def _reason(aborted: ExecAbortError) -> ResponseError:
+    """Return the error for which a transaction was refused when it was to be carried out."""
+    reason = str(aborted).rpartition("because of: ")[2]
+    return {"OOM": OutOfMemoryError, "READONLY": ReadOnlyError}.get(reason.partition(" ")[0], ResponseError)(reason)

@@ -106,7 +106,7 @@ def _written(
         for values in (puts.values, [view.values.get(entry_id) for entry_id in puts.ids]):
             touched.update(map(parent_of, values))
         _relink(view, puts, links_added, links_removed)
-    if view.goes_on or batch.kind is Kind.VARIATIONS:
+    if view.more_follows or batch.kind is Kind.VARIATIONS:
         view.values.update(zip(puts.ids, puts.values, strict=True))
     if batch.kind is Kind.VARIATIONS:
         warnings += _orphans(chunk, view, outcomes)

@@ -48,7 +48,7 @@ def patch(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[str], Puts
     Raises TaskFailed; and Unseen, the view being as it was, if some entries are known by their patches only, and that
     is not enough.
     """
-    if not view.values and all(map(view.patches.__contains__, chunk.ids)):
+    if view.patches and not view.values and all(map(view.patches.__contains__, chunk.ids)):
         return _patch_patches(batch, chunk, view)
     by_patch = [entry_id in view.patches and entry_id not in view.values for entry_id in chunk.ids]
     if not any(by_patch):
@@ -88,7 +88,7 @@ def _patch_patches(batch: Batch, chunk: Chunk, view: View) -> tuple[Puts, list[s
     if any(too_little):
         raise Unseen(list(compress(chunk.ids, too_little)))
     patches, outcomes = _changed(chunk, before, after)
-    if view.goes_on:
+    if view.more_follows:
         view.patches.update(zip(patches.ids, patches.values, strict=True))
     return Puts(), outcomes, patches
 

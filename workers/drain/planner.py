@@ -190,7 +190,7 @@ class Planner:
             batch, page = work.batch.at(number), work.page if number == work.chunk else 0
             cleared = None
             try:
-                view.continued, view.goes_on = page > 0, behind > 0
+                view.continued, view.more_follows = page > 0, behind > 0
                 if batch.chunks == 1 and work.untouched:
                     effects, cleared = self._try(batch, chunk, view, rules)
                 else:

@@ -16,9 +16,9 @@ _TIMES = Path("/proc/thread-self/schedstat")
 #: Processors are short if a thread waits for one this share of its time: half of it and more where others use all of
 #: them, a tenth where there is room.
 SHORT = 1 / 3
-#: The share of its time that a sink works then.
+#: The share of its time that a thread works then, as far as the longest rest allows.
 SHARE = 1 / 32
-#: The longest rest, seconds; how much is delivered at once, and so what a rest is for, has no bound.
+#: Seconds; how long a step takes, and so what it is to rest for, has no bound.
 LONGEST_S = 2.0
 
 
@@ -31,7 +31,7 @@ class GivingWay:
         rest: Callable[[float], object],
         times_s: Callable[[], tuple[float, float] | None] | None = None,
     ) -> None:
-        """``batches_wait`` tells whether some are still to be applied; ``rest`` takes seconds.
+        """``batches_wait`` tells whether batches are being applied, and more wait; ``rest`` takes seconds.
 
         ``times_s`` tells how long this thread ran and waited for a processor so far; None where nobody knows.
         """
@@ -41,7 +41,7 @@ class GivingWay:
         self._last = threading.local()
 
     def step(self) -> None:
-        """Rest as long as the time since the last step asks for."""
+        """Rest, if it is due, until the work since the last step is SHARE of the time since then."""
         times = self._times_s()
         if times is None:
             return

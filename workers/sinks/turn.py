@@ -45,7 +45,7 @@ class Turn:
     state: SinkState
     clock: Clock
     stopping: Callable[[], bool]
-    #: Is called between two steps.
+    #: Rests between two steps where that is due.
     give_way: Callable[[], None] = lambda: None
     facts: SinkFacts | None = None
     held_at: float = 0.0
@@ -62,7 +62,11 @@ class Turn:
         """Extend the lease, once in a while; raises LeaseGone."""
         if self.stopping():
             raise LeaseGone("this worker stops")
+        self._extend()
         self.give_way()
+        self._extend()
+
+    def _extend(self) -> None:
         now = time.monotonic()
         if now - self.held_at >= self.lease.ttl_s / 10:
             if self.lease.hold() != self.sink:

@@ -95,3 +95,22 @@ def test_usual_batches_need_no_closer_look(monkeypatch: pytest.MonkeyPatch) -> N
             entry = {"id": str(number), "name": "Schuh", "data": data}
             entries.append(Raw(json.dumps(entry, separators=separators).encode()))
         assert path.read(entries).doubtful == set()
+
+
+def _feed(number: int, members: dict[str, Any]) -> Raw:
+    data = {"url": "https://shop.example", "facets": {"Size": ["M"]}, **members}
+    return Raw(json.dumps({"id": str(number), "name": "Schuh", "data": data}).encode())
+
+
+def test_what_was_learned_from_others_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one feed has as a member may be a facet, or a text, of another, and feeds have ever other members."""
+    path = FAST[ITEM_PUT]
+    monkeypatch.setattr(FastPath, "_read_loosely", lambda *_: pytest.fail("they were read one by one"))
+    branded = [_feed(number, {"brand": "B"} if number % 2 else {}) for number in range(40)]
+    others = [_feed(number, {"facets": {"brand": ["B"]}}) for number in range(40)]
+    texts = [_feed(number, {"url": "brand"}) for number in range(40)]
+    changing = [
+        [_feed(number, {f"m{turn}-{number % 15}": 1} if number else {}) for number in range(60)] for turn in range(6)
+    ]
+    for batch in (others, branded, others, texts, branded, texts, *changing, *changing, branded):
+        assert path.read(batch).doubtful == set()
