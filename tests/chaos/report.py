@@ -31,6 +31,7 @@ def report(result: Result) -> str:
         f"* longest time in which a catalog with a backlog did not move: {stall}",
         f"* after the last fault: {result.ready_s:.1f} s until all processes were back,"
         f" {result.settled_s:.1f} s until everything had ended",
+        *(f"* {finding}" for finding in result.findings),
         f"* started again: {restarts}",
         "",
         "| fault | times |",

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -15,9 +15,8 @@ from redis.exceptions import RedisError
 
 from shared.errors import StoreUnavailable
 from shared.waiting import wait_until
-from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.faults import Fault
 from tests.chaos.links import Heal
-from tests.chaos.sinks.faults_of_sinks import sink_faults
 from tests.chaos.stage import CannotBe, Stage
 
 #: Seconds between two faults, at least and at most.
@@ -42,6 +41,8 @@ class Schedule:
 
     stage: Stage
     random: random.Random
+    #: The kinds that may happen.
+    faults: Sequence[Fault]
     #: How often each kind was inflicted.
     inflicted: Counter[str] = field(default_factory=Counter)
     #: (monotonic s, name), in order.
@@ -85,9 +86,7 @@ class Schedule:
                 if not fault.seizes or fault.seizes not in seized:
                     self._deck.remove(fault)
                     return fault
-            more = [*FAULTS, *sink_faults(self.stage)]
-            self.random.shuffle(more)
-            self._deck += more
+            self._deck += self.random.sample(self.faults, len(self.faults))
         raise AssertionError("some fault seizes nothing")
 
     def _heal_until(self, now: float) -> None:

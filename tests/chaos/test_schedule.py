@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -13,38 +12,37 @@ from tests.chaos import schedule
 from tests.chaos.faults import Fault
 from tests.chaos.schedule import Schedule
 
-STAGE: Any = SimpleNamespace(sinks=None)
-
 
 @pytest.fixture
 def one(monkeypatch: pytest.MonkeyPatch) -> Schedule:
     """A schedule that draws at once, again and again."""
     monkeypatch.setattr(schedule, "GAP_S", (0.0, 0.01))
-    return Schedule(STAGE, random.Random(1))
+    stage: Any = None
+    return Schedule(stage, random.Random(1), [])
 
 
-def test_a_healing_that_a_database_refuses_is_tried_again(one: Schedule, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_healing_that_a_database_refuses_is_tried_again(one: Schedule) -> None:
     refusals = [psycopg.OperationalError("the database system is in recovery mode"), ConnectionRefusedError()]
 
     def heal() -> None:
         if refusals:
             raise refusals.pop()
 
-    monkeypatch.setattr(schedule, "FAULTS", [Fault("a fault", lambda stage: heal, lasts_s=(0, 0))])
+    one.faults = [Fault("a fault", lambda stage: heal, lasts_s=(0, 0))]
     one.run(0.1)
     assert not refusals
 
 
-def test_a_fault_that_a_database_refuses_did_not_happen(one: Schedule, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_that_a_database_refuses_did_not_happen(one: Schedule) -> None:
     def refuse(stage: Any) -> None:
         raise psycopg.OperationalError("the database system is in recovery mode")
 
-    monkeypatch.setattr(schedule, "FAULTS", [Fault("a fault", refuse)])
+    one.faults = [Fault("a fault", refuse)]
     one.run(0.05)
     assert not one.inflicted
 
 
-def test_faults_go_on_until_there_were_enough(one: Schedule, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "FAULTS", [Fault("a fault", lambda stage: None)])
+def test_faults_go_on_until_there_were_enough(one: Schedule) -> None:
+    one.faults = [Fault("a fault", lambda stage: None)]
     one.run(0.0, lambda: one.inflicted["a fault"] >= 3)
     assert one.inflicted["a fault"] >= 3

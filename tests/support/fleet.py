@@ -138,7 +138,7 @@ class Fleet:
         """
         self.folder = folder
         self.socket_path = folder / "s.sock"
-        self.store_url = embedded_store.store_url(self.socket_path)
+        self.store_url = self.own_url = embedded_store.store_url(self.socket_path)
         if "redis_url" in settings:
             settings["broker_url"], self.store_url = broker_url_for(self.store_url), settings["redis_url"]
         config = embedded_store.write_config(folder / "store", self.socket_path, **(store or {}))
