@@ -8,12 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from shared.waiting import WaitedInVain, wait_until
 from tests.chaos.copier import Copier
 from tests.chaos.faults import FAULTS
 from tests.chaos.patient import Patient
-from tests.chaos.places.opening import open_single
+from tests.chaos.places.opening import open_place
 from tests.chaos.producers import Producer
 from tests.chaos.schedule import Schedule
 from tests.chaos.sinks.destinations import Target
@@ -47,6 +48,7 @@ class Result:
     seed: int
     seconds: float
     durability: str
+    cluster: bool
     faults: Counter[str] = dataclasses.field(default_factory=Counter)
     starts: dict[str, int] = dataclasses.field(default_factory=dict)
     #: What else its place tells.
@@ -75,19 +77,21 @@ class Result:
 
 
 def run_chaos(
-    *, seconds: float, seed: int, durability: str, folder: Path | None = None,
+    *, seconds: float, seed: int, durability: str = "fsync", cluster: bool = False, folder: Path | None = None,
     targets: Sequence[Callable[[Path], Target]] = (), enough: Callable[[Counter[str], int], bool] = lambda *_: True,
 ) -> Result:  # fmt: skip
-    """Run once; what is wrong is in the result.  The folder, with all logs, is kept if it was given.
+    """Run once, on one store of a durability or on a cluster; what is wrong is in the result.
 
-    The first catalogues are delivered to ``targets``.  Faults go on, but not for ever, until ``enough`` of them: it is
-    called with how often each was inflicted, and how often readers of tables saw the catalogue just after a task.
+    The folder, with all logs, is kept if it was given.  The first catalogues are delivered to ``targets``.  Faults go
+    on, but not for ever, until ``enough`` of them: it is called with how often each was inflicted, and how often
+    readers of tables saw the catalogue just after a task.
     """
-    result = Result(seed, seconds, durability)
+    result = Result(seed, seconds, durability, cluster)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         where = folder or Path(temporary)
+        how: dict[str, Any] = {"cluster": cluster, "durability": durability, "sinks": bool(targets)}
         with (
-            open_single(where, durability=durability, sinks=bool(targets)) as (place, faults),
+            open_place(where, CATALOGS, **how) as (place, faults),
             open_stage(where, place, CATALOGS, seed=seed, targets=targets, sunk=SUNK) as stage,
         ):
             customers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in CATALOGS]

@@ -17,7 +17,7 @@ from shared.errors import StoreUnavailable
 from shared.waiting import wait_until
 from tests.chaos.faults import Fault
 from tests.chaos.links import Heal
-from tests.chaos.stage import CannotBe, Stage
+from tests.chaos.stage import CannotBe, NotNow, Stage
 
 #: Seconds between two faults, at least and at most.
 GAP_S = (0.3, 3.0)
@@ -71,6 +71,9 @@ class Schedule:
         now = time.monotonic()
         try:
             heal = fault.inflict(self.stage)
+        except NotNow:
+            self._deck.append(fault)
+            return
         except (RedisError, StoreUnavailable, psycopg.Error, OSError, CannotBe):
             # It needed a server that an earlier fault has taken away, or what this machine does not have.
             return
@@ -100,7 +103,7 @@ def _heal(heal: Heal) -> None:
     def healed() -> bool:
         try:
             heal()
-        except (psycopg.Error, OSError):
+        except (RedisError, psycopg.Error, OSError):
             return False
         return True
 

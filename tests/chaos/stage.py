@@ -26,7 +26,11 @@ MAX_STALLS = 50
 
 
 class CannotBe(Exception):
-    """A fault cannot be done here, or not now."""
+    """A fault cannot be done here."""
+
+
+class NotNow(Exception):
+    """A fault cannot be done yet: its turn comes later."""
 
 
 @dataclass

@@ -28,6 +28,8 @@ class Host:
         self.address = f"{NETWORK}.{number}"
         self._switch = switch
         self._namespace = f"{switch.name}-{name}"
+        #: What a command begins with that runs there.
+        self.inside = ("ip", "netns", "exec", self._namespace)
         self._port = f"{switch.name[-6:]}{number}"
         self.log = folder / f"{name}.log"
         self._started: list[subprocess.Popen[bytes]] = []
@@ -41,7 +43,7 @@ class Host:
 
     def start(self, *command: object, environ: Mapping[str, str] | None = None) -> int:
         """Start a process there and return its id: that of the command itself."""
-        words = ["ip", "netns", "exec", self._namespace, *map(str, command)]
+        words = [*self.inside, *map(str, command)]
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 words, env=environ, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -18,10 +18,13 @@ IMPATIENT_S = 0.5
 class Place(Protocol):
     """One store, or a cluster."""
 
-    #: How a fleet is made that uses it, see `Fleet`.
-    fleet: Mapping[str, Any]
-    #: Whether what workers did may be lost, and done again: a task may then be seen to end twice.
-    may_repeat: bool
+    @property
+    def fleet(self) -> Mapping[str, Any]:
+        """How a fleet is made that uses it, see `Fleet`."""
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether what workers did may be lost, and done again: a task may then be seen to end twice."""
 
     def connect(self) -> Store:
         """A client of the data that does not wait for a server which is away."""
