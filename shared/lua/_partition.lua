@@ -8,11 +8,6 @@ local function padded(task_id)
   return string.format('%010d', task_id)
 end
 
--- The run of the server: another after each start of it.
-local function server_run()
-  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
-end
-
 -- Move a task from one status to another, in its record and in the indexes.
 local function set_status(task_id, from, to)
   local member = padded(task_id)
