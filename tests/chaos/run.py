@@ -28,7 +28,6 @@ from tests.support.key_checker import check_keys
 from tests.support.laws import LawBroken, StatusWatch, check_laws
 
 CATALOGS = [f"catalog-{number}" for number in range(10)]
-PRODUCERS = 6
 #: Catalogs that somebody copies meanwhile.
 COPIED = CATALOGS[:3]
 #: How many catalogues are delivered to databases and search engines, if they are.
@@ -113,7 +112,7 @@ def _cause_trouble(
     stage, watcher = schedule.stage, Watcher(schedule.stage, CATALOGS)
     # What was lost with a server's end is done again: that does not look like law 3 from outside.
     watch = None if stage.place.may_repeat else StatusWatch()
-    producers = [Producer(number, customers, result.seed, watch=watch) for number in range(PRODUCERS)]
+    producers = [Producer(number, customers, result.seed, watch=watch) for number in range(stage.place.producers)]
     tables = stage.sinks.readers if stage.sinks else []
     for runner in (watcher, *producers, *copiers, *tables):
         runner.start()

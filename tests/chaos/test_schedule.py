@@ -11,6 +11,7 @@ import pytest
 from tests.chaos import schedule
 from tests.chaos.faults import Fault
 from tests.chaos.schedule import Schedule
+from tests.chaos.stage import NotNow
 
 
 @pytest.fixture
@@ -40,6 +41,18 @@ def test_a_fault_that_a_database_refuses_did_not_happen(one: Schedule) -> None:
     one.faults = [Fault("a fault", refuse)]
     one.run(0.05)
     assert not one.inflicted
+
+
+def test_a_fault_that_has_to_wait_has_its_turn_later(one: Schedule) -> None:
+    """Without the others waiting for it."""
+
+    def wait(stage: Any) -> None:
+        if not one.inflicted:
+            raise NotNow
+
+    one.faults = [Fault("waits", wait), Fault("goes", lambda stage: None)]
+    one.run(0.0, lambda: len(one.inflicted) == 2)
+    assert [name for _, name in one.history][:2] == ["goes", "waits"]
 
 
 def test_faults_go_on_until_there_were_enough(one: Schedule) -> None:

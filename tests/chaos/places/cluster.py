@@ -22,6 +22,8 @@ MAXMEMORY = 512 * 1024**2
 class ClusterStore:
     """The cluster of a fleet that answers only what a replica has, too, so that no answer may be lost."""
 
+    #: Some wait for a server that is away, while others go on.
+    producers = 16
     #: What a lost master had not passed on is done again.
     may_repeat = True
 

@@ -23,6 +23,10 @@ class Place(Protocol):
         """How a fleet is made that uses it, see `Fleet`."""
 
     @property
+    def producers(self) -> int:
+        """How many send at a time."""
+
+    @property
     def may_repeat(self) -> bool:
         """Whether what workers did may be lost, and done again: a task may then be seen to end twice."""
 

@@ -21,6 +21,8 @@ MAXMEMORY = 1024**3
 class SingleStore:
     """The store of the fleet itself, on a disk that may be slow, full, or lose what was not written out."""
 
+    producers = 6
+
     def __init__(self, folder: Path, *, durability: str, sinks: bool) -> None:
         socket_path = folder / "s.sock"
         self._url = embedded_store.store_url(socket_path)
