@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import threading
 from typing import Any
 
 import psycopg
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from tests.chaos import schedule
 from tests.chaos.faults import Fault
+from tests.chaos.links import Heal
 from tests.chaos.schedule import Schedule
 from tests.chaos.stage import NotNow
 
@@ -32,6 +35,26 @@ def test_a_healing_that_a_database_refuses_is_tried_again(one: Schedule) -> None
     one.faults = [Fault("a fault", lambda stage: heal, lasts_s=(0, 0))]
     one.run(0.1)
     assert not refusals
+
+
+def test_a_healing_that_another_fault_holds_up_does_not_hold_up_the_other(one: Schedule) -> None:
+    full = threading.Event()
+
+    def fill(stage: Any) -> Heal:
+        full.set()
+        return full.clear
+
+    def carry(stage: Any) -> Heal:
+        def arrive() -> None:
+            if full.is_set():
+                raise OutOfMemoryError
+
+        return arrive
+
+    fills, carries = Fault("full", fill, (0.2, 0.2), seizes="memory"), Fault("carries", carry, seizes="server")
+    one.faults = [fills, carries, Fault("idle", lambda stage: None)]
+    one.run(0.05)
+    assert not full.is_set()
 
 
 def test_a_fault_that_a_database_refuses_did_not_happen(one: Schedule) -> None:

@@ -21,6 +21,8 @@ from tests.support.cluster_node import Node
 APART_S = 5.0
 #: Seconds in which a server is replaced, at least and at most.
 REPLACED_S = (4.0, 8.0)
+#: Seconds that it takes to hand a slot over, about.
+HANDED_OVER_S = 0.1
 #: Seconds for which a slot is half here, half there.
 HALF_WAY_S = (0.5, 4.0)
 #: Milliseconds for a replica to have what has moved to its master.
@@ -69,6 +71,7 @@ def cluster_faults(cluster: Cluster, slots: Sequence[int]) -> list[Fault]:
         whole("a replica takes over in order", _take_over),
         whole("the slot of a catalog handed over at once", any_slot(_hand_over)),
         whole("the shared slot handed over at once", shared_slot(_hand_over)),
+        whole("a master killed while it hands a slot over", any_slot(_hand_over_and_die), REPLACED_S),
         whole("the slot of a catalog carried over, half-way for a while", any_slot(_carry_over), HALF_WAY_S),
         whole("the shared slot carried over, half-way for a while", shared_slot(_carry_over), HALF_WAY_S),
         on_any("a master out of memory", fill_memory, 1, 4),
@@ -91,6 +94,17 @@ def _any_master(cluster: Cluster, draw: random.Random) -> Node:
 def _kill(node: Node) -> Heal:
     node.kill()
     return node.start
+
+
+def _kill_later(node: Node, delay_s: float) -> Heal:
+    later = threading.Timer(delay_s, node.kill)
+    later.start()
+
+    def heal() -> None:
+        later.join()
+        node.start()
+
+    return heal
 
 
 def _stop(node: Node) -> Heal:
@@ -117,14 +131,11 @@ def _stop_replica(cluster: Cluster, draw: random.Random) -> Heal:
 def _kill_two(cluster: Cluster, draw: random.Random) -> Heal:
     """Kill two masters; as long as both are away, the third alone can have neither replaced."""
     first, second = draw.sample(cluster.masters(), 2)
-    first.kill()
-    later = threading.Timer(draw.uniform(0, APART_S), second.kill)
-    later.start()
+    back, second_back = _kill(first), _kill_later(second, draw.uniform(0, APART_S))
 
     def heal() -> None:
-        later.join()
-        first.start()
-        second.start()
+        back()
+        second_back()
 
     return heal
 
@@ -146,6 +157,13 @@ def _hand_over(cluster: Cluster, slot: int, draw: random.Random) -> None:
     to = _other_master(cluster, slot, draw)
     cluster.hand_over(slot, to)
     _passed_on(to)
+
+
+def _hand_over_and_die(cluster: Cluster, slot: int, draw: random.Random) -> Heal:
+    """Kill a master while it hands a slot over: the other has all of it, or none."""
+    source, to = cluster.master_of(slot), _other_master(cluster, slot, draw)
+    source.cluster("MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", to.id)
+    return _kill_later(source, draw.uniform(0, HANDED_OVER_S))
 
 
 def _carry_over(cluster: Cluster, slot: int, draw: random.Random) -> Heal:
