@@ -22,7 +22,7 @@
 #   make lock             deploy/requirements written anew after a change of setup.cfg   (ARGS=--upgrade: the newest)
 #   make sbom             the list of all parts, as CycloneDX, in build/sbom.json
 #   make test-lowest      unit and integration tests with the lowest versions that setup.cfg allows
-#   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60")
+#   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60", ARGS=--cluster)
 #   make soak             two hours of mixed load with what is kept removed after minutes: is all flat? A report and a plot
 #   make bench            Sluice beside what one would use otherwise, in 20 minutes       (ARGS=--quick: in four)
 #   make capacity         what a batch and an entry cost on each part, and what a wanted load needs

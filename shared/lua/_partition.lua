@@ -8,11 +8,6 @@ local function padded(task_id)
   return string.format('%010d', task_id)
 end
 
--- The run of the server: another after each start of it.
-local function server_run()
-  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
-end
-
 -- Numbers as text: of big ones Lua by itself would write the first digits only.
 local function digits(number)
   return string.format('%d', number)

@@ -1,4 +1,4 @@
--- Give out task ids and append tasks.  Needs _partition.lua and _reserved.lua.
+-- Give out task ids and append tasks.  Needs _partition.lua, _server_run.lua and _reserved.lua.
 
 -- How many ids a run of the server has for itself in each catalog, before those of the next may begin.
 local RUN_IDS = 10000

@@ -11,6 +11,8 @@
 --
 -- Returns its number; a run that has one keeps it.
 
+-- include: _server_run
+
 -- A catalog has 10,000 ids for each number (_submission.lua), and a number for each second that may be lost, up to a
 -- minute: no catalog gives out so many.  One that is lost for longer gives out 50 a second in the mean, or fewer.
 local FULL_SPEED_S = 60
@@ -18,7 +20,7 @@ local IN_THE_MEAN = 0.005
 -- In any case so much, for clocks that differ.  Not more: of a run that began and ended in between nothing is known.
 local AT_LEAST = 0.5
 
-local run = run_id ~= '' and run_id or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local run = run_id ~= '' and run_id or server_run()
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local alive_ms = tonumber(redis.call('HGET', STORE_RUNS, 'alive_ms')) or now_ms

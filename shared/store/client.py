@@ -81,9 +81,14 @@ def _connect(url: str) -> Store:
     return redis.Redis.from_url(url, **options)
 
 
+def is_replicated(url: str) -> bool:
+    """Return whether replicas may take over: they may not have all that a server has told."""
+    return url.partition("://")[0].endswith((_CLUSTER, _SENTINEL))
+
+
 def needs_broker(url: str) -> bool:
     """Return whether this store cannot serve as the broker too."""
-    return url.partition("://")[0].endswith((_CLUSTER, _SENTINEL))
+    return is_replicated(url)
 
 
 def servers(store: Store) -> list[redis.Redis]:

@@ -18,24 +18,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--cluster", action="store_true", help="three masters and three replicas, not one store")
     parser.add_argument("--durability", choices=["fsync", "everysec"], default="fsync")
     parser.add_argument("--folder", type=Path, help="a new folder, to keep all logs in")
     parser.add_argument("--keep-report", action="store_true", help=f"write it to {REPORTS.name}/")
     parser.add_argument("--without-sinks", action="store_true", help="deliver nothing, also where servers are there")
     arguments = parser.parse_args()
-    sys.stdout.write(f"seed {arguments.seed}, {arguments.seconds:g} s, durability {arguments.durability}\n")
+    if arguments.cluster and arguments.durability != "fsync":
+        parser.error("a cluster loses no answer: its durability is fsync")
+    place = "a cluster" if arguments.cluster else f"durability {arguments.durability}"
+    sys.stdout.write(f"seed {arguments.seed}, {arguments.seconds:g} s, {place}\n")
     sys.stdout.flush()
     if arguments.folder:
         arguments.folder.mkdir(parents=True)
     result = run_chaos(
-        seconds=arguments.seconds, seed=arguments.seed, durability=arguments.durability, folder=arguments.folder,
-        targets=[] if arguments.without_sinks else installed(),
+        seconds=arguments.seconds, seed=arguments.seed, durability=arguments.durability, cluster=arguments.cluster,
+        folder=arguments.folder, targets=[] if arguments.without_sinks else installed(),
     )  # fmt: skip
     page = report(result)
     sys.stdout.write(page)
     if arguments.keep_report:
         REPORTS.mkdir(exist_ok=True)
-        name = f"seed-{result.seed}-{result.durability}-{result.seconds:g}s.md"
+        seed = f"seed-{result.seed}"
+        start = f"cluster-{seed}" if result.cluster else f"{seed}-{result.durability}"
+        name = f"{start}-{result.seconds:g}s.md"
         (REPORTS / name).write_text(page, encoding="utf-8")
     return bool(result.wrong)
 

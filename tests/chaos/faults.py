@@ -1,4 +1,4 @@
-"""The faults: each does one thing to the stage, and says how it is undone if it lasts."""
+"""The faults: each does one thing to the stage, and says how it is undone if it lasts; here those of processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from shared.doorbell import QUEUE
 from tests.chaos.links import Heal
-from tests.chaos.stage import LEASE_TTL_S, CannotBe, Stage
+from tests.chaos.stage import LEASE_TTL_S, Stage
 from tests.support.fleet import Member
 
 
@@ -30,6 +30,7 @@ class Fault:
     seizes: str = ""
 
 
+#: What may happen wherever the catalogs lie.
 FAULTS: list[Fault] = []
 
 
@@ -129,63 +130,6 @@ def pause_ingress(stage: Stage) -> Heal:
     return pause(stage.ingress())
 
 
-# -- the store --------------------------------------------------------------------------------------------------------
-
-
-@fault("store: kill -9, back from its log", seizes="store")
-def kill_store(stage: Stage) -> None:
-    stage.fleet.store.signal(signal.SIGKILL)
-
-
-@fault("store: power cut, what was not written out is lost", seizes="store")
-def cut_power(stage: Stage) -> None:
-    stage.cut_power()
-
-
-@fault("store: stopped", lasts_s=(0.3, 4), seizes="store")
-def pause_store(stage: Stage) -> Heal:
-    return pause(stage.fleet.store)
-
-
-@fault("store: out of memory", lasts_s=(1, 4), seizes="store")
-def fill_memory(stage: Stage) -> Heal:
-    client = stage.store()
-    room = client.config_get("maxmemory")["maxmemory"]
-    client.config_set("maxmemory", 1)
-
-    def make_room() -> None:
-        # A store that was started again meanwhile has all its room.
-        with contextlib.suppress(RedisError):
-            stage.store().config_set("maxmemory", room)
-
-    return make_room
-
-
-@fault("store: disk full", lasts_s=(1, 3), seizes="store")
-def fill_disk(stage: Stage) -> Heal:
-    stage.fleet.limit_log(stage.random.randrange(0, 5_000))
-    return stage.mend_disk
-
-
-@fault("store: slow fsync", lasts_s=(1, 5), seizes="disk")
-def slow_fsync(stage: Stage) -> Heal:
-    if stage.slow_disk_file is None:
-        raise CannotBe("there is no C compiler")
-    stage.slow_disk_file.write_text(str(stage.random.randrange(5, 100)))
-    return functools.partial(stage.slow_disk_file.write_text, "0")
-
-
-@fault("store: log rewritten")
-def rewrite_log(stage: Stage) -> None:
-    with contextlib.suppress(RedisError):
-        stage.store().bgrewriteaof()
-
-
-@fault("store: scripts forgotten")
-def forget_scripts(stage: Stage) -> None:
-    stage.store().script_flush()
-
-
 # -- wake-ups ---------------------------------------------------------------------------------------------------------
 
 
@@ -213,35 +157,3 @@ def double_wake_ups(stage: Stage) -> Heal:
                 broker.lpush(QUEUE, job)
 
     return again
-
-
-# -- connections ------------------------------------------------------------------------------------------------------
-
-
-@fault("link: cut before a script ran")
-def cut_requests(stage: Stage) -> None:
-    stage.link().cut_requests(stage.random.randrange(1, 4))
-
-
-@fault("link: cut after a script ran, reply lost")
-def lose_replies(stage: Stage) -> None:
-    stage.link().lose_replies(stage.random.randrange(1, 4))
-
-
-@fault("link: all connections broken")
-def reset_link(stage: Stage) -> None:
-    stage.link().reset()
-
-
-@fault("link: slow", lasts_s=(1, 4), seizes="link")
-def slow_link(stage: Stage) -> Heal:
-    link = stage.link()
-    link.slow_down(stage.random.uniform(0.02, 0.3))
-    return link.heal
-
-
-@fault("link: half open", lasts_s=(1, 8), seizes="link")
-def darken_link(stage: Stage) -> Heal:
-    link = stage.link()
-    link.darken()
-    return link.heal

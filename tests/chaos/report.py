@@ -15,7 +15,8 @@ def report(result: Result) -> str:
     stall = f"{result.longest_stall_s:.1f} s" + "".join(f"\n  * {line}" for line in result.before_stall)
     restarts = ", ".join(f"{name} {starts - 1}" for name, starts in result.starts.items())
     lines = [
-        f"# Chaos, seed {result.seed}, {result.seconds:g} s, durability {result.durability}",
+        f"# Chaos{' on a cluster' if result.cluster else ''}, seed {result.seed}, {result.seconds:g} s,"
+        f" durability {result.durability}",
         "",
         verdict,
         "",
@@ -31,6 +32,7 @@ def report(result: Result) -> str:
         f"* longest time in which a catalog with a backlog did not move: {stall}",
         f"* after the last fault: {result.ready_s:.1f} s until all processes were back,"
         f" {result.settled_s:.1f} s until everything had ended",
+        *(f"* {finding}" for finding in result.findings),
         f"* started again: {restarts}",
         "",
         "| fault | times |",
@@ -38,7 +40,8 @@ def report(result: Result) -> str:
         *(f"| {name} | {count} |" for name, count in sorted(result.faults.items())),
         "",
         f"Again: `make chaos ARGS='--seed {result.seed} --seconds {result.seconds:g}"
-        f" --durability {result.durability}{'' if result.destinations else ' --without-sinks'}'`",
+        f"{' --cluster' if result.cluster else f' --durability {result.durability}'}"
+        f"{'' if result.destinations else ' --without-sinks'}'`",
         "",
     ]
     return "\n".join(lines)

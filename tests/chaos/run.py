@@ -8,13 +8,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from shared.waiting import WaitedInVain, wait_until
 from tests.chaos.copier import Copier
+from tests.chaos.faults import FAULTS
 from tests.chaos.patient import Patient
+from tests.chaos.places.opening import open_place
 from tests.chaos.producers import Producer
 from tests.chaos.schedule import Schedule
 from tests.chaos.sinks.destinations import Target
+from tests.chaos.sinks.faults_of_sinks import sink_faults
 from tests.chaos.sinks.states import States
 from tests.chaos.sinks.table_reader import TableReader
 from tests.chaos.sinks.trial import SinkTrial
@@ -24,7 +28,6 @@ from tests.support.key_checker import check_keys
 from tests.support.laws import LawBroken, StatusWatch, check_laws
 
 CATALOGS = [f"catalog-{number}" for number in range(10)]
-PRODUCERS = 6
 #: Catalogs that somebody copies meanwhile.
 COPIED = CATALOGS[:3]
 #: How many catalogues are delivered to databases and search engines, if they are.
@@ -44,8 +47,11 @@ class Result:
     seed: int
     seconds: float
     durability: str
+    cluster: bool
     faults: Counter[str] = dataclasses.field(default_factory=Counter)
     starts: dict[str, int] = dataclasses.field(default_factory=dict)
+    #: What else its place tells.
+    findings: list[str] = dataclasses.field(default_factory=list)
     accepted: int = 0
     entries: int = 0
     statuses: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -70,37 +76,43 @@ class Result:
 
 
 def run_chaos(
-    *, seconds: float, seed: int, durability: str, folder: Path | None = None,
+    *, seconds: float, seed: int, durability: str = "fsync", cluster: bool = False, folder: Path | None = None,
     targets: Sequence[Callable[[Path], Target]] = (), enough: Callable[[Counter[str], int], bool] = lambda *_: True,
 ) -> Result:  # fmt: skip
-    """Run once; what is wrong is in the result.  The folder, with all logs, is kept if it was given.
+    """Run once, on one store of a durability or on a cluster; what is wrong is in the result.
 
-    The first catalogues are delivered to ``targets``.  Faults go on, but not for ever, until ``enough`` of them: it is
-    called with how often each was inflicted, and how often readers of tables saw the catalogue just after a task.
+    The folder, with all logs, is kept if it was given.  The first catalogues are delivered to ``targets``.  Faults go
+    on, but not for ever, until ``enough`` of them: it is called with how often each was inflicted, and how often
+    readers of tables saw the catalogue just after a task.
     """
-    result = Result(seed, seconds, durability)
+    result = Result(seed, seconds, durability, cluster)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         where = folder or Path(temporary)
-        with open_stage(where, CATALOGS, seed=seed, durability=durability, targets=targets, sunk=SUNK) as stage:
+        how: dict[str, Any] = {"cluster": cluster, "durability": durability, "sinks": bool(targets)}
+        with (
+            open_place(where, CATALOGS, **how) as (place, faults),
+            open_stage(where, place, CATALOGS, seed=seed, targets=targets, sunk=SUNK) as stage,
+        ):
             customers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in CATALOGS]
             readers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in COPIED]
-            copiers = [Copier(reader, seed, may_have_lost=durability == "everysec") for reader in readers]
-            schedule = _cause_trouble(stage, customers, copiers, result, enough)
+            copiers = [Copier(reader, seed, may_have_lost=place.may_repeat) for reader in readers]
+            schedule = Schedule(stage, stage.random, [*FAULTS, *faults, *sink_faults(stage)])
+            _cause_trouble(schedule, customers, copiers, result, enough)
             _look_at_everything(stage, customers, schedule, result)
             if stage.sinks:
-                _look_at_sinks(stage.sinks, customers[:SUNK], result)
+                _look_at_sinks(stage.sinks, customers[:SUNK], result, may_repeat=place.may_repeat)
             _look_at_copies(copiers, result)
     return result
 
 
 def _cause_trouble(
-    stage: Stage, customers: list[Patient], copiers: list[Copier], result: Result,
+    schedule: Schedule, customers: list[Patient], copiers: list[Copier], result: Result,
     enough: Callable[[Counter[str], int], bool],
-) -> Schedule:  # fmt: skip
-    # What was lost with the store's last second is done again: that does not look like law 3 from outside.
-    watch = StatusWatch() if result.durability == "fsync" else None
-    schedule, watcher = Schedule(stage, stage.random), Watcher(stage, CATALOGS)
-    producers = [Producer(number, customers, result.seed, watch=watch) for number in range(PRODUCERS)]
+) -> None:  # fmt: skip
+    stage, watcher = schedule.stage, Watcher(schedule.stage, CATALOGS)
+    # What was lost with a server's end is done again: that does not look like law 3 from outside.
+    watch = None if stage.place.may_repeat else StatusWatch()
+    producers = [Producer(number, customers, result.seed, watch=watch) for number in range(stage.place.producers)]
     tables = stage.sinks.readers if stage.sinks else []
     for runner in (watcher, *producers, *copiers, *tables):
         runner.start()
@@ -121,11 +133,11 @@ def _cause_trouble(
     result.before_stall = [
         f"{at - ended:+.1f} s {name}" for at, name in schedule.history if ended - seconds - 3 < at < ended
     ]
-    return schedule
 
 
 def _wait_for_peace(stage: Stage, customers: list[Patient], result: Result) -> None:
     start = time.monotonic()
+    stage.place.wait_whole()
     stage.fleet.wait_ready()
     result.ready_s = time.monotonic() - start
     wait_until(
@@ -151,11 +163,11 @@ def _wait_for_sinks(stage: Stage, sinks: SinkTrial, customers: list[Patient], re
     result.caught_up_s = time.monotonic() - start
 
 
-def _look_at_sinks(sinks: SinkTrial, customers: list[Patient], result: Result) -> None:
+def _look_at_sinks(sinks: SinkTrial, customers: list[Patient], result: Result, *, may_repeat: bool) -> None:
     for customer in customers:
         states = States(customer.accepted, customer.tasks())
-        # What was lost with the store's last second was a state, too.
-        result.wrong += sinks.check(customer.catalog_key, states, sights=result.durability == "fsync")
+        # What was lost with a server's end was a state, too.
+        result.wrong += sinks.check(customer.catalog_key, states, sights=not may_repeat)
     result.destinations = [target.name for target in sinks.targets]
     result.sights = sum(len(reader.sights) for reader in sinks.readers)
     result.exact = _exact(sinks.readers)
@@ -180,13 +192,15 @@ def _look_at_everything(stage: Stage, customers: list[Patient], schedule: Schedu
         result.retries.update(customer.retries)
         result.cut += customer.cut
     try:
-        check_keys(stage.store())
+        for server in stage.place.servers():
+            check_keys(server)
     except AssertionError as leak:
         result.wrong.append(f"no leaks: {leak}")
     refused = {status: count for status, count in result.retries.items() if status[0] == "5"}
     if strange := {status: count for status, count in refused.items() if status not in ASK_AGAIN}:
         result.wrong.append(f"answers that are no answers: {strange}")
-    result.starts = {member.name: member.starts for member in stage.fleet.members}
+    result.starts = {member.name: member.starts for member in stage.fleet.members} | dict(stage.place.starts())
+    result.findings = list(stage.place.findings())
 
 
 def _look_at_copies(copiers: list[Copier], result: Result) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
+import math
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -15,25 +15,23 @@ from redis.exceptions import RedisError
 
 from shared.errors import StoreUnavailable
 from shared.waiting import wait_until
-from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.faults import Fault
 from tests.chaos.links import Heal
-from tests.chaos.sinks.faults_of_sinks import sink_faults
-from tests.chaos.stage import CannotBe, Stage
+from tests.chaos.stage import CannotBe, NotNow, Stage
 
 #: Seconds between two faults, at least and at most.
 GAP_S = (0.3, 3.0)
-#: Seconds in which a fault is healed, on a busy machine.
-HEALED_S = 120.0
+#: Seconds in which a fault is healed, on a busy machine, and between two attempts.
+HEALED_S, AGAIN_S = 120.0, 0.5
 #: Seconds for which faults go on at most until there were enough.
 ENOUGH_S = 180.0
 
 
-@dataclass(order=True)
+@dataclass(eq=False)
 class _Due:
     at: float
-    number: int
-    heal: Heal = field(compare=False)
-    seizes: str = field(compare=False)
+    heal: Heal
+    seizes: str
 
 
 @dataclass
@@ -42,6 +40,8 @@ class Schedule:
 
     stage: Stage
     random: random.Random
+    #: The kinds that may happen.
+    faults: Sequence[Fault]
     #: How often each kind was inflicted.
     inflicted: Counter[str] = field(default_factory=Counter)
     #: (monotonic s, name), in order.
@@ -60,9 +60,9 @@ class Schedule:
                 self._inflict()
                 next_at = now + self.random.uniform(*GAP_S)
             self._heal_until(now)
-            soonest = min([next_at, *([end] if now < end else []), *(due.at for due in self._due[:1])])
+            soonest = min([next_at, *([end] if now < end else []), *(due.at for due in self._due)])
             pause.wait(max(0.0, soonest - time.monotonic()))
-        self._heal_until(float("inf"))
+        wait_until(lambda: self._heal_until(math.inf), "all faults are healed", timeout_s=HEALED_S, every_s=AGAIN_S)
 
     def _inflict(self) -> None:
         fault = self._draw()
@@ -70,13 +70,16 @@ class Schedule:
         now = time.monotonic()
         try:
             heal = fault.inflict(self.stage)
+        except NotNow:
+            self._deck.append(fault)
+            return
         except (RedisError, StoreUnavailable, psycopg.Error, OSError, CannotBe):
             # It needed a server that an earlier fault has taken away, or what this machine does not have.
             return
         self.inflicted[fault.name] += 1
         self.history.append((now, fault.name))
         if heal:
-            heapq.heappush(self._due, _Due(now + lasts_s, len(self.history), heal, fault.seizes))
+            self._due.append(_Due(now + lasts_s, heal, fault.seizes))
 
     def _draw(self) -> Fault:
         seized = {due.seizes for due in self._due}
@@ -85,24 +88,20 @@ class Schedule:
                 if not fault.seizes or fault.seizes not in seized:
                     self._deck.remove(fault)
                     return fault
-            more = [*FAULTS, *sink_faults(self.stage)]
-            self.random.shuffle(more)
-            self._deck += more
+            self._deck += self.random.sample(self.faults, len(self.faults))
         raise AssertionError("some fault seizes nothing")
 
-    def _heal_until(self, now: float) -> None:
-        while self._due and self._due[0].at <= now:
-            _heal(heapq.heappop(self._due).heal)
+    def _heal_until(self, now: float) -> bool:
+        """End what has lasted until now, and return whether all of it has ended.
 
-
-def _heal(heal: Heal) -> None:
-    """End a fault; a server that is not up again yet is waited for."""
-
-    def healed() -> bool:
-        try:
-            heal()
-        except (psycopg.Error, OSError):
-            return False
-        return True
-
-    wait_until(healed, "a fault is healed", timeout_s=HEALED_S, every_s=0.5)
+        What needs a server that is not up again yet, or that another fault holds, is tried once more later.
+        """
+        over = sorted((due for due in self._due if due.at <= now), key=lambda due: due.at)
+        for due in over:
+            try:
+                due.heal()
+            except (RedisError, psycopg.Error, OSError):
+                due.at = time.monotonic() + AGAIN_S
+            else:
+                self._due.remove(due)
+        return not any(due in self._due for due in over)

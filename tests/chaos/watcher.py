@@ -9,6 +9,7 @@ import redis
 
 from shared import keys
 from shared.errors import StoreUnavailable
+from shared.store.client import Store
 from shared.store.scripts import run
 from tests.chaos.stage import Stage
 
@@ -42,7 +43,7 @@ class Watcher:
             except (StoreUnavailable, redis.RedisError):
                 continue
 
-    def _look(self, client: redis.Redis) -> None:
+    def _look(self, client: Store) -> None:
         for catalog_key, of in self._keys.items():
             waiting, applied, ended = run(
                 client, ("HGET", of.waiting, "tasks"), ("HGET", of.position, "applied"), ("ZCARD", of.ended)

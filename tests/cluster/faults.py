@@ -24,7 +24,8 @@ from shared.waiting import wait_until
 from tests.acceptance.site import CATALOGS, TOKEN, Site, running_site
 from tests.chaos.patient import Patient
 from tests.chaos.producers import Producer
-from tests.support.cluster import SHARED_SLOT, SOON_MS, Cluster, Node, running_cluster, slot_of
+from tests.support.cluster import SHARED_SLOT, SOON_MS, Cluster, running_cluster, slot_of
+from tests.support.cluster_node import Node
 from tests.support.key_checker import check_keys
 from tests.support.store_server import StoreServer
 

@@ -25,6 +25,7 @@ from shared import keys
 from shared.errors import Misconfigured
 from shared.store import id_writes, scripts
 from shared.store.wire import Command, _pack
+from tests.support.server_run import server_run
 from tests.support.store_server import StoreServer, running_store
 
 #: The time of day at which each history begins, milliseconds.
@@ -84,7 +85,7 @@ class TimedStore:
         struct.pack_into("<q", self._clock, 0, time.monotonic_ns() // 1000)
 
     def _numbered_run(self) -> dict[bytes, bytes]:
-        run_id = self.client.info("server")["run_id"]
+        run_id = server_run(self.client)
         id_writes.note_run(self.client, run_id)
         # It is known in histories only.
         id_writes._noted.discard(run_id)

@@ -28,6 +28,7 @@ from shared.errors import StoreUnavailable
 from shared.partition.heartbeats import Heartbeats
 from shared.store.client import connect
 from shared.waiting import wait_until
+from tests.support.hosts import Host
 
 ROOT = Path(__file__).parents[2]
 #: Seconds for everything to be up, on a busy machine.
@@ -130,23 +131,27 @@ class Fleet:
         self, folder: Path, *, ingresses: int = 1, workers: int = 1, children: int = 1,
         sinks: int = 0, worker_app: str = "workers.app:celery", store: Mapping[str, Any] | None = None,
         store_environ: Mapping[str, str] | None = None, store_urls: Mapping[str, str] | None = None,
-        environ: Mapping[str, str] | None = None, server: Path | None = None, **settings: Any,
+        environ: Mapping[str, str] | None = None, server: Path | None = None, hosts: Mapping[str, Host] | None = None,
+        **settings: Any,
     ) -> None:  # fmt: skip
-        """Prepare; ``settings`` as in shared/settings.py, ``store_urls`` for members that go another way.
+        """Prepare; ``settings`` as in shared/settings.py, ``store_urls`` for members that go another way, ``hosts``
+        for those that run elsewhere.
 
         ``server`` is the store's binary if not the embedded one.  With another ``redis_url`` it is the broker only.
         """
         self.folder = folder
         self.socket_path = folder / "s.sock"
-        self.store_url = embedded_store.store_url(self.socket_path)
+        self.store_url = self.own_url = embedded_store.store_url(self.socket_path)
         if "redis_url" in settings:
             settings["broker_url"], self.store_url = broker_url_for(self.store_url), settings["redis_url"]
         config = embedded_store.write_config(folder / "store", self.socket_path, **(store or {}))
         self._settings = settings
         self._store_urls = store_urls or {}
+        self._hosts = hosts or {}
         self._environ = environ or {}
         self.store = Member(
-            "store", [server or embedded_store.server_binary(), config],
+            "store" if self.store_url == self.own_url else "broker",
+            [server or embedded_store.server_binary(), config],
             {**embedded_store.environ(), **(store_environ or {})}, folder / "store.log",
         )  # fmt: skip
         #: Where the ingresses answer.
@@ -212,13 +217,17 @@ class Fleet:
         mine = {"redis_url": self._store_urls.get(name, self.store_url), **self._settings, **settings}
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
         named = {f"SLUICE_{name.upper()}": str(value) for name, value in mine.items()}
-        return Member(name, command, {**clean, **self._environ, **named}, self.folder / f"{name}.log")
+        words = [*self._hosts[name].inside, *command] if name in self._hosts else command
+        return Member(name, words, {**clean, **self._environ, **named}, self.folder / f"{name}.log")
 
     def _ingress(self, name: str) -> Member:
+        address = self._hosts[name].address if name in self._hosts else LOOPBACK
         port = free_port(LOOPBACK, 0)
-        self.urls.append(base_url(LOOPBACK, port))
+        self.urls.append(base_url(address, port))
         config = ROOT / "deploy" / "gunicorn.conf.py"
-        return self._member(name, [sys.executable, "-m", "gunicorn", "--config", config, "api.wsgi:app"], port=port)
+        return self._member(
+            name, [sys.executable, "-m", "gunicorn", "--config", config, "api.wsgi:app"], host=address, port=port
+        )
 
     def _worker(self, name: str, app: str) -> Member:
         return self._celery(name, app, "--queues", "ingest", "--concurrency", self._children)

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from shared.waiting import WaitedInVain, wait_until
 
-#: Of our own, so that it collides with nobody's.
-NETWORK = "10.231.77"
 ROOT = Path(__file__).parents[2]
 
 
@@ -25,9 +23,11 @@ class Host:
     """One host: a name, an address, and what runs there."""
 
     def __init__(self, switch: Switch, name: str, number: int, folder: Path) -> None:
-        self.address = f"{NETWORK}.{number}"
+        self.address = f"{switch.network}.{number}"
         self._switch = switch
         self._namespace = f"{switch.name}-{name}"
+        #: What a command begins with that runs there.
+        self.inside = ("ip", "netns", "exec", self._namespace)
         self._port = f"{switch.name[-6:]}{number}"
         self.log = folder / f"{name}.log"
         self._started: list[subprocess.Popen[bytes]] = []
@@ -41,7 +41,7 @@ class Host:
 
     def start(self, *command: object, environ: Mapping[str, str] | None = None) -> int:
         """Start a process there and return its id: that of the command itself."""
-        words = ["ip", "netns", "exec", self._namespace, *map(str, command)]
+        words = [*self.inside, *map(str, command)]
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 words, env=environ, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -86,6 +86,8 @@ class Switch:
 
     def __init__(self, folder: Path) -> None:
         self.name = f"sluice{os.getpid()}"
+        #: Of our own, so that it collides with nobody's, and hardly with that of another run of tests.
+        self.network = f"10.231.{os.getpid() % 250}"
         self.hosts: list[Host] = []
         self._folder = folder
         try:
@@ -97,7 +99,7 @@ class Switch:
             run("ip", "-n", self.name, "link", "set", "switch", "up")
             run("ip", "link", "add", self.name[-12:], "type", "veth", "peer", "name", "here", "netns", self.name)
             run("ip", "-n", self.name, "link", "set", "here", "master", "switch", "up")
-            run("ip", "address", "add", f"{NETWORK}.1/24", "dev", self.name[-12:])
+            run("ip", "address", "add", f"{self.network}.1/24", "dev", self.name[-12:])
             run("ip", "link", "set", self.name[-12:], "up")
         except subprocess.CalledProcessError as problem:
             self.end()

@@ -19,15 +19,16 @@ class Replica:
 
     def __init__(self, folder: Path, master: StoreServer) -> None:
         self.socket = folder / "r.sock"
-        [port] = _listen(master)
+        with master.connect() as client:
+            port = _listen(client)
         with (folder / "log").open("wb") as log:
             command = [server_binary(), "--port", "0", "--unixsocket", self.socket, "--save", "", "--dir", folder]
             self._process = subprocess.Popen(
                 [*map(str, command), "--replicaof", f"127.0.0.1 {port}"], stdout=log, stderr=log
             )
         wait_until(lambda: answers(self.socket), "the replica answers", timeout_s=20)
-        client = redis.Redis(unix_socket_path=str(self.socket))
-        wait_until(lambda: client.info("replication")["master_link_status"] == "up", "it follows", timeout_s=20)
+        self._client = redis.Redis(unix_socket_path=str(self.socket))
+        _wait_until_it_follows(self._client)
 
     def doze(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
@@ -35,16 +36,25 @@ class Replica:
     def wake(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
+    def take_over(self, master: redis.Redis) -> None:
+        """Take the place of the master, which follows from now on."""
+        self._client.replicaof("NO", "ONE")
+        master.replicaof(LOOPBACK, _listen(self._client))
+        _wait_until_it_follows(master)
+
     def end(self) -> None:
         self.wake()
         self._process.kill()
         self._process.wait()
 
 
-def _listen(master: StoreServer) -> list[int]:
-    """Have the server listen to replicas as well."""
-    with master.connect() as client:
-        if client.config_get("port")["port"] == "0":
-            client.config_set("port", str(free_port(LOOPBACK, 0)))
-        client.config_set("repl-diskless-sync-delay", "0")
-        return [int(client.config_get("port")["port"])]
+def _listen(client: redis.Redis) -> int:
+    """Have a server listen to replicas as well."""
+    if client.config_get("port")["port"] == "0":
+        client.config_set("port", str(free_port(LOOPBACK, 0)))
+    client.config_set("repl-diskless-sync-delay", "0")
+    return int(client.config_get("port")["port"])
+
+
+def _wait_until_it_follows(client: redis.Redis) -> None:
+    wait_until(lambda: client.info("replication")["master_link_status"] == "up", "it follows", timeout_s=20)

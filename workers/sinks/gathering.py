@@ -66,7 +66,7 @@ class Gatherer:
     def __init__(
         self, client: Store, catalog_key: str, section: str, kinds: Collection[Kind], *, restarts_lose: bool
     ) -> None:
-        """``restarts_lose``: a restarted store may have lost what it told of before."""
+        """``restarts_lose``: a store that was restarted, or replaced, may have lost what it told of before."""
         self._client = client
         self._catalog_key = catalog_key
         self._section = section
@@ -149,7 +149,7 @@ class Gatherer:
 
     def _check_run(self, before: str, now: str) -> None:
         if before != now and self._restarts_lose:
-            raise HistoryLost("the store was restarted and may have lost what was delivered")
+            raise HistoryLost("the store was restarted or replaced, and may have lost what was delivered")
 
     def _wait(self, position: Position, until: float) -> None:
         """Wait until a task has ended, but not for long."""

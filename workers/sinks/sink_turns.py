@@ -16,7 +16,7 @@ from shared.sinks import destination as destinations
 from shared.sinks.destination import Destination, Superseded
 from shared.sinks.sink_lease import SinkLease, read_dead_letters, read_state
 from shared.sinks.sinks import Sink, SinkName
-from shared.store.client import Store
+from shared.store.client import Store, is_replicated
 from workers.sinks.checking import check_step, is_due
 from workers.sinks.connections import SinkConnections
 from workers.sinks.gathering import Gatherer
@@ -46,6 +46,7 @@ class SinkTurns:
         """``give_way`` is called between two steps of any delivery."""
         self._client = client
         self._settings = settings
+        self._restarts_lose = settings.durability != "fsync" or is_replicated(settings.redis_url or "")
         self._holder = holder
         self._clock = clock
         self._stopping = stopping
@@ -107,7 +108,7 @@ class SinkTurns:
                     name.catalog_key,
                     sink.section,
                     sink.mapping.kinds,
-                    restarts_lose=self._settings.durability != "fsync",
+                    restarts_lose=self._restarts_lose,
                 ),
                 hold=turn.hold,
                 record=turn.record,

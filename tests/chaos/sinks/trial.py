@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import redis
-
 from shared.clock import now_ms
 from shared.errors import StoreUnavailable
 from shared.keys import CatalogKeys
@@ -50,7 +48,7 @@ class SinkTrial:
             for name, target in self.names(key):
                 Sinks(client, key).add(name.name, target.url(), section=SECTION, mapping=DEFAULT, now_ms=now_ms())
 
-    def end_leases(self, client: redis.Redis) -> None:
+    def end_leases(self, client: Store) -> None:
         """Have the leases of all sinks run out now, instead of in half a minute."""
         gone = [CatalogKeys(key).sink_lease(name.name) for key in self.catalog_keys for name, _ in self.names(key)]
         run(client, *(("DEL", key) for key in gone))

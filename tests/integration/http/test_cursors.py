@@ -13,6 +13,7 @@ from shared.telemetry.gauges import look
 from tests.support.batches import items
 from tests.support.ingress import OTHER, READER_TOKEN, Ingress
 from tests.support.rig import ACME, Rig
+from tests.support.server_run import server_run
 
 CURSORS = "/v1/changes/cursors"
 
@@ -127,7 +128,7 @@ def test_a_cursor_whose_history_the_store_has_lost_says_so(rig: Rig, ingress: In
     """Also if it has given out the same ids again since."""
     change(rig, "a")
     put(ingress, "a", position(ingress))
-    rig.client.hdel(keys.STORE_RUNS, rig.client.info("server")["run_id"])
+    rig.client.hdel(keys.STORE_RUNS, server_run(rig.client))
     rig.client.hset(rig.keys().cursors, "a", rig.client.hget(rig.keys().cursors, "a").replace(b'mark":"', b'mark":"0'))
     found = ingress.get(f"{CURSORS}/a")
     assert (found["state"], found["restarted"], found["lag"]) == ("lost", True, None)

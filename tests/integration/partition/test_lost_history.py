@@ -27,6 +27,7 @@ from shared.tasks.change_feed import ChangeFeed, ChangePage, ChangesGone
 from tests.support.batches import items, make_batch
 from tests.support.replica import Replica
 from tests.support.rig import ACME, Rig
+from tests.support.server_run import server_run
 from tests.support.store_server import StoreServer, running_store
 
 
@@ -122,7 +123,7 @@ def test_a_position_of_a_lost_run_is_not_taken_for_another_with_its_number(
     lost = end_of_feed(alone)
     put_back(server, copy)
     alone.client.set(alone.keys().seq, lost.task_id - 1)
-    alone.client.set(alone.keys().store_run, f"{alone.client.info('server')['run_id']} 9")
+    alone.client.set(alone.keys().store_run, f"{server_run(alone.client)} 9")
     assert sent(alone, 1) == [lost.task_id]
     with pytest.raises(ChangesGone):
         feed(alone, lost)
@@ -197,6 +198,25 @@ def test_fail_overs_in_a_row_give_out_no_id_again(tmp_path: Path) -> None:
                 with pytest.raises(ChangesGone):
                     feed(rig, told_by_the_first)
             replica.end()
+
+
+def test_a_server_that_becomes_master_again_gives_out_no_id_again(tmp_path: Path) -> None:
+    """It was not started anew since it was master first: an operator had another one take its place for a while."""
+    with running_store() as server, server.connect() as first:
+        replica = Replica(tmp_path, server)
+        second = connect(f"unix://{replica.socket}")
+        rigs = [Rig(first), Rig(second)]  # type: ignore[arg-type]
+        sent(rigs[0], 3)
+        first.execute_command("WAIT", 1, 5000)
+        replica.take_over(first)
+        sent(rigs[1], 3)
+        second.execute_command("WAIT", 1, 5000)  # type: ignore[union-attr]
+        first.replicaof("NO", "ONE")
+        lost, told = sent(rigs[1], 3), end_of_feed(rigs[1])
+        replica.end()
+        assert not set(sent(rigs[0], 3)).intersection(lost)
+        with pytest.raises(ChangesGone):
+            feed(rigs[0], told)
 
 
 def test_a_position_can_be_read_again() -> None:

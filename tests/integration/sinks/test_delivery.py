@@ -109,8 +109,19 @@ def read_mark(sink: SinkRig) -> Any:
     return live.mark
 
 
-def test_what_a_restarted_store_may_have_lost_is_copied_anew(sink: SinkRig) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"durability": "fsync", "redis_url": "redis+cluster://a:1"},
+        {"durability": "fsync", "redis_url": "redis+sentinel://a:1/b"},
+    ],
+    ids=["everysec", "fsync, a replica took over", "fsync, Sentinel named another"],
+)
+def test_what_a_restarted_store_may_have_lost_is_copied_anew(sink: SinkRig, settings: dict[str, Any]) -> None:
     """The table has a task that the store has forgotten, and cannot tell so itself."""
+    sink.rig = sink.rig.with_settings(**settings)
+    sink.turns = sink.worker()
     sink.rig.put(*items("a", "b"))
     sink.rig.drain()
     sink.add()
