@@ -151,6 +151,14 @@ class _Handler(_ClosingAtOnce, TLS_FTPHandler):
     services: Services
     taken: TakenFiles
 
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:
+        """Receive a file, unless the store is away, which has to tell whether the token is still good."""
+        try:
+            return super().ftp_STOR(file, mode)
+        except StoreUnavailable:
+            self.respond("451 The store cannot be reached. Please try again later.")
+            return None
+
 
 def create_server(settings: Settings, services: Services) -> ThreadedFTPServer:
     """Create the server, which listens at once.  Raises Misconfigured or BadSetting."""

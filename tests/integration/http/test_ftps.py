@@ -24,7 +24,7 @@ from api.services import create_services
 from deploy.stack.certificate import keep_certificate
 from deploy.stack.ports import LOOPBACK, free_port
 from shared.credentials import Credential, Credentials, Scope, digest_of
-from shared.errors import Misconfigured
+from shared.errors import Misconfigured, StoreUnavailable
 from shared.model import NO_SECTION, Kind, Status
 from shared.outbox.outbox import Outbox, OutboxEntry
 from shared.tasks.records import Task
@@ -396,6 +396,19 @@ def test_programs_as_they_come_send_a_file_once(service: Service, tmp_path: Path
     assert ran.returncode == 0, ran.stderr + ran.stdout
     [task] = service.tasks()
     assert (task.status, task.batch.entries) == (Status.DONE, 2)
+
+
+def test_a_store_that_is_away_is_told(service: Service, entered: FtpsClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also before the first byte: the reply says to try again, and the session goes on."""
+
+    def away(*_: Any) -> None:
+        raise StoreUnavailable("the store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Credentials, "find", away)
+        assert entered.put(ITEMS_SYNC, ITEMS) == "451 The store cannot be reached. Please try again later."
+    assert service.tasks() == []
+    assert entered.put(ITEMS_SYNC, ITEMS) == "226 Accepted as task 1."
 
 
 def test_a_full_queue_is_told(service: Service, entered: FtpsClient) -> None:
