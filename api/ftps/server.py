@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from types import FrameType
 from typing import Any, ClassVar, NoReturn
@@ -27,7 +28,7 @@ from api.ftps.taken_files import TakenFiles
 from api.services import Services, create_services
 from shared.clock import now_ms
 from shared.credentials import Credential, Scope
-from shared.errors import BadSetting, Misconfigured, SluiceError, StoreUnavailable
+from shared.errors import BadSetting, Misconfigured, SluiceError, StoreUnavailable, TryAgain
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -152,11 +153,18 @@ class _Handler(_ClosingAtOnce, TLS_FTPHandler):
     taken: TakenFiles
 
     def ftp_STOR(self, file: str, mode: str = "w") -> Any:
-        """Receive a file, unless the store is away, which has to tell whether the token is still good."""
+        """Receive a file, if the store tells that the token is still good."""
+        return self._answered(super().ftp_STOR, file, mode)
+
+    def ftp_RNTO(self, path: str) -> Any:
+        """Give a file its final name, if the store takes it."""
+        return self._answered(super().ftp_RNTO, path)
+
+    def _answered(self, do: Callable[..., Any], *arguments: str) -> Any:
         try:
-            return super().ftp_STOR(file, mode)
-        except StoreUnavailable:
-            self.respond("451 The store cannot be reached. Please try again later.")
+            return do(*arguments)
+        except TryAgain:
+            self.respond("451 The store cannot be reached, or is full. Please try again later.")
             return None
 
 
