@@ -11,6 +11,8 @@ from pathlib import Path
 
 from shared.waiting import WaitedInVain, wait_until
 from tests.chaos.copier import Copier
+from tests.chaos.outside.faults_outside import outside_faults
+from tests.chaos.outside.trial import OutsideSeen, OutsideTrial, open_outside
 from tests.chaos.patient import Patient
 from tests.chaos.producers import Producer
 from tests.chaos.schedule import Schedule
@@ -25,8 +27,12 @@ from tests.support.laws import LawBroken, StatusWatch, check_laws
 
 CATALOGS = [f"catalog-{number}" for number in range(10)]
 PRODUCERS = 6
+#: Others who send files by FTPS.
+FTPS_PRODUCERS = 2
 #: Catalogs that somebody copies meanwhile.
 COPIED = CATALOGS[:3]
+#: Catalogs that webhooks tell of, and that somebody exports.
+TOLD, ARCHIVED = CATALOGS[3:5], CATALOGS[2:4]
 #: How many catalogues are delivered to databases and search engines, if they are.
 SUNK = 2
 #: Seconds in which everything accepted must have ended, once there is peace.
@@ -65,6 +71,7 @@ class Result:
     sights: int = 0
     exact: int = 0
     caught_up_s: float = 0.0
+    outside: OutsideSeen = dataclasses.field(default_factory=OutsideSeen)
     #: What was wrong; empty if the laws held.
     wrong: list[str] = dataclasses.field(default_factory=list)
 
@@ -84,8 +91,11 @@ def run_chaos(
         with open_stage(where, CATALOGS, seed=seed, durability=durability, targets=targets, sunk=SUNK) as stage:
             customers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in CATALOGS]
             readers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in COPIED]
-            copiers = [Copier(reader, seed, may_have_lost=durability == "everysec") for reader in readers]
-            schedule = _cause_trouble(stage, customers, copiers, result, enough)
+            lossy = {"may_have_lost": durability == "everysec"}
+            copiers = [Copier(reader, seed, **lossy) for reader in readers]
+            with open_outside(stage, customers, told=TOLD, archived=ARCHIVED, seed=seed, **lossy) as outside:
+                schedule = _cause_trouble(stage, customers, copiers, outside, result, enough)
+                _look_at_outside(stage, outside, result)
             _look_at_everything(stage, customers, schedule, result)
             if stage.sinks:
                 _look_at_sinks(stage.sinks, customers[:SUNK], result)
@@ -94,23 +104,26 @@ def run_chaos(
 
 
 def _cause_trouble(
-    stage: Stage, customers: list[Patient], copiers: list[Copier], result: Result,
+    stage: Stage, customers: list[Patient], copiers: list[Copier], outside: OutsideTrial, result: Result,
     enough: Callable[[Counter[str], int], bool],
 ) -> Schedule:  # fmt: skip
     # What was lost with the store's last second is done again: that does not look like law 3 from outside.
     watch = StatusWatch() if result.durability == "fsync" else None
-    schedule, watcher = Schedule(stage, stage.random), Watcher(stage, CATALOGS)
-    producers = [Producer(number, customers, result.seed, watch=watch) for number in range(PRODUCERS)]
+    schedule, watcher = Schedule(stage, stage.random, outside_faults(outside)), Watcher(stage, CATALOGS)
+    producers = [
+        Producer(number, customers, result.seed, watch=watch, ftps=outside.ftps if number >= PRODUCERS else None)
+        for number in range(PRODUCERS + FTPS_PRODUCERS)
+    ]
     tables = stage.sinks.readers if stage.sinks else []
-    for runner in (watcher, *producers, *copiers, *tables):
+    for runner in (watcher, *producers, *copiers, *outside.archivists, *tables):
         runner.start()
     schedule.run(result.seconds, lambda: enough(schedule.inflicted, _exact(tables)))
     for producer in producers:
         producer.stop()
         if producer.wrong:
             result.wrong.append(f"a producer: {producer.wrong!r}")
-    for copier in copiers:
-        copier.stop()
+    for reader in (*copiers, *outside.archivists):
+        reader.stop()
     _wait_for_peace(stage, customers, result)
     if stage.sinks:
         _wait_for_sinks(stage, stage.sinks, customers[:SUNK], result)
@@ -128,6 +141,8 @@ def _wait_for_peace(stage: Stage, customers: list[Patient], result: Result) -> N
     start = time.monotonic()
     stage.fleet.wait_ready()
     result.ready_s = time.monotonic() - start
+    # What it has half of is let go of, so that nothing comes any more.
+    stage.fleet.ftps[0].stop()
     wait_until(
         lambda: all(customer.all_ended() for customer in customers), "all tasks end", timeout_s=PEACE_S, every_s=0.2
     )
@@ -149,6 +164,11 @@ def _wait_for_sinks(stage: Stage, sinks: SinkTrial, customers: list[Patient], re
         if reader.wrong:
             result.wrong.append(f"a reader of a table: {reader.wrong!r}")
     result.caught_up_s = time.monotonic() - start
+
+
+def _look_at_outside(stage: Stage, outside: OutsideTrial, result: Result) -> None:
+    result.wrong += outside.find_files() + outside.be_told(stage.fleet.connect()) + outside.check_exports()
+    result.outside = outside.seen()
 
 
 def _look_at_sinks(sinks: SinkTrial, customers: list[Patient], result: Result) -> None:

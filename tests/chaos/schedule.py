@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -42,6 +42,8 @@ class Schedule:
 
     stage: Stage
     random: random.Random
+    #: Faults of what only some runs have.
+    more: Sequence[Fault] = ()
     #: How often each kind was inflicted.
     inflicted: Counter[str] = field(default_factory=Counter)
     #: (monotonic s, name), in order.
@@ -85,7 +87,7 @@ class Schedule:
                 if not fault.seizes or fault.seizes not in seized:
                     self._deck.remove(fault)
                     return fault
-            more = [*FAULTS, *sink_faults(self.stage)]
+            more = [*FAULTS, *sink_faults(self.stage), *self.more]
             self.random.shuffle(more)
             self._deck += more
         raise AssertionError("some fault seizes nothing")

@@ -18,6 +18,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from deploy.stack import embedded_store
+from deploy.stack.certificate import keep_certificate
+from deploy.stack.ports import LOOPBACK, free_port
 from deploy.stack.store_log import LogKeeper
 from shared.waiting import WaitedInVain, wait_until
 from tests.chaos import CLOCK_FILE
@@ -31,6 +33,8 @@ GONE_S = 10.0
 
 HERE = Path(__file__).parent
 TOKEN = "chaos-token"
+#: The file with the certificate of FTPS.
+CERTIFICATE = "ftps.pem"
 
 #: Short, so that many leases run out in a run; long enough that a busy machine keeps them.
 LEASE_TTL_S = 2.0
@@ -109,12 +113,12 @@ def open_stage(
     folder: Path, catalog_keys: list[str], *, seed: int, durability: str,
     targets: Sequence[Callable[[Path], Target]] = (), sunk: int = 0,
 ) -> Iterator[Stage]:  # fmt: skip
-    """Run two ingresses and two workers, one of each over links, on a store that writes its log.
+    """Run two ingresses and two workers, one of each over links, and FTPS over another, on a store that writes its log.
 
     The first ``sunk`` catalogues are delivered to ``targets``, by two sink workers, one over a link.
     """
     socket_path = folder / "s.sock"
-    links = [Link(socket_path) for _ in range(3 if targets else 2)]
+    links = [Link(socket_path) for _ in range(4 if targets else 3)]
     clock_file = folder / "clock"
     slow_disk = _compile_slow_disk(folder)
     slow_disk_file = folder / "slow-disk" if slow_disk else None
@@ -126,11 +130,15 @@ def open_stage(
         folder, ingresses=2, workers=2, children=2, worker_app="tests.chaos.worker:celery",
         store={"durability": durability, "maxmemory": 1024**3},
         store_environ=disk,
-        store_urls={"ingress-1": links[0].url, "worker-1": links[1].url, "sinks-1": links[-1].url},
+        store_urls={
+            "ingress-1": links[0].url, "worker-1": links[1].url, "ftps": links[2].url, "sinks-1": links[-1].url,
+        },
         sinks=2 if targets else 0,
         environ={CLOCK_FILE: str(clock_file)},
         credentials=",".join(f"{key}:{TOKEN}" for key in catalog_keys), lease_ttl_s=LEASE_TTL_S, sweep_s=0.3,
-        max_stalls=MAX_STALLS, durability=durability, log_level="WARNING",
+        max_stalls=MAX_STALLS, durability=durability, log_level="WARNING", webhook_private="allow",
+        ftps_port=free_port(LOOPBACK, 0), ftps_cert=keep_certificate(folder / CERTIFICATE, LOOPBACK),
+        exports_url=folder / "exports", secret_key="chaos" * 8,
     )  # fmt: skip
     with open_targets(targets, folder) as opened:
         try:
