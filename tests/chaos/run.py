@@ -95,8 +95,10 @@ def run_chaos(
             copiers = [Copier(reader, seed, **lossy) for reader in readers]
             with open_outside(stage, customers, told=TOLD, archived=ARCHIVED, seed=seed, **lossy) as outside:
                 schedule = _cause_trouble(stage, customers, copiers, outside, result, enough)
-                _look_at_outside(stage, outside, result)
+                result.wrong += outside.find_files() + outside.be_told(stage.fleet.connect())
             _look_at_everything(stage, customers, schedule, result)
+            result.wrong += outside.check_exports()
+            result.outside = outside.seen()
             if stage.sinks:
                 _look_at_sinks(stage.sinks, customers[:SUNK], result)
             _look_at_copies(copiers, result)
@@ -164,11 +166,6 @@ def _wait_for_sinks(stage: Stage, sinks: SinkTrial, customers: list[Patient], re
         if reader.wrong:
             result.wrong.append(f"a reader of a table: {reader.wrong!r}")
     result.caught_up_s = time.monotonic() - start
-
-
-def _look_at_outside(stage: Stage, outside: OutsideTrial, result: Result) -> None:
-    result.wrong += outside.find_files() + outside.be_told(stage.fleet.connect()) + outside.check_exports()
-    result.outside = outside.seen()
 
 
 def _look_at_sinks(sinks: SinkTrial, customers: list[Patient], result: Result) -> None:

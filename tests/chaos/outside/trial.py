@@ -24,6 +24,8 @@ from tests.support.slow_clients import kinds
 
 #: Of which ends webhooks are told, one after the other; of all, if none is named.
 STATUSES: tuple[tuple[str, ...], ...] = ((), ("FAILED", "CANCELED"))
+#: Milliseconds in which the store has written down what was made for the trial.
+WRITTEN_MS = 10_000
 
 
 @dataclass
@@ -110,6 +112,8 @@ def open_outside(
                 (by_key[key], Listener(by_key[key], endpoint, f"http://127.0.0.1:{link.port}", statuses))
                 for key, statuses in zip(told, itertools.cycle(STATUSES), strict=False)
             ]
+            # They are not to be lost with a store's last second.
+            stage.fleet.connect().waitaof(1, 0, WRITTEN_MS)
             archivists = [Archivist(by_key[key], seed, may_have_lost=may_have_lost) for key in archived]
             ftps = FtpsSender(FtpsDoor(stage.fleet.folder / CERTIFICATE, stage.fleet.ftps_port, TOKEN))
             yield OutsideTrial(customers, ftps, link, endpoint, listeners, archivists, may_have_lost)
