@@ -15,6 +15,8 @@ from tests.support.ftps_client import FtpsClient
 NOT_TAKEN, LOST = "not taken", "reply lost"
 #: The replies to a file under a temporary name, and to its rename.
 HELD, RENAMED = "226 Received; ", "250 "
+#: How often a file is renamed that the store did not take in time.
+RENAMES = 5
 #: The reply to a file that broke off, and to one that the store did not take in time: it may have, though.
 CUT_OFF, STORE_AWAY = "426 ", "451 "
 
@@ -37,13 +39,15 @@ class FtpsDoor:
         return LOST if reply.startswith(STORE_AWAY) else reply
 
     def send_renamed(self, catalog_key: str, name: str, contents: bytes) -> str:
-        """Send a file whole under a temporary name, then give it its own; returns the same."""
+        """Send a file whole under a temporary name, then give it its own, if need be again; returns the same."""
         reply, temporary = NOT_TAKEN, f"{name}.part"
         with contextlib.suppress(*_TROUBLE), self._session(catalog_key) as client:
-            if _stored(client, temporary, contents).startswith(HELD):
+            held = _stored(client, temporary, contents).startswith(HELD)
+            for _ in range(RENAMES if held else 0):
                 client.sendcmd(f"RNFR {temporary}")
                 reply = LOST
-                reply = client.voidcmd(f"RNTO {name}")
+                with contextlib.suppress(ftplib.error_temp):
+                    return client.voidcmd(f"RNTO {name}")
         return reply
 
     def send_cut(self, catalog_key: str, name: str, contents: bytes, draw: random.Random) -> str:
