@@ -232,6 +232,9 @@ class Model:
 
         One that was given up is applied as far as it came.
         """
+        if batch.operation == "broken":
+            # A file that nobody can read.
+            return Expected("FAILED")
         if batch.given_up_after is not None:
             expected = self._apply(batch, batch.given_up_after) if batch.given_up_after else Expected("FAILED")
             expected.status = "FAILED"
