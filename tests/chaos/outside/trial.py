@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from shared.store.client import Store
+from shared.keys import CatalogKeys
+from shared.store.client import Store, server_of
+from shared.store.scripts import run
 from tests.chaos.links import Heal, Link
 from tests.chaos.outside.archivist import Archivist
 from tests.chaos.outside.ftps_door import FtpsDoor
@@ -112,13 +114,23 @@ def open_outside(
                 (by_key[key], Listener(by_key[key], endpoint, f"http://127.0.0.1:{link.port}", statuses))
                 for key, statuses in zip(told, itertools.cycle(STATUSES), strict=False)
             ]
-            # They are not to be lost with a store's last second.
-            stage.fleet.connect().waitaof(1, 0, WRITTEN_MS)
+            # They are not to be lost with a store's last second, or with a master.
+            for key in told:
+                _keep(stage.fleet.connect(), key)
             archivists = [Archivist(by_key[key], seed, may_have_lost=may_have_lost) for key in archived]
             ftps = FtpsSender(FtpsDoor(stage.fleet.folder / CERTIFICATE, stage.fleet.ftps_port, TOKEN))
             yield OutsideTrial(customers, ftps, link, endpoint, listeners, archivists, may_have_lost)
         finally:
             link.close()
+
+
+def _keep(client: Store, catalog_key: str) -> None:
+    """Wait until all that was written of a catalog so far is on the disks of its servers."""
+    server = server_of(client, catalog_key)
+    replicas = server.info("replication")["connected_slaves"]
+    # What others have written is waited for by who writes after them.
+    written = ("SET", CatalogKeys(catalog_key).nonce("kept"), 1, "PX", 1)
+    run(server, written, ("WAITAOF", 1, replicas, WRITTEN_MS))
 
 
 def _broken(checks: Iterator[Callable[[], None]]) -> list[str]:
