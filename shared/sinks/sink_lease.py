@@ -13,9 +13,10 @@ from shared.keys import CatalogKeys
 from shared.model import Kind
 from shared.nonces import new_nonce
 from shared.settings import Settings
-from shared.sinks.destination import CALL_S, DeadLetter
+from shared.sinks.destination import CALL_S, Copy, DeadLetter, Mark
 from shared.sinks.sinks import Sink, SinkName
 from shared.store.client import Store
+from shared.store.positions import Position
 from shared.store.scripts import LEASE_SINK, SETTLE_SINK, Command, run, run_apart
 
 #: So many dead letters stop a sink.
@@ -58,6 +59,14 @@ class SinkState:
     checked_ms: int = 0
     #: Entries that differed then.
     wrong: int = 0
+    #: Of the position, and of the copy: `Position.pieces`, `Copy.cursor`.
+    pieces: int = 0
+    cursor: str = ""
+
+    @property
+    def copy(self) -> Copy:
+        """The copy as it was last recorded, but for its reach."""
+        return Copy(Mark(Position(self.task_id, self.mark, self.pieces), self.task_id), self.version, self.cursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,8 @@ class SinkFacts:
     check_ms: int | None = None
     checked_ms: int | None = None
     wrong: int | None = None
+    pieces: int | None = None
+    cursor: str | None = None
 
     def fields(self) -> Iterator[str | int]:
         for name in self.__slots__:

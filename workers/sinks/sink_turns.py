@@ -109,6 +109,7 @@ class SinkTurns:
                     sink.mapping.kinds,
                     restarts_lose=self._settings.durability != "fsync",
                 ),
+                recorded=turn.state.copy,
                 hold=turn.hold,
                 record=turn.record,
                 again=dead,

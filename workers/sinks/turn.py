@@ -84,6 +84,8 @@ class Turn:
             mark.exact,
             at_ms=self.clock(),
             live_task_id=_seen(phase, copy),
+            pieces=at.pieces,
+            cursor=copy.cursor,
         )
         anew = phase == "behind" or (copy.version != self.state.version and not self.counted)
         count = self.lease.settle(self.facts, cleared=cleared, dead=dead, delivered=len(cleared), anew=anew)
