@@ -33,7 +33,7 @@ from tests.support.by_hand import HandClock
 from tests.support.laws import LawBroken
 from tests.support.rig import Rig
 from workers.apply import columns, patches
-from workers.sinks import gathering
+from workers.sinks import gathering, sink_delivery
 
 #: A reader, a process that delivers, an operator, and those that deliver to a sink.
 SINK_WORKERS = 2
@@ -52,6 +52,14 @@ LITTLE: tuple[Replacement, ...] = (
 )
 #: PATCHes are kept beside their entries, as if there were many of them, each much shorter than its entry.
 PATCHES_BESIDE: tuple[Replacement, ...] = ((columns, "FEWEST", 1), (patches, "FEWEST", 1), (patches, "TIMES_LONGER", 0))
+#: A sink gets few entries at a time, as if there were many.
+FEW_AT_A_TIME: tuple[Replacement, ...] = (
+    (gathering, "MOST_ENTRIES", 2),
+    (gathering, "PART_ENTRIES", 2),
+    (gathering, "PAGE_TASKS", 2),
+    (sink_delivery, "PART_ENTRIES", 2),
+    (sink_delivery, "COPY_ENTRIES", 2),
+)
 #: How long workers may need for wake-ups that all arrive.
 SETTLED_MS = 5_000
 
@@ -74,8 +82,8 @@ class Stage:
         MemoryFileSystem.store.clear()
         self._logged.clear()
         plan = make_plan(variant.seed)
-        beside = PATCHES_BESIDE if plan.beside else ()
-        with replaced(*_own_process(f"{variant.seed} {variant.schedule}"), *LITTLE, *beside):
+        such = (*LITTLE, *(PATCHES_BESIDE if plan.beside else ()), *(FEW_AT_A_TIME if plan.few else ()))
+        with replaced(*_own_process(f"{variant.seed} {variant.schedule}"), *such):
             self._store.begin()
             self._run(plan, variant, outcome)
         return outcome
