@@ -23,6 +23,8 @@ from shared.store.scripts import LEASE_SINK, SETTLE_SINK, Command, run, run_apar
 MOST_DEAD = 1000
 #: Most that are kept: also those of the delivery with which it stops, so that none is forgotten by a retry.
 MOST_KEPT_DEAD = MOST_DEAD + 20_000
+#: How long dead letters of another copy are kept: longer than the copy, which is dropped a day after it was replaced.
+LEFT_TTL_MS = 7 * 24 * 3_600_000
 #: How long a job may be on its way before another is sent.
 RUNG_MS = 5_000
 
@@ -146,11 +148,12 @@ class SinkLease:
         cleared: Sequence[tuple[Kind, str]] = (),
         dead: Sequence[DeadLetter] = (),
         delivered: int = 0,
-        anew: bool = False,
+        instead_of: str | None = None,
     ) -> int:
         """Record how far it is, and how many entries were ``delivered``, since the last time.
 
-        With ``anew`` all is copied anew: the dead letters so far are none any more.
+        A copy that is worked on ``instead_of`` that of a version has dead letters of its own: if it is live, those that
+        it had before; none if it was just begun.
         Returns the number of dead letters, or -1 if another owns it now.
         """
         of, letters = self._keys, list[str]()
@@ -163,10 +166,14 @@ class SinkLease:
             lease=of.sink_lease(self._name),
             state=of.sink_state(self._name),
             dead=of.dead_letters(self._name),
+            left=of.other_dead_letters(self._name, instead_of or ""),
+            taken=of.other_dead_letters(self._name, (facts and facts.version) or ""),
             name=self._name,
             token=self.token,
             release=int(release),
-            anew=int(anew),
+            change="" if instead_of is None else "BACK" if facts and facts.phase == "live" else "BEGUN",
+            before=instead_of or "",
+            left_ttl_ms=LEFT_TTL_MS,
             most=MOST_KEPT_DEAD,
             delivered=delivered,
             cleared=pack([f"{kind}:{entry_id}" for kind, entry_id in cleared]),

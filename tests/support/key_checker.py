@@ -32,6 +32,7 @@ ARGUMENTS = {
     "status": "|".join(Status),
     "target": r"mail|wh_[0-9a-f]{12}",
     "sink": r"[a-z][a-z0-9_]*",
+    "version": r"[0-9a-f-]+",
     "kind": "|".join(Kind),
     "hour": r"[1-9][0-9]*",
     "generation": r"0|[1-9][0-9]*",
