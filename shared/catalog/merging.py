@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -137,8 +137,8 @@ def identity_of(element: msgspec.Raw) -> Hashable:
     """Make an element of a list comparable by JSON equality."""
     try:
         return _identity(_decode_any(element))
-    except msgspec.DecodeError:
-        # A number that no double holds: the same only as what is written the same.
+    except (msgspec.DecodeError, InvalidOperation):
+        # A number too great even for decimals: the same only as what is written the same.
         return bytes(element)
 
 

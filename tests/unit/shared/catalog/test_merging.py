@@ -90,9 +90,11 @@ def test_lists_are_edited_by_json_equality(before: Any, edit: str, elements: Any
         ("[1e400]", "[1]"),
         ("[12345678901234567890123]", "[12345678901234567890124]"),
         ("[0.1]", "[0.1000000000000000055]"),
+        ("[1e99999999999999999999]", "[1, 1e99999999999999999999, 1e-99999999999999999999]"),
+        ("[]", f"[{'9' * 5_000}, {'8' * 5_000}, {'9' * 5_000}]"),
     ],
 )
-def test_list_edits_tell_numbers_apart_that_no_double_holds(stored: str, added: str) -> None:
+def test_list_edits_tell_numbers_apart_however_great(stored: str, added: str) -> None:
     """Such a number fails nothing, and only equal ones are equal."""
     text, _ = merged(f'{{"id":"1","data":{{"n":{stored}}}}}', f'{{"id":"1","data":{{"n:add":{added}}}}}')
     before, sent = laws.read_json(f'{{"data":{{"n":{stored}}}}}'), laws.read_json(f'{{"data":{{"n:add":{added}}}}}')
