@@ -54,7 +54,7 @@ class _Blocks:
         #: The bytes of the last read.
         self.last = b""
         #: Bytes that may still be read; None: no limit.
-        self.allowance: int | None = None
+        self.allowance: int | None = _MAX_HEADER_BYTES
 
     def read(self, size: int) -> bytes:
         """Read ``size`` bytes, fewer only at the end.  Raises BrokenArchive."""
@@ -98,7 +98,6 @@ def read_archive(pieces: Iterable[bytes]) -> Iterator[Member]:
     outside it.
     """
     blocks = _Blocks(pieces)
-    blocks.allowance = _MAX_HEADER_BYTES
     try:
         # tarfile calls only `read` on a stream.
         with tarfile.open(fileobj=cast("tarfile._Fileobj", blocks), mode="r|", bufsize=tarfile.BLOCKSIZE) as archive:
@@ -130,13 +129,9 @@ def _path(member: tarfile.TarInfo) -> PurePosixPath:
 def _contents(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
     contents = archive.extractfile(member)
     assert contents is not None, "it is a regular file"
-    taken = 0
     try:
         while piece := contents.read(PIECE_BYTES):
-            taken += len(piece)
             yield piece
     # Callers see BrokenArchive only: where the pieces come from is not their concern.
     except tarfile.TarError:
         raise BrokenArchive(_BROKEN) from None
-    if taken != member.size:
-        raise BrokenArchive(_BROKEN)

@@ -145,11 +145,11 @@ def identity_of(element: msgspec.Raw) -> Hashable:
 def _identity(value: Any) -> Hashable:
     """Convert a value for comparison as JSON: true is not 1, 1 is 1.0, objects have no order."""
     match value:
-        case bool() | None | str():
-            return (type(value), value)
+        case bool():
+            return (bool, value)
         case list():
             return (list, tuple(map(_identity, value)))
         case dict():
             return (dict, frozenset((name, _identity(member)) for name, member in value.items()))
         case _:
-            return value  # type: ignore[no-any-return]  # numbers, the only kind left
+            return value  # type: ignore[no-any-return]  # a number, a text, or null
