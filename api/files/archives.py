@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from api.errors import Invalid, Problem
 from api.http.inflate import Compression, InflatesTooFar, NotInflatable, inflate
@@ -84,11 +84,8 @@ class _Blocks:
         """
         if len(self.last) < tarfile.BLOCKSIZE or any(self.last):
             raise BrokenArchive(_BROKEN)
-        more = self._ready[self._at :]
-        while more or (more := self.more()):
-            if any(more):
-                raise BrokenArchive("data follows the end of the archive: are these two archives in one?")
-            more = b""
+        if any(self._ready[self._at :]) or any(map(any, iter(self.more, b""))):
+            raise BrokenArchive("data follows the end of the archive: are these two archives in one?")
 
 
 def read_archive(pieces: Iterable[bytes]) -> Iterator[Member]:
@@ -100,14 +97,14 @@ def read_archive(pieces: Iterable[bytes]) -> Iterator[Member]:
     blocks = _Blocks(pieces)
     try:
         # tarfile calls only `read` on a stream.
-        with tarfile.open(fileobj=cast("tarfile._Fileobj", blocks), mode="r|", bufsize=tarfile.BLOCKSIZE) as archive:
-            for count, member in enumerate(archive):
+        with tarfile.open(fileobj=blocks, mode="r|", bufsize=tarfile.BLOCKSIZE) as tar:  # type: ignore[call-overload]
+            for count, member in enumerate(tar):
                 if count == _MAX_MEMBERS:
                     raise BrokenArchive(f"has more than {_MAX_MEMBERS} members")
                 path = _path(member)
                 if not member.isdir():
                     blocks.allowance = None
-                    contents = _contents(archive, member)
+                    contents = _contents(tar, member)
                     yield Member(path, contents)
                     for _ in contents:
                         pass

@@ -92,6 +92,14 @@ def test_what_stands_beside_does_not_hide_it(beside: str) -> None:
     assert [problem.loc for problem in checked.problems[1]] == ["items[1].name"]
 
 
+def test_all_members_that_come_twice_are_named() -> None:
+    """At the top, and in data; what lies deeper is nobody's business."""
+    twice = Raw(b'{"id":"a","id":"b","name":"A","data":{"x":1,"y":{"z":1,"z":2},"x":2}}')
+    members = RepeatedMembers(ItemPut())
+    assert members.of(twice) == ["id", "data.x"]
+    assert members.among([Raw(b'{"id":"c","name":"C"}'), twice, Raw(b'{"data":{"x":1,"x":1}}')]) == [1, 2]
+
+
 def test_usual_entries_are_not_read_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     """That costs twenty times what checking them does."""
     usual = Raw(b'{ "id": "a", "name": "A", "data": {"url": "u", "list": [1, 2], "deep": {"x": {}}} }')
