@@ -48,14 +48,16 @@ def test_inside_a_task_it_goes_on(rig: Rig, feed: ChangeFeed) -> None:
 
 def test_a_page_ends_with_the_chunk_that_fills_it(rig: Rig, feed: ChangeFeed) -> None:
     """With the last one it ends behind the task, and nothing is left to ask for."""
-    put(rig, *"abcde")
-    position, sizes = Position(0), []
-    for _ in range(2):
-        page = feed.page(position, section=None, size=1, most_entries=3)
+    for ids in ("ab", "cdef", "g"):
+        put(rig, *ids)
+    position, pages = Position(0), []
+    for _ in range(3):
+        page = feed.page(position, section=None, size=100, most_entries=3)
         position = page.next_after
-        sizes.append((sum(len(change.entries) for change in page.changes), position.is_inside, page.more))
-    assert sizes == [(3, True, True), (2, False, False)]
-    whole = feed.page(Position(0), section=None, size=1, most_entries=5)
+        ids = "".join(entry_id for change in page.changes for entry_id, _ in change.entries)
+        pages.append((ids, position.is_inside, page.more))
+    assert pages == [("abc", True, True), ("def", False, True), ("g", False, False)]
+    whole = feed.page(Position(0), section=None, size=100, most_entries=7)
     assert (whole.next_after, whole.more) == (position, False)
 
 
