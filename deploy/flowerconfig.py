@@ -24,7 +24,7 @@ read_only = True
 # The arguments name the catalog; a job keeps no result.
 tasks_columns = "name,args,state,worker,received,started,runtime"
 natural_time = False
-# Kept in memory; jobs are many and small.
-max_tasks = 10_000
+# Kept in memory, six kilobytes each.
+max_tasks = 2_000
 # Seconds after which a worker that is gone leaves the screen.
 purge_offline_workers = 60
