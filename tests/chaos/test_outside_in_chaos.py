@@ -80,7 +80,7 @@ def call(task_id: int, status: str, *, name: str = "", secret: str = SECRET) -> 
 
 def listen(*calls: Call, statuses: tuple[str, ...] = ()) -> None:
     listener = Listener(customer(), Endpoint("", list(calls)), "http://127.0.0.1:9", statuses)
-    listener.check(TASKS, may_have_lost=False)
+    listener.check(may_have_lost=False)
 
 
 def test_whoever_is_told_of_all_at_least_once_is_content() -> None:

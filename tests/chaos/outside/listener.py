@@ -24,6 +24,7 @@ class Listener:
 
     def __init__(self, customer: Patient, endpoint: Endpoint, url: str, statuses: Sequence[str]) -> None:
         """Make the webhook; without ``statuses`` it is told of all tasks."""
+        self._customer = customer
         self._endpoint = endpoint
         self._path = f"/{customer.catalog_key}"
         self._statuses = statuses
@@ -36,16 +37,18 @@ class Listener:
         """What came so far, in order."""
         return [call for call in list(self._endpoint.calls) if call.path == self._path]
 
-    def be_told(self, client: Store, tasks: Sequence[SeenTask]) -> None:
-        """Wait until it was told of each of these tasks; whether it was, the check tells."""
+    def be_told(self, client: Store) -> None:
+        """Wait until it was told of each task; whether it was, the check tells."""
+        tasks = self._customer.tasks()
         for _ in range(HURRIES):
             self._hurry(client)
             with contextlib.suppress(WaitedInVain):
                 wait_until(lambda: not self._silent(tasks), "all is told", timeout_s=HURRY_S, every_s=HURRY_S / 10)
                 return
 
-    def check(self, tasks: Sequence[SeenTask], *, may_have_lost: bool) -> None:
+    def check(self, *, may_have_lost: bool) -> None:
         """Raise LawBroken unless it was told of each task as it ended, under one id, and of nothing else."""
+        tasks = self._customer.tasks()
         ended, ids = {(task.id, task.status) for task in tasks}, defaultdict[int, set[str]](set)
         for call in self.calls():
             told = call.json["data"]

@@ -7,6 +7,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 from shared.keys import CatalogKeys
@@ -52,7 +53,7 @@ class OutsideTrial:
     #: In front of the receiver of webhooks.
     link: Link
     endpoint: Endpoint
-    listeners: Sequence[tuple[Patient, Listener]]
+    listeners: Sequence[Listener]
     archivists: Sequence[Archivist]
     may_have_lost: bool
     _crowds: list[SlowCrowd] = field(default_factory=list)
@@ -71,21 +72,14 @@ class OutsideTrial:
 
     def find_files(self) -> list[str]:
         """Find the tasks of the files whose task no reply named, once nothing is sent; returns what is wrong."""
-        return _broken(
-            lambda customer=customer: self.ftps.find_tasks(customer, may_have_lost=self.may_have_lost)  # type: ignore[misc]
-            for customer in self.customers
-        )
+        find = partial(self.ftps.find_tasks, may_have_lost=self.may_have_lost)
+        return _broken(partial(find, customer) for customer in self.customers)
 
     def be_told(self, client: Store) -> list[str]:
         """Wait until all webhooks were told of all that ended; returns what is wrong."""
-        for customer, listener in self.listeners:
-            listener.be_told(client, customer.tasks())
-        return _broken(
-            lambda customer=customer, listener=listener: listener.check(  # type: ignore[misc]
-                customer.tasks(), may_have_lost=self.may_have_lost
-            )
-            for customer, listener in self.listeners
-        )
+        for listener in self.listeners:
+            listener.be_told(client)
+        return _broken(partial(listener.check, may_have_lost=self.may_have_lost) for listener in self.listeners)
 
     def check_exports(self) -> list[str]:
         """Compare each exported file with the model; returns what is wrong."""
@@ -94,7 +88,7 @@ class OutsideTrial:
 
     def seen(self) -> OutsideSeen:
         """Count what they did."""
-        calls = [call for _, listener in self.listeners for call in listener.calls()]
+        calls = [call for listener in self.listeners for call in listener.calls()]
         told = Counter(tasks=len({(call.path, call.id) for call in calls}), calls=len(calls))
         exports = sum((archivist.seen for archivist in self.archivists), Counter[str]())
         return OutsideSeen(self.ftps.seen, told, exports, sum(crowd.came for crowd in self._crowds))
@@ -111,7 +105,7 @@ def open_outside(
         link = Link(("127.0.0.1", urlsplit(endpoint.url).port or 0))
         try:
             listeners = [
-                (by_key[key], Listener(by_key[key], endpoint, f"http://127.0.0.1:{link.port}", statuses))
+                Listener(by_key[key], endpoint, f"http://127.0.0.1:{link.port}", statuses)
                 for key, statuses in zip(told, itertools.cycle(STATUSES), strict=False)
             ]
             # They are not to be lost with a store's last second, or with a master.
