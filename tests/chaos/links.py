@@ -20,9 +20,9 @@ class Link:
     What passed before a break was passed whole, so the store may have done what nobody ever heard of.
     """
 
-    def __init__(self, upstream: Path | tuple[str, int]) -> None:
+    def __init__(self, upstream: Path | tuple[str, int], *, address: str = "127.0.0.1") -> None:
         self._upstream = upstream
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((address, 0))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._light = threading.Event()

@@ -24,6 +24,8 @@ class Host:
 
     def __init__(self, switch: Switch, name: str, number: int, folder: Path) -> None:
         self.address = f"{switch.network}.{number}"
+        #: Where it reaches this process.
+        self.gateway = f"{switch.network}.1"
         self._switch = switch
         self._namespace = f"{switch.name}-{name}"
         #: What a command begins with that runs there.

@@ -102,10 +102,10 @@ def open_outside(
     """Make webhooks of some catalogs, and have others exported, for as long as this lasts."""
     by_key = {customer.catalog_key: customer for customer in customers}
     with http_endpoint() as endpoint:
-        link = Link(("127.0.0.1", urlsplit(endpoint.url).port or 0))
+        link = Link(("127.0.0.1", urlsplit(endpoint.url).port or 0), address=stage.place.here)
         try:
             listeners = [
-                Listener(by_key[key], endpoint, f"http://127.0.0.1:{link.port}", statuses)
+                Listener(by_key[key], endpoint, f"http://{stage.place.here}:{link.port}", statuses)
                 for key, statuses in zip(told, itertools.cycle(STATUSES), strict=False)
             ]
             # They are not to be lost with a store's last second, or with a master.

@@ -8,6 +8,7 @@ from typing import Any
 
 import redis
 
+from deploy.stack.ports import LOOPBACK
 from shared.store.cluster import ClusterClient
 from tests.chaos.places.place import IMPATIENT_S
 from tests.support.cluster import SOON_MS, Cluster
@@ -33,6 +34,7 @@ class ClusterStore:
         self.cluster = Cluster(
             folder, timeout_ms=SOON_MS, durability="fsync", maxmemory=MAXMEMORY, hosts=hosts[:SERVERS]
         )
+        self.here = hosts[0].gateway if hosts else LOOPBACK
         self.away = dict(zip(AWAY, hosts[SERVERS:], strict=False))
         self.fleet: dict[str, Any] = {
             "redis_url": self.cluster.url, "min_replicas": 1, "durability": "fsync", "hosts": self.away,

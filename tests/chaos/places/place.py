@@ -27,6 +27,10 @@ class Place(Protocol):
         """How many send at a time."""
 
     @property
+    def here(self) -> str:
+        """The address at which all of the fleet reach this process."""
+
+    @property
     def may_repeat(self) -> bool:
         """Whether what workers did may be lost, and done again: a task may then be seen to end twice."""
 

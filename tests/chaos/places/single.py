@@ -11,6 +11,7 @@ from typing import Any
 import redis
 
 from deploy.stack import embedded_store
+from deploy.stack.ports import LOOPBACK
 from tests.chaos.links import Link
 from tests.chaos.places.place import impatient
 
@@ -22,6 +23,7 @@ class SingleStore:
     """The store of the fleet itself, on a disk that may be slow, full, or lose what was not written out."""
 
     producers = 6
+    here = LOOPBACK
 
     def __init__(self, folder: Path, *, durability: str, sinks: bool) -> None:
         socket_path = folder / "s.sock"
