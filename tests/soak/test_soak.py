@@ -38,7 +38,7 @@ def test_what_each_process_holds_is_noted_all_the_time(result: Result) -> None:
     named = {name for name in result.series if name.startswith("memory of")}
     for process in ("store", "ingress", "ingress, child 2", "worker, child 2", "ftps", "flower", "the store's data"):
         assert f"memory of {process}, MB" in named
-    assert all(len(points) > 5 for points in result.series.values())
+    assert all(len(points) > 2 for points in result.series.values())
 
 
 def test_a_series_is_flat_if_its_end_is_like_its_beginning() -> None:
