@@ -23,6 +23,7 @@
 #   make sbom             the list of all parts, as CycloneDX, in build/sbom.json
 #   make test-lowest      unit and integration tests with the lowest versions that setup.cfg allows
 #   make chaos            ten minutes of faults on a whole fleet, and a report      (ARGS="--seed 7 --seconds 60", ARGS=--cluster)
+#   make soak             two hours of mixed load with what is kept removed after minutes: is all flat? A report and a plot
 #   make bench            Sluice beside what one would use otherwise, in 20 minutes       (ARGS=--quick: in four)
 #   make capacity         what a batch and an entry cost on each part, and what a wanted load needs
 #   make docs             the generated tables of docs/ written, and the site built in build/docs
@@ -43,10 +44,10 @@ UV := $(BIN)/uv pip --quiet
 LOCK := $(UV) compile setup.cfg $(LOCKS)/build.in --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up restart mend lock sbom test test-lowest test-restart test-typesense resync memory slow-clients test-cluster chaos model simulate simulate-mutants mutate mutants fuzz check audit bench capacity docs screenshots clean
+.PHONY: help demo up restart mend lock sbom test test-lowest test-restart test-typesense resync memory slow-clients test-cluster chaos model simulate simulate-mutants mutate mutants fuzz check audit soak bench capacity docs screenshots clean
 
 help:
-	@sed -n '3,30s/^# *//p' Makefile
+	@sed -n '3,31s/^# *//p' Makefile
 
 demo: $(VENV)/ready
 	@$(if $(findstring --sink,$(ARGS)),$(PIP) --editable '.[postgres]',true)
@@ -136,6 +137,10 @@ test-lowest: $(VENV)/ready-audit
 
 chaos: $(VENV)/ready-dev
 	@$(BIN)/python -m tests.chaos --keep-report $(ARGS)
+
+# The plot is drawn by what the benchmark draws with.
+soak: $(VENV)/ready-bench
+	@$(BIN)/python -m tests.soak --keep-report $(ARGS)
 
 bench: $(VENV)/ready-bench
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -215,7 +215,7 @@ class CatalogKeys:
 
     def links(self, section: str, generation: int) -> str:
         """Zset, as long as its generation, all scores 0: which variations an item has, see `link`."""
-        return f"{self.prefix}links:{generation}:{quote(section, safe='')}"
+        return f"{self.prefix}links:{generation}:{_place(Kind.VARIATIONS, section)}"
 
 
 @lru_cache(maxsize=2000)
@@ -224,6 +224,7 @@ def keys_of(catalog_key: str) -> CatalogKeys:
     return CatalogKeys(catalog_key)
 
 
+@lru_cache(maxsize=2000)
 def _place(kind: Kind, section: str) -> str:
     return NO_SECTION if kind is Kind.ITEM_GROUPS else quote(section, safe="")
 

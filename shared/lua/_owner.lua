@@ -4,17 +4,15 @@ local function is_owner(token)
   return redis.call('HGET', LEASE, 'token') == token
 end
 
--- The status of a task if it is the head and has not ended, or false and why not.
-local function head_status(task_id)
-  local status = redis.call('HGET', TASK .. task_id, 'status')
+-- Why a task of this status cannot be advanced; nil if it is the head and has not ended.
+local function head_problem(task_id, status)
   if status == 'CANCELED' then
-    return false, 'CANCELED'
+    return 'CANCELED'
   end
   local head = redis.call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]
   if not head or head[1] ~= task_id .. '-0' then
-    return false, 'NOT_HEAD'
+    return 'NOT_HEAD'
   end
-  return status or 'LOST'
 end
 
 -- Answer the owner, who holds on for another while.  If it wants more, the next window comes with the answer, and

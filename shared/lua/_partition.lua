@@ -8,11 +8,20 @@ local function padded(task_id)
   return string.format('%010d', task_id)
 end
 
--- Move a task from one status to another, in its record and in the indexes.
+-- Numbers as text: of big ones Lua by itself would write the first digits only.
+local function digits(number)
+  return string.format('%d', number)
+end
+
+-- Move a task from one status to another in the indexes.
+local function move_status(task_id, from, to, submitted_ms)
+  redis.call('ZREM', BY_STATUS .. from, padded(task_id))
+  redis.call('ZADD', BY_STATUS .. to, submitted_ms, padded(task_id))
+end
+
+-- The same in its record too.
 local function set_status(task_id, from, to)
-  local member = padded(task_id)
   local submitted_ms = redis.call('HGET', TASK .. task_id, 'submitted_ms')
   redis.call('HSET', TASK .. task_id, 'status', to)
-  redis.call('ZREM', BY_STATUS .. from, member)
-  redis.call('ZADD', BY_STATUS .. to, submitted_ms, member)
+  move_status(task_id, from, to, submitted_ms)
 end

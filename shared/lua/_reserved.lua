@@ -7,6 +7,14 @@
 -- Of tasks accepted before there was a growth: what a payload byte, and an entry, usually become.
 local OLD_GROWTH, OLD_ENTRY_GROWTH = 5, 200
 
+-- What waits in the partition, counted.
+local function read_waiting()
+  local tasks, bytes, entries, reserved, kept_bytes, last_ms = unpack(redis.call('HMGET', WAITING, 'tasks', 'bytes',
+    'entries', 'reserved', 'kept_bytes', 'last_ms'))
+  return {tasks = tonumber(tasks) or 0, bytes = tonumber(bytes) or 0, entries = tonumber(entries) or 0,
+    reserved = tonumber(reserved) or 0, kept_bytes = tonumber(kept_bytes) or 0, last_ms = tonumber(last_ms) or 0}
+end
+
 -- Is there room for so many bytes more?  Up to this percentage of the memory may be used or reserved.
 local function has_room(more, full_percent)
   local memory = redis.call('INFO', 'memory')

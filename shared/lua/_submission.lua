@@ -40,19 +40,6 @@ local function next_task_id(runs)
   return redis.call('INCR', SEQ)
 end
 
--- What waits in the partition, counted; append_task keeps it up to date.
-local function read_waiting()
-  local tasks, bytes, entries, reserved, last_ms = unpack(redis.call('HMGET', WAITING, 'tasks', 'bytes', 'entries',
-    'reserved', 'last_ms'))
-  return {tasks = tonumber(tasks) or 0, bytes = tonumber(bytes) or 0, entries = tonumber(entries) or 0,
-    reserved = tonumber(reserved) or 0, last_ms = tonumber(last_ms) or 0}
-end
-
--- Numbers as text: of big ones Lua by itself would write the first digits only.
-local function digits(number)
-  return string.format('%d', number)
-end
-
 -- Put a task, whose payload is in place, at the tail, and reserve its growth.  `facts` are further fields of its record,
 -- name and value in turn.
 local function append_task(waiting, task_id, now_ms, bytes, entries, growth, facts)

@@ -17,8 +17,9 @@
 if not is_owner(token) then
   return 'FENCED'
 end
-local status, problem = head_status(task_id)
-if not status then
+local status = redis.call('HGET', TASK .. task_id, 'status')
+local problem = head_problem(task_id, status)
+if problem then
   return problem
 end
 redis.call('PEXPIRE', LEASE, lease_ttl_ms)

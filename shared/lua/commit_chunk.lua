@@ -30,7 +30,7 @@
 -- ARGV  chunk_ends         1 if this page ends the chunk
 -- ARGV  outcomes           an outcome byte for each entry of this page
 -- ARGV  warnings           JSON objects joined by commas, or ''
--- ARGV  counts             msgpack: counters of the task record to raise, name and number in turn
+-- ARGV  counts             msgpack: counters of the task record to raise, name and number in turn, each name once
 -- ARGV  kept_cap_bytes     cap of the payload bytes kept for audit
 -- ARGV  new_ids            msgpack: those puts that are not there yet
 -- ARGV  put_ids            msgpack: ids to put
@@ -62,6 +62,7 @@
 -- include: _kept
 -- include: _reserved
 -- include: _end
+-- include: _progress
 -- include: _minutes
 -- include: _history
 -- include: _write_entries
@@ -75,16 +76,18 @@ local record = TASK .. task_id
 if not is_owner(token) then
   return {'FENCED'}
 end
-local applied = redis.call('HGET', POSITION, 'applied') or ''
+local applied, lost = unpack(redis.call('HMGET', POSITION, 'applied', 'lost'))
+applied = applied or ''
 if applied == name then
   return answer_owner('ALREADY_DONE', lease_ttl_ms, wants_more)
 end
-local status, problem = head_status(task_id)
-if not status then
+local raised = cmsgpack.unpack(counts)
+local before = read_progress(record, raised)
+local problem = head_problem(task_id, before.status)
+if problem then
   return {problem}
 end
-local chunks, chunks_done, started_ms = unpack(redis.call('HMGET', record, 'chunks', 'chunks_done', 'started_ms'))
-if chunks_done ~= chunk then
+if before.chunks_done ~= chunk then
   return {'WRONG_CHUNK'}
 end
 if applied ~= base or (redis.call('HGET', SECTIONS, section) or '0') ~= generation then
@@ -107,7 +110,6 @@ relink(links_added, links_removed, items, carried, now_ms)
 keep_also_changed(task_id, also_changed)
 
 redis.call('APPEND', REPORT .. task_id, outcomes)
-redis.call('HINCRBY', record, 'entries_done', #outcomes)
 if #outcomes > 0 then
   count_minute(APPLIED, now_ms, #outcomes)
 end
@@ -123,24 +125,22 @@ end
 if sections ~= '' then
   flip(task_id, FLIPPED, tonumber(replaced), cmsgpack.unpack(sections))
 end
-raise_counters(task_id, cmsgpack.unpack(counts))
 if warnings ~= '' then
   add_warnings(task_id, warnings)
 end
 redis.call('HSET', POSITION, 'applied', name)
-redis.call('HDEL', POSITION, 'lost')
-if not started_ms then
-  redis.call('HSET', record, 'started_ms', now_ms)
+if lost then
+  redis.call('HDEL', POSITION, 'lost')
 end
-redis.call('HINCRBY', record, chunk_ends == '1' and 'chunks_done' or 'page', 1)
-if chunk_ends == '1' and tonumber(chunk) + 1 == tonumber(chunks) then
-  end_task(task_id, status, 'DONE', now_ms, tonumber(kept_cap_bytes))
+local progress = progress_of(before, raised, now_ms)
+if chunk_ends == '1' and tonumber(chunk) + 1 == tonumber(before.chunks) then
+  end_task(task_id, before.status, 'DONE', now_ms, tonumber(kept_cap_bytes), progress)
 else
   if unseen == '1' then
     release_made(task_id, tonumber(text_bytes))
   end
-  redis.call('HSET', record, 'updated_ms', now_ms)
-  if status == 'QUEUED' then
+  redis.call('HSET', record, 'updated_ms', now_ms, unpack(progress))
+  if before.status == 'QUEUED' then
     set_status(task_id, 'QUEUED', 'IN_PROGRESS')
   end
 end

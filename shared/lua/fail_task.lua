@@ -31,11 +31,12 @@ local record = TASK .. task_id
 if not is_owner(token) then
   return {'FENCED'}
 end
-local status, problem = head_status(task_id)
-if problem == 'NOT_HEAD' and redis.call('HGET', record, 'status') == 'FAILED' then
+local status = redis.call('HGET', record, 'status')
+local problem = head_problem(task_id, status)
+if problem == 'NOT_HEAD' and status == 'FAILED' then
   return answer_owner('ALREADY_DONE', lease_ttl_ms, wants_more)
 end
-if not status then
+if problem then
   return {problem}
 end
 if (redis.call('HGET', POSITION, 'applied') or '') ~= base then
@@ -48,7 +49,7 @@ if begun and #BUILT == 0 then
 end
 
 redis.call('HDEL', POSITION, 'lost')
-if status == 'LOST' then
+if not status then
   -- The record is gone: what is left of the task is its place in the stream, and perhaps its payload.
   local head = redis.call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]
   redis.call('HINCRBY', WAITING, 'tasks', -1)

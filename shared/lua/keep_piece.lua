@@ -37,8 +37,9 @@ end
 if redis.call('LINDEX', PIECES, -1) == name then
   return answer_owner('ALREADY_DONE', lease_ttl_ms, wants_more)
 end
-local status, problem = head_status(task_id)
-if not status then
+local status = redis.call('HGET', record, 'status')
+local problem = head_problem(task_id, status)
+if problem then
   return {problem}
 end
 if redis.call('LLEN', PIECES) ~= tonumber(seen) then

@@ -208,14 +208,14 @@ class _Written(TypedDict):
 def _written(step: Commit, now: bytes) -> _Written:
     kind, effects = step.batch.kind, step.effects
     puts, kept, patches = effects.puts, effects.kept, effects.patches
-    counts = [part for name in COUNTERS if (count := getattr(effects, name)) for part in (name, count)]
-    if unchanged := effects.outcomes.count(Outcome.UNCHANGED):
-        counts += [f"{kind}_unchanged", unchanged]
+    counts = {name: getattr(effects, name) for name in COUNTERS}
+    counts[f"{kind}_unchanged"] = counts.get(f"{kind}_unchanged", 0) + effects.outcomes.count(Outcome.UNCHANGED)
+    counts |= {"entries_done": len(effects.outcomes), "chunks_done" if effects.chunk_ends else "page": 1}
     variations = [(now + value).decode() for value in effects.variations.values()]
     return {
         "outcomes": effects.outcomes,
         "warnings": effects.warnings,
-        "counts": pack(counts),
+        "counts": pack([part for counted in counts.items() if counted[1] for part in counted]),
         "new_ids": pack([*puts.new, *kept.new]),
         "put_ids": pack([*puts.ids, *kept.ids, *patches.ids]),
         "others": pack(

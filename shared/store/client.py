@@ -29,6 +29,9 @@ ANSWER_TIMEOUT_S = 5.0
 RETRIES = 2
 #: Bytes per read: the entries of a PATCH are half a megabyte.
 READ_BYTES = 262_144
+#: Most connections that a client may ever make: each thread has its own, and redis-py would go on counting those of
+#: threads that are gone.
+CONNECTIONS = 2**31
 #: Longest duration of a call in seconds, with all retries.
 LONGEST_CALL_S = (RETRIES + 1) * (CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S) + 1
 
@@ -63,6 +66,7 @@ def _connect(url: str) -> Store:
         "socket_timeout": ANSWER_TIMEOUT_S,
         "health_check_interval": 0,
         "socket_read_size": READ_BYTES,
+        "max_connections": CONNECTIONS,
     }
     if scheme.endswith(_CLUSTER):
         # It repeats commands itself, at the slot's current server.

@@ -130,8 +130,7 @@ def _written(command: Command) -> list[bytes | bytearray]:
     """Write a command, each long argument apart, as it is: hiredis would copy it three times."""
     if isinstance(command, PackedCommand):
         return [b"", command.data]
-    is_long = (isinstance(argument, bytes) and len(argument) >= LONG_ARGUMENT for argument in command)
-    if len(command) > MANY_ARGUMENTS or not any(is_long):
+    if len(command) > MANY_ARGUMENTS or not _has_long(command):
         return [_pack(tuple(command))]
     parts: list[bytes | bytearray] = [bytearray(b"*%d\r\n" % len(command))]
     for argument in command:
@@ -143,6 +142,14 @@ def _written(command: Command) -> list[bytes | bytearray]:
             parts[-1] += data
         parts[-1] += b"\r\n"
     return parts
+
+
+def _has_long(command: Command) -> bool:
+    # A plain loop, as it runs over every argument of every call.
+    for argument in command:  # noqa: SIM110
+        if type(argument) is bytes and len(argument) >= LONG_ARGUMENT:
+            return True
+    return False
 
 
 def _shaped(shape: Callable[[Any], Any] | None, reply: Any) -> Any:

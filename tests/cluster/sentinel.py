@@ -19,6 +19,7 @@ from shared.errors import Misconfigured, StoreUnavailable
 from shared.store.client import connect
 from shared.store.scripts import run
 from shared.waiting import wait_until
+from tests.support.passing_threads import on_passing_threads
 
 WATCH = """
 port {port}
@@ -92,6 +93,7 @@ def test_calls_go_to_the_server_that_sentinel_names_by_now(watched: Watched) -> 
     watched.master.kill()
     wait_until(lambda: answers(("GET", "a")) == [b"1"], "the replica answers", timeout_s=30)
     wait_until(lambda: answers(("SET", "b", "2")) == [True], "it takes writes", timeout_s=10)
+    on_passing_threads(lambda: run(store, ("GET", "b")))
 
 
 def test_sentinel_needs_a_broker_of_its_own_and_a_name() -> None:

@@ -11,17 +11,20 @@ import pytest
 
 from shared.doorbell import broker_url_for
 from shared.errors import Misconfigured, StoreFull, StoreUnavailable
+from shared.keys import CatalogKeys
 from shared.model import Operation
 from shared.nonces import new_nonce
 from shared.partition.submissions import Submission
 from shared.store.client import check_server, connect
 from shared.store.memory import FULL_PERCENT, MemoryGuard, reserved_bytes
+from shared.store.scripts import run
 from shared.waiting import wait_until
 from tests.support.batches import entry_bytes, items, make_batch
 from tests.support.by_hand import HandClock
 from tests.support.cluster import SHARED_SLOT, Cluster, slot_of
 from tests.support.key_checker import check_keys
 from tests.support.laws import Accepted
+from tests.support.passing_threads import on_passing_threads
 from tests.support.rig import TEST_SETTINGS, Rig
 
 #: One in each shard at first; the last one lies with what spans catalogs.
@@ -104,6 +107,11 @@ def test_a_cluster_is_known_by_its_servers_and_needs_a_broker_of_its_own(cluster
     assert "3 shards" in check_server(connect(cluster.url))
     with pytest.raises(Misconfigured, match="SLUICE_BROKER_URL is not set"):
         broker_url_for(cluster.url)
+
+
+def test_a_client_serves_any_number_of_threads_one_after_the_other(cluster: Cluster) -> None:
+    client = connect(cluster.url)
+    on_passing_threads(lambda: run(client, ("EXISTS", CatalogKeys("acme").seq)))
 
 
 def test_batches_go_on_while_slots_move_and_a_script_is_unknown(cluster: Cluster, rig: Rig) -> None:

@@ -48,7 +48,7 @@ BREAKS = [
     Break(
         "chunk check",
         f"{SCRIPTS}/commit_chunk.lua",
-        "if chunks_done ~= chunk then",
+        "if before.chunks_done ~= chunk then",
         "if false then",
         f"{COMMIT}::test_a_commit_out_of_turn_changes_nothing",
     ),
@@ -209,8 +209,8 @@ BREAKS = [
     Break(
         "room given back",
         f"{SCRIPTS}/_end.lua",
-        "release((tonumber(growth) or 0) - (tonumber(made) or 0))",
-        "release(0)",
+        "waiting.reserved - left",
+        "waiting.reserved",
         "integration/partition/test_growth.py::test_a_delete_takes_next_to_nothing",
     ),
     Break(

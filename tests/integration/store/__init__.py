@@ -1,0 +1,1 @@
+"""The client of the store on a real server."""

@@ -1,0 +1,1 @@
+"""The soak test: a whole stack under mixed load for hours, with what it keeps removed after minutes."""
