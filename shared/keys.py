@@ -187,6 +187,10 @@ class CatalogKeys:
         """Hash, deleted with the sink, at most 1,000: ``<kind>:<id>`` → JSON {reason, task_id, at_ms}."""
         return f"{self.prefix}sink:dead:{sink}"
 
+    def other_dead_letters(self, sink: str, version: str) -> str:
+        """Hash with TTL: as ``dead_letters``, those of a copy of another version, for an undo."""
+        return f"{self.prefix}sink:dead:{sink}:{version}"
+
     def by_status(self, status: Status | str) -> str:
         """Zset, members removed with the task: as ``tasks``, those of one status."""
         return f"{self.prefix}tasks:{status}"

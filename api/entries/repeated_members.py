@@ -49,7 +49,7 @@ class RepeatedMembers:
         if not self._may_be_in(entries):
             return []
         # Few entries to look at more closely: those that are no objects are refused without it.
-        return [i for i, raw in enumerate(entries) if self._may_be_in([raw]) and self.of(raw)]
+        return [i for i, raw in enumerate(entries) if self.of(raw)]
 
     def of(self, raw: Raw) -> list[str]:
         """Name the members that an entry has twice, as `repeated_members` does."""
@@ -66,9 +66,9 @@ class RepeatedMembers:
 def repeated_members(raw: Raw | bytes, open_objects: Collection[str] = ()) -> list[str]:
     """Name the members that an object has twice, those inside one of its ``open_objects`` behind its name and a dot."""
     text = bytes(raw)
-    if not text.startswith(b"{") or not _may_repeat(text, open_objects):
-        return []
     try:
+        if not text.startswith(b"{") or not _may_repeat(text, open_objects):
+            return []
         top = _exact(text.decode())
     except RecursionError:
         return []  # too deep, and refused for that
@@ -82,12 +82,9 @@ def repeated_members(raw: Raw | bytes, open_objects: Collection[str] = ()) -> li
 
 
 def _may_repeat(text: bytes, open_objects: Collection[str]) -> bool:
-    try:
-        compact = msgspec.json.format(text, indent=-1)
-        members: dict[str, Any] = _members(compact)
-        for name in open_objects:
-            if bytes(members.get(name, b"")).startswith(b"{"):
-                members[name] = _members(members[name])
-        return len(_encode(members)) != len(compact)
-    except RecursionError:
-        return True
+    compact = msgspec.json.format(text, indent=-1)
+    members: dict[str, Any] = _members(compact)
+    for name in open_objects:
+        if bytes(members.get(name, b"")).startswith(b"{"):
+            members[name] = _members(members[name])
+    return len(_encode(members)) != len(compact)

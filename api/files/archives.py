@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from api.errors import Invalid, Problem
 from api.http.inflate import Compression, InflatesTooFar, NotInflatable, inflate
@@ -54,7 +54,7 @@ class _Blocks:
         #: The bytes of the last read.
         self.last = b""
         #: Bytes that may still be read; None: no limit.
-        self.allowance: int | None = None
+        self.allowance: int | None = _MAX_HEADER_BYTES
 
     def read(self, size: int) -> bytes:
         """Read ``size`` bytes, fewer only at the end.  Raises BrokenArchive."""
@@ -84,11 +84,8 @@ class _Blocks:
         """
         if len(self.last) < tarfile.BLOCKSIZE or any(self.last):
             raise BrokenArchive(_BROKEN)
-        more = self._ready[self._at :]
-        while more or (more := self.more()):
-            if any(more):
-                raise BrokenArchive("data follows the end of the archive: are these two archives in one?")
-            more = b""
+        if any(self._ready[self._at :]) or any(map(any, iter(self.more, b""))):
+            raise BrokenArchive("data follows the end of the archive: are these two archives in one?")
 
 
 def read_archive(pieces: Iterable[bytes]) -> Iterator[Member]:
@@ -98,17 +95,16 @@ def read_archive(pieces: Iterable[bytes]) -> Iterator[Member]:
     outside it.
     """
     blocks = _Blocks(pieces)
-    blocks.allowance = _MAX_HEADER_BYTES
     try:
         # tarfile calls only `read` on a stream.
-        with tarfile.open(fileobj=cast("tarfile._Fileobj", blocks), mode="r|", bufsize=tarfile.BLOCKSIZE) as archive:
-            for count, member in enumerate(archive):
+        with tarfile.open(fileobj=blocks, mode="r|", bufsize=tarfile.BLOCKSIZE) as tar:  # type: ignore[call-overload]
+            for count, member in enumerate(tar):
                 if count == _MAX_MEMBERS:
                     raise BrokenArchive(f"has more than {_MAX_MEMBERS} members")
                 path = _path(member)
                 if not member.isdir():
                     blocks.allowance = None
-                    contents = _contents(archive, member)
+                    contents = _contents(tar, member)
                     yield Member(path, contents)
                     for _ in contents:
                         pass
@@ -130,13 +126,9 @@ def _path(member: tarfile.TarInfo) -> PurePosixPath:
 def _contents(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
     contents = archive.extractfile(member)
     assert contents is not None, "it is a regular file"
-    taken = 0
     try:
         while piece := contents.read(PIECE_BYTES):
-            taken += len(piece)
             yield piece
     # Callers see BrokenArchive only: where the pieces come from is not their concern.
     except tarfile.TarError:
         raise BrokenArchive(_BROKEN) from None
-    if taken != member.size:
-        raise BrokenArchive(_BROKEN)

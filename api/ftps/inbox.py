@@ -12,7 +12,6 @@ from api.errors import Refused
 from api.ftps.names import BadName, FileName, final_name, parse_name
 from api.ftps.received_file import CLIENT, ReceivedFile
 from api.ftps.taken_files import TakenFile
-from shared.errors import TryAgain
 from shared.origin import Submitter
 
 log = structlog.get_logger()
@@ -50,7 +49,7 @@ class Inbox(AbstractedFS):
             raise FilesystemError(str(bad)) from None
 
     def rename(self, src: str, dst: str) -> None:
-        """Create the task of a file that waited for its final name."""
+        """Create the task of a file that waited for its final name.  Raises TryAgain; it waits on then."""
         taken, key, name = self.cmd_channel.taken, self.cmd_channel.username, dst.removeprefix("/")
         file = self._file(src)
         if file.held is None:
@@ -60,9 +59,8 @@ class Inbox(AbstractedFS):
         except BadName as bad:
             raise FilesystemError(str(bad)) from None
         except Refused as refused:
+            taken.take(key, file.name)
             raise FilesystemError(refused.message) from None
-        except TryAgain:
-            raise FilesystemError("the store cannot be reached, or is full; please send it again later") from None
         taken.take(key, file.name)
         taken.add(key, name, file.bytes)
 

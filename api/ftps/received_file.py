@@ -207,14 +207,20 @@ class ReceivedFile:
         return self._upload is not None
 
     def submit(self, name: str) -> None:
-        """Create the task of a file that waited for its name.  Raises BadName if the name says another operation."""
+        """Create the task of a file that waited for its name.
+
+        Raises BadName if the name says another operation, TryAgain, after which a repeat becomes the same task, and
+        Refused, after which the file is gone.
+        """
         assert self._upload is not None
         if parse_name(name, self._catalog_key) != self._meaning:
             raise BadName(f"the file was received to become {self._final_name}, and read so")
         try:
             self._submitted(self._upload)
-        finally:
+        except Refused:
             self.drop()
+            raise
+        self.drop()
 
     def drop(self) -> None:
         """Drop a file that waited for its name; no harm once it is a task."""

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from types import FrameType
 from typing import Any, ClassVar, NoReturn
@@ -27,7 +28,7 @@ from api.ftps.taken_files import TakenFiles
 from api.services import Services, create_services
 from shared.clock import now_ms
 from shared.credentials import Credential, Scope
-from shared.errors import BadSetting, Misconfigured, SluiceError, StoreUnavailable
+from shared.errors import BadSetting, Misconfigured, SluiceError, StoreUnavailable, TryAgain
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -150,6 +151,21 @@ class _Handler(_ClosingAtOnce, TLS_FTPHandler):
     proto_cmds: ClassVar = {name: TLS_FTPHandler.proto_cmds[name] for name in sorted(_COMMANDS)}
     services: Services
     taken: TakenFiles
+
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:
+        """Receive a file, if the store tells that the token is still good."""
+        return self._answered(super().ftp_STOR, file, mode)
+
+    def ftp_RNTO(self, path: str) -> Any:
+        """Give a file its final name, if the store takes it."""
+        return self._answered(super().ftp_RNTO, path)
+
+    def _answered(self, do: Callable[..., Any], *arguments: str) -> Any:
+        try:
+            return do(*arguments)
+        except TryAgain:
+            self.respond("451 The store cannot be reached, or is full. Please try again later.")
+            return None
 
 
 def create_server(settings: Settings, services: Services) -> ThreadedFTPServer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -137,19 +137,19 @@ def identity_of(element: msgspec.Raw) -> Hashable:
     """Make an element of a list comparable by JSON equality."""
     try:
         return _identity(_decode_any(element))
-    except msgspec.DecodeError:
-        # A number that no double holds: the same only as what is written the same.
+    except (msgspec.DecodeError, InvalidOperation):
+        # A number too great even for decimals: the same only as what is written the same.
         return bytes(element)
 
 
 def _identity(value: Any) -> Hashable:
     """Convert a value for comparison as JSON: true is not 1, 1 is 1.0, objects have no order."""
     match value:
-        case bool() | None | str():
-            return (type(value), value)
+        case bool():
+            return (bool, value)
         case list():
             return (list, tuple(map(_identity, value)))
         case dict():
             return (dict, frozenset((name, _identity(member)) for name, member in value.items()))
         case _:
-            return value  # type: ignore[no-any-return]  # numbers, the only kind left
+            return value  # type: ignore[no-any-return]  # a number, a text, or null

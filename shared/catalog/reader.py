@@ -16,7 +16,7 @@ from shared.catalog.reading import Reading, read
 from shared.catalog.successor import Successor
 from shared.catalog.view_reads import ViewReads
 from shared.codec import STAMP_DIGITS
-from shared.keys import CatalogKeys, link_prefix, split_link
+from shared.keys import keys_of, link_prefix, split_link
 from shared.model import NO_SECTION, Kind
 from shared.store import scripts
 from shared.store.client import Store
@@ -35,7 +35,7 @@ class Catalog:
         self._client = client
         self._catalog_key = catalog_key
         self._sizes = ReadSizes() if sizes is None else sizes
-        self._keys = CatalogKeys(catalog_key)
+        self._keys = keys_of(catalog_key)
         #: Keys that had patches.
         self._patched: set[str] = set()
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from shared.codec import encode_batch
 from shared.idempotency import IDEMPOTENCY_TTL_MS, UNNAMED, IdempotencyKey
-from shared.keys import AWAKE, CatalogKeys, padded
+from shared.keys import AWAKE, keys_of, padded
 from shared.model import TERMINAL, Batch
 from shared.partition.growth import TASK_BYTES
 from shared.partition.submissions import Submitted
@@ -39,7 +39,7 @@ class Exports:
         self.catalog_key = catalog_key
         self._client = client
         self._settings = settings
-        self._keys = CatalogKeys(catalog_key)
+        self._keys = keys_of(catalog_key)
 
     def submit(
         self,

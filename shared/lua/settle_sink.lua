@@ -5,10 +5,14 @@
 -- KEYS  LEASE    hash  {token, holder}
 -- KEYS  STATE    hash  how far it is
 -- KEYS  DEAD     hash  <kind>:<id> → JSON
+-- KEYS  LEFT     hash  the same of the copy that was worked on until now
+-- KEYS  TAKEN    hash  the same of this copy, from earlier
 -- ARGV  name     of the sink
 -- ARGV  token    the owner's
 -- ARGV  release  1 to give it back
--- ARGV  anew     1 if all is copied anew: DEAD is emptied first
+-- ARGV  change   BEGUN: this copy is begun, DEAD is emptied first; BACK: it was there before, and has what it had; or ''
+-- ARGV  before   version of the copy that was worked on until now
+-- ARGV  left_ttl_ms  for how long LEFT is kept
 -- ARGV  most     how many dead letters are kept
 -- ARGV  delivered  how many entries were delivered, to be counted
 -- ARGV  cleared  msgpack: fields of DEAD that are none any more
@@ -22,12 +26,22 @@
 if not is_held(LEASE, token) or redis.call('HEXISTS', SINKS, name) == 0 then
   return -1
 end
+-- A repeat finds that the other copy is left already.
+if change ~= '' and (LEFT == TAKEN or (redis.call('HGET', STATE, 'version') or '') == before) then
+  if LEFT ~= TAKEN and redis.call('EXISTS', DEAD) == 1 then
+    redis.call('RENAME', DEAD, LEFT)
+    redis.call('PEXPIRE', LEFT, left_ttl_ms)
+  end
+  redis.call('DEL', DEAD)
+  if change == 'BACK' and redis.call('EXISTS', TAKEN) == 1 then
+    redis.call('RENAME', TAKEN, DEAD)
+    redis.call('PERSIST', DEAD)
+  end
+  redis.call('DEL', TAKEN)
+end
 if #facts > 0 then
   redis.call('HSET', STATE, unpack(facts))
   redis.call('HINCRBY', STATE, 'entries', delivered)
-end
-if anew == '1' then
-  redis.call('DEL', DEAD)
 end
 for _, field in ipairs(cmsgpack.unpack(cleared)) do
   redis.call('HDEL', DEAD, field)

@@ -16,7 +16,7 @@ import msgspec
 
 from shared import keys
 from shared.codec import encode_json
-from shared.keys import CatalogKeys, padded
+from shared.keys import keys_of, padded
 from shared.store.client import Store
 from shared.store.scripts import CLAIM_ENTRY, Command, run, run_apart
 from shared.tasks.records import Task, Tasks
@@ -124,7 +124,7 @@ class Outbox:
 
     def __init__(self, client: Store, catalog_key: str) -> None:
         self._client = client
-        self._keys = CatalogKeys(catalog_key)
+        self._keys = keys_of(catalog_key)
         self._tasks = Tasks(client, catalog_key)
 
     def claim(self, now_ms: int, target: str = "") -> OutboxEntry | None:
@@ -260,7 +260,7 @@ class Outboxes:
 
     def _due(self, catalog_keys: Sequence[str], now_ms: int) -> list[Lane]:
         looks: list[Command] = []
-        for of in map(CatalogKeys, catalog_keys):
+        for of in map(keys_of, catalog_keys):
             looks += [
                 ("ZCOUNT", of.outbox, "-inf", now_ms), ("ZRANGE", of.targets, "-inf", now_ms, "BYSCORE"),
             ]  # fmt: skip
@@ -270,7 +270,7 @@ class Outboxes:
             Lane(key, target.decode()) for key, targets in zip(catalog_keys, found[1::2], strict=True)
             for target in targets
         ]  # fmt: skip
-        queues = [CatalogKeys(key).target(target) for key, target in lanes]
+        queues = [keys_of(key).target(target) for key, target in lanes]
         found = run_apart(
             self._client,
             *(look for queue in queues for look in (("ZCOUNT", queue, "-inf", now_ms), ("EXISTS", queue))),
@@ -288,7 +288,7 @@ class Outboxes:
 
     def _expect(self, catalog_keys: Sequence[str]) -> list[bool]:
         """Return for each catalog whether its outbox has, or can get, entries."""
-        found = [CatalogKeys(key) for key in catalog_keys]
+        found = [keys_of(key) for key in catalog_keys]
         replies = run_apart(
             self._client,
             *(

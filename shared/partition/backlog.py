@@ -58,7 +58,7 @@ class Backlog:
         """Remove catalogs that were seen empty, unless a batch has arrived since."""
         if not catalog_keys:
             return
-        streams = (("XLEN", keys.CatalogKeys(key).stream) for key in catalog_keys)
+        streams = (("XLEN", keys.keys_of(key).stream) for key in catalog_keys)
         _, *waiting = run(self._client, ("ZREM", keys.BACKLOG, *catalog_keys), *streams)
         again = [key for key, length in zip(catalog_keys, waiting, strict=True) if length]
         run(self._client, *(_mark_again(key, now_ms) for key in again))
@@ -73,7 +73,7 @@ class Backlog:
         *_, members = run(self._client, *heard, _page(keys.BACKLOG, skip))
         catalog_keys = [member.decode() for member in members]
         looks: list[Command] = []
-        for names in map(keys.CatalogKeys, catalog_keys):
+        for names in map(keys.keys_of, catalog_keys):
             looks += [("EXISTS", names.lease), ("HGET", names.waiting, "entries")]
         found = run_apart(self._client, *looks)
         looked = zip(catalog_keys, found[::2], found[1::2], strict=True)
@@ -133,7 +133,7 @@ class Backlog:
         """
         catalog_keys = self.known(skip=skip)
         if catalog_keys:
-            waiting = run_apart(self._client, *(("XLEN", keys.CatalogKeys(key).stream) for key in catalog_keys))
+            waiting = run_apart(self._client, *(("XLEN", keys.keys_of(key).stream) for key in catalog_keys))
             forgotten = [key for key, length in zip(catalog_keys, waiting, strict=True) if length]
             run(self._client, *(_mark_again(key, now_ms) for key in forgotten))
         return len(catalog_keys)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.errors import RecordTooNew
-from shared.keys import CatalogKeys
+from shared.keys import keys_of
 from shared.nonces import new_nonce
 from shared.partition.grants import AcquireRefusal, Grant
 from shared.partition.lease import Lease
@@ -31,7 +31,7 @@ class Claim:
         self._client = client
         self._settings = settings
         self._nonce = nonce or new_nonce()
-        self._keys = CatalogKeys(catalog_key)
+        self._keys = keys_of(catalog_key)
 
     def acquire(self) -> Grant | AcquireRefusal:
         """Become the owner, if there is work and no owner; if it is the owner already, read the head again.

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from shared.errors import StoreFull
-from shared.keys import CatalogKeys
+from shared.keys import keys_of
 from shared.partition.step_calls import StepCommands, answer_of
 from shared.partition.step_results import StepResult, StepsTaken, read_taken
 from shared.partition.steps import Commit, Step
@@ -35,7 +35,7 @@ class Lease:
         self.catalog_key = catalog_key
         self.token = token
         self._client = client
-        self._keys = CatalogKeys(catalog_key)
+        self._keys = keys_of(catalog_key)
         self._steps = StepCommands(self._keys, settings, token, reserved=reserved_key(client, self._keys))
         self._lease_ttl_ms = int(settings.lease_ttl_s * 1000)
 

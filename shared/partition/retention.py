@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.keys import CatalogKeys
+from shared.keys import keys_of
 from shared.settings import Settings
 from shared.store import scripts
 from shared.store.client import Store
@@ -15,7 +15,7 @@ class Retention:
     def __init__(self, client: Store, settings: Settings, catalog_key: str) -> None:
         self._client = client
         self._settings = settings
-        self._keys = CatalogKeys(catalog_key)
+        self._keys = keys_of(catalog_key)
 
     def retire(self, *, now_ms: int, limit: int, payloads_before_ms: int = 0) -> int:
         """Delete at most ``limit`` tasks and payloads whose time is up; returns how many were deleted.

@@ -188,10 +188,6 @@ def _facts(batch: Batch) -> tuple[scripts.Argument, ...]:
     return ("batch", encode_batch(batch), "section", batch.section, "chunks", batch.steps, *notify, *builds)
 
 
-def _packed(forced: Mapping[int, Batch]) -> bytes:
-    return pack({str(id_): encode_batch(batch).decode() for id_, batch in forced.items()}) if forced else b""
-
-
 def _refusal(code: str, task_id: Any) -> Exception:
     match code:
         case "NOT_FOUND":

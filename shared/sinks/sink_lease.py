@@ -13,15 +13,18 @@ from shared.keys import CatalogKeys
 from shared.model import Kind
 from shared.nonces import new_nonce
 from shared.settings import Settings
-from shared.sinks.destination import CALL_S, DeadLetter
+from shared.sinks.destination import CALL_S, Copy, DeadLetter, Mark
 from shared.sinks.sinks import Sink, SinkName
 from shared.store.client import Store
+from shared.store.positions import Position
 from shared.store.scripts import LEASE_SINK, SETTLE_SINK, Command, run, run_apart
 
 #: So many dead letters stop a sink.
 MOST_DEAD = 1000
 #: Most that are kept: also those of the delivery with which it stops, so that none is forgotten by a retry.
 MOST_KEPT_DEAD = MOST_DEAD + 20_000
+#: How long dead letters of another copy are kept: longer than the copy, which is dropped a day after it was replaced.
+LEFT_TTL_MS = 7 * 24 * 3_600_000
 #: How long a job may be on its way before another is sent.
 RUNG_MS = 5_000
 
@@ -58,6 +61,14 @@ class SinkState:
     checked_ms: int = 0
     #: Entries that differed then.
     wrong: int = 0
+    #: Of the position, and of the copy: `Position.pieces`, `Copy.cursor`.
+    pieces: int = 0
+    cursor: str = ""
+
+    @property
+    def copy(self) -> Copy:
+        """The copy as it was last recorded, but for its reach."""
+        return Copy(Mark(Position(self.task_id, self.mark, self.pieces), self.task_id), self.version, self.cursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,8 @@ class SinkFacts:
     check_ms: int | None = None
     checked_ms: int | None = None
     wrong: int | None = None
+    pieces: int | None = None
+    cursor: str | None = None
 
     def fields(self) -> Iterator[str | int]:
         for name in self.__slots__:
@@ -135,11 +148,12 @@ class SinkLease:
         cleared: Sequence[tuple[Kind, str]] = (),
         dead: Sequence[DeadLetter] = (),
         delivered: int = 0,
-        anew: bool = False,
+        instead_of: str | None = None,
     ) -> int:
         """Record how far it is, and how many entries were ``delivered``, since the last time.
 
-        With ``anew`` all is copied anew: the dead letters so far are none any more.
+        A copy that is worked on ``instead_of`` that of a version has dead letters of its own: if it is live, those that
+        it had before; none if it was just begun.
         Returns the number of dead letters, or -1 if another owns it now.
         """
         of, letters = self._keys, list[str]()
@@ -152,10 +166,14 @@ class SinkLease:
             lease=of.sink_lease(self._name),
             state=of.sink_state(self._name),
             dead=of.dead_letters(self._name),
+            left=of.other_dead_letters(self._name, instead_of or ""),
+            taken=of.other_dead_letters(self._name, (facts and facts.version) or ""),
             name=self._name,
             token=self.token,
             release=int(release),
-            anew=int(anew),
+            change="" if instead_of is None else "BACK" if facts and facts.phase == "live" else "BEGUN",
+            before=instead_of or "",
+            left_ttl_ms=LEFT_TTL_MS,
             most=MOST_KEPT_DEAD,
             delivered=delivered,
             cleared=pack([f"{kind}:{entry_id}" for kind, entry_id in cleared]),

@@ -13,6 +13,9 @@ from shared.store.client import Store
 #: Hex digits by which a position tells its catalog and the run of the server.
 MARK_DIGITS = 8
 
+#: More than the pieces of any task.
+WHOLE = 10**9
+
 _WRITTEN = re.compile(rf"([0-9]{{1,10}})(?:(?:\.([0-9]{{1,9}}))?-([0-9a-f]{{{MARK_DIGITS}}}))?", re.ASCII)
 
 
@@ -38,6 +41,10 @@ class Position:
     def is_inside(self) -> bool:
         """Whether a part of the task is still to be read."""
         return self.pieces > 0
+
+    def is_before(self, other: Position) -> bool:
+        """Whether another, seen in the same run, is further."""
+        return self.mark == other.mark and (self.task_id, self.pieces or WHOLE) < (other.task_id, other.pieces or WHOLE)
 
     def is_of(self, catalog_key: str, run_id: bytes) -> bool:
         """Return whether the feed of a catalog told it in a run of the server, or may have: a bare task has no mark."""

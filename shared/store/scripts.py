@@ -72,8 +72,9 @@ def again(call: Command, **fields: Argument) -> Command:
 
 def load_all(client: redis.Redis) -> None:
     """Load every script into the server."""
-    for script in ALL:
-        client.script_load(script.text)
+    for reply in exchange(client, [("SCRIPT", "LOAD", script.text) for script in ALL]):
+        if isinstance(reply, ResponseError):
+            raise reply
 
 
 def run(store: Store, *commands: Command) -> list[Any]:

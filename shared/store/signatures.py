@@ -251,8 +251,9 @@ def rotate_credential(
 
 
 def settle_sink(
-    *, sinks: str, lease: str, state: str, dead: str, name: str, token: str, release: int, anew: int, most: int,
-    delivered: int, cleared: bytes, letters: bytes, facts: Sequence[Argument]) -> None: ...  # fmt: skip
+    *, sinks: str, lease: str, state: str, dead: str, left: str, taken: str, name: str, token: str, release: int,
+    change: str, before: str, left_ttl_ms: int, most: int, delivered: int, cleared: bytes, letters: bytes,
+    facts: Sequence[Argument]) -> None: ...  # fmt: skip
 
 
 def settle_stuck(

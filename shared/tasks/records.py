@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shared.codec import decode_batch
-from shared.keys import CatalogKeys, padded
+from shared.keys import keys_of, padded
 from shared.model import TERMINAL, Batch, Status
 from shared.store import scripts
 from shared.store.client import Store
@@ -92,7 +92,7 @@ class QueuePosition:
 
 def read_tasks(client: Store, names: Sequence[tuple[str, int]]) -> list[Task | None]:
     """Read tasks of any catalogs, by catalog key and id, in one round trip.  Raises StoreUnavailable."""
-    records = scripts.run_apart(client, *(("HGETALL", CatalogKeys(key).task(task_id)) for key, task_id in names))
+    records = scripts.run_apart(client, *(("HGETALL", keys_of(key).task(task_id)) for key, task_id in names))
     return [_task(task_id, record) for (_, task_id), record in zip(names, records, strict=True)]
 
 
@@ -101,7 +101,7 @@ class Tasks:
 
     def __init__(self, client: Store, catalog_key: str) -> None:
         self._client = client
-        self._keys = CatalogKeys(catalog_key)
+        self._keys = keys_of(catalog_key)
 
     def get(self, task_id: int) -> Task | None:
         """Read one task; None if there is no task with this id, or no longer."""

@@ -62,9 +62,7 @@ def read_changes(
         if count >= most and number < last:
             rest = number + 1
             break
-    batch = task.batch
-    ordered = sorted(found, key=lambda kind: kind not in batch.kinds)
-    return [TaskChanges(task.id, kind, batch.section_of(kind), found[kind]) for kind in ordered if found[kind]], rest
+    return [TaskChanges(task.id, kind, task.batch.section_of(kind), some) for kind, some in found.items() if some], rest
 
 
 def _chunks(

@@ -189,7 +189,7 @@ class Customer:
 
     def tasks(self) -> Sequence[SeenTask]:
         """All tasks, newest first."""
-        return list(map(_seen, self._task_pages()))
+        return list(map(_seen, self.task_pages()))
 
     def entries(self, kind: str = "items", section: str = "Products") -> Sequence[tuple[str, bytes]]:
         """Id and bytes of all entries, in the order of the listing."""
@@ -215,7 +215,8 @@ class Customer:
                 return found
             found += [(json.loads(bytes(one))["id"], _UPDATED_AT.sub(b"}", bytes(one))) for one in groups]
 
-    def _task_pages(self) -> Iterator[dict[str, Any]]:
+    def task_pages(self) -> Iterator[dict[str, Any]]:
+        """Read all tasks as they are shown, newest first."""
         page = 1
         while tasks := self.task_list(num_results_per_page=100, page=page)["tasks"]:
             yield from tasks
@@ -257,7 +258,8 @@ class Customer:
 
 
 def _seen(task: dict[str, Any]) -> SeenTask:
-    result = task.get("result", {"changelog": {"sections": {}}, "ingestion_warnings": []})
+    # The result of an export is its file.
+    result = {"changelog": {"sections": {}}, "ingestion_warnings": [], **task.get("result", {})}
     changelog = dict(result["changelog"])
     sections = changelog.pop("sections").values()
     counts = {name: count for counted in (*sections, changelog) for name, count in counted.items()}

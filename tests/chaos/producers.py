@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.chaos.files import send_file
+from tests.chaos.outside.ftps_files import FtpsSender
 from tests.chaos.patient import PATIENCE_S, Patient
 from tests.chaos.v1 import write_groups, write_items
 from tests.support.batches import Entry
@@ -20,8 +21,13 @@ IDS = [f"i{number:03}" for number in range(150)]
 class Producer:
     """Sends what customers send, all mixed up, until it is told to stop."""
 
-    def __init__(self, number: int, customers: Sequence[Patient], seed: int, *, watch: StatusWatch | None) -> None:
+    def __init__(
+        self, number: int, customers: Sequence[Patient], seed: int, *, watch: StatusWatch | None,
+        ftps: FtpsSender | None = None,
+    ) -> None:  # fmt: skip
+        """Prepare; whoever has ``ftps`` sends only files, by that."""
         self._customers = customers
+        self._ftps = ftps
         self._random = random.Random(f"{seed} {number}")
         self._watch = watch
         self._stop = threading.Event()
@@ -46,6 +52,10 @@ class Producer:
             self.wrong = error
 
     def _send_something(self, customer: Patient) -> None:
+        if self._ftps:
+            kind = self._random.choice(["items", "variations"])
+            self._ftps.send(customer, self._random, kind, self._entries(kind, "PUT"))
+            return
         match self._random.choices(["write", "file", "v1", "cancel", "rerun", "look"], [20, 2, 2, 1, 1, 5])[0]:
             case "write":
                 self._write(customer)

@@ -6,6 +6,7 @@ import os
 import platform
 from collections import Counter
 
+from tests.chaos.outside.trial import OutsideSeen
 from tests.chaos.run import SUNK, Result
 
 
@@ -28,6 +29,7 @@ def report(result: Result) -> str:
         f"* files cut off on their way, and refused: {result.cut}",
         f"* catalogues read whole by those who copied them: {result.walks}; in the end their copies were compared",
         *_sinks(result),
+        *_outside(result.outside),
         f"* accepted and lost with the last second of a killed store: {result.lost}",
         f"* longest time in which a catalog with a backlog did not move: {stall}",
         f"* after the last fault: {result.ready_s:.1f} s until all processes were back,"
@@ -54,6 +56,15 @@ def _sinks(result: Result) -> list[str]:
         f"* delivered to {', '.join(result.destinations)}: {SUNK} catalogues each, which had all"
         f" {result.caught_up_s:.1f} s after the last task, and were compared; readers of tables saw"
         f" {result.sights} states, {result.exact} of them exact"
+    ]
+
+
+def _outside(seen: OutsideSeen) -> list[str]:
+    return [
+        f"* files by FTPS: {_listed(seen.ftps)}; those without a reply became one task or none",
+        f"* webhooks: told of {seen.told['tasks']} tasks in {seen.told['calls']} calls; none is missing",
+        f"* exports: {_listed(seen.exports)}; each file is the catalogue at its turn",
+        f"* slow, silent and vanished clients: {seen.slow_clients}",
     ]
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from shared.waiting import WaitedInVain, wait_until
 from tests.chaos.copier import Copier
 from tests.chaos.faults import FAULTS
+from tests.chaos.outside.faults_outside import outside_faults
+from tests.chaos.outside.trial import OutsideSeen, OutsideTrial, open_outside
 from tests.chaos.patient import Patient
 from tests.chaos.places.opening import open_place
 from tests.chaos.producers import Producer
@@ -28,8 +30,12 @@ from tests.support.key_checker import check_keys
 from tests.support.laws import LawBroken, StatusWatch, check_laws
 
 CATALOGS = [f"catalog-{number}" for number in range(10)]
+#: Those of the producers who send files by FTPS.
+FTPS_PRODUCERS = 2
 #: Catalogs that somebody copies meanwhile.
 COPIED = CATALOGS[:3]
+#: Catalogs that webhooks tell of, and that somebody exports.
+TOLD, ARCHIVED = CATALOGS[3:5], CATALOGS[2:4]
 #: How many catalogues are delivered to databases and search engines, if they are.
 SUNK = 2
 #: Seconds in which everything accepted must have ended, once there is peace.
@@ -71,6 +77,7 @@ class Result:
     sights: int = 0
     exact: int = 0
     caught_up_s: float = 0.0
+    outside: OutsideSeen = dataclasses.field(default_factory=OutsideSeen)
     #: What was wrong; empty if the laws held.
     wrong: list[str] = dataclasses.field(default_factory=list)
 
@@ -95,10 +102,16 @@ def run_chaos(
         ):
             customers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in CATALOGS]
             readers = [Patient("", key, TOKEN, urls=stage.fleet.urls) for key in COPIED]
-            copiers = [Copier(reader, seed, may_have_lost=place.may_repeat) for reader in readers]
-            schedule = Schedule(stage, stage.random, [*FAULTS, *faults, *sink_faults(stage)])
-            _cause_trouble(schedule, customers, copiers, result, enough)
+            lossy = {"may_have_lost": place.may_repeat}
+            copiers = [Copier(reader, seed, **lossy) for reader in readers]
+            with open_outside(stage, customers, told=TOLD, archived=ARCHIVED, seed=seed, **lossy) as outside:
+                kinds = [*FAULTS, *faults, *sink_faults(stage), *outside_faults(outside)]
+                schedule = Schedule(stage, stage.random, kinds)
+                _cause_trouble(schedule, customers, copiers, outside, result, enough)
+                result.wrong += outside.find_files() + outside.be_told(stage.fleet.connect())
             _look_at_everything(stage, customers, schedule, result)
+            result.wrong += outside.check_exports()
+            result.outside = outside.seen()
             if stage.sinks:
                 _look_at_sinks(stage.sinks, customers[:SUNK], result, may_repeat=place.may_repeat)
             _look_at_copies(copiers, result)
@@ -106,23 +119,26 @@ def run_chaos(
 
 
 def _cause_trouble(
-    schedule: Schedule, customers: list[Patient], copiers: list[Copier], result: Result,
+    schedule: Schedule, customers: list[Patient], copiers: list[Copier], outside: OutsideTrial, result: Result,
     enough: Callable[[Counter[str], int], bool],
 ) -> None:  # fmt: skip
     stage, watcher = schedule.stage, Watcher(schedule.stage, CATALOGS)
     # What was lost with a server's end is done again: that does not look like law 3 from outside.
     watch = None if stage.place.may_repeat else StatusWatch()
-    producers = [Producer(number, customers, result.seed, watch=watch) for number in range(stage.place.producers)]
+    producers = [
+        Producer(number, customers, result.seed, watch=watch, ftps=outside.ftps if number < FTPS_PRODUCERS else None)
+        for number in range(stage.place.producers + FTPS_PRODUCERS)
+    ]
     tables = stage.sinks.readers if stage.sinks else []
-    for runner in (watcher, *producers, *copiers, *tables):
+    for runner in (watcher, *producers, *copiers, *outside.archivists, *tables):
         runner.start()
     schedule.run(result.seconds, lambda: enough(schedule.inflicted, _exact(tables)))
     for producer in producers:
         producer.stop()
         if producer.wrong:
             result.wrong.append(f"a producer: {producer.wrong!r}")
-    for copier in copiers:
-        copier.stop()
+    for reader in (*copiers, *outside.archivists):
+        reader.stop()
     _wait_for_peace(stage, customers, result)
     if stage.sinks:
         _wait_for_sinks(stage, stage.sinks, customers[:SUNK], result)
@@ -140,6 +156,8 @@ def _wait_for_peace(stage: Stage, customers: list[Patient], result: Result) -> N
     stage.place.wait_whole()
     stage.fleet.wait_ready()
     result.ready_s = time.monotonic() - start
+    # What it has half of is let go of, so that nothing comes any more.
+    stage.fleet.ftps[0].stop()
     wait_until(
         lambda: all(customer.all_ended() for customer in customers), "all tasks end", timeout_s=PEACE_S, every_s=0.2
     )

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import redis
 
+from deploy.stack.certificate import keep_certificate
+from deploy.stack.ports import LOOPBACK, free_port
 from shared.store.client import Store
 from tests.chaos import CLOCK_FILE
 from tests.chaos.places.place import Place, impatient
@@ -18,6 +20,8 @@ from tests.chaos.sinks.trial import SinkTrial, open_targets
 from tests.support.fleet import Fleet, Member
 
 TOKEN = "chaos-token"
+#: The file with the certificate of FTPS.
+CERTIFICATE = "ftps.pem"
 
 #: Short, so that many leases run out in a run; long enough that a busy machine keeps them.
 LEASE_TTL_S = 2.0
@@ -74,7 +78,9 @@ def open_stage(
     fleet = Fleet(
         folder, ingresses=2, workers=2, children=2, sinks=2 if targets else 0, worker_app="tests.chaos.worker:celery",
         environ={CLOCK_FILE: str(clock_file)}, credentials=",".join(f"{key}:{TOKEN}" for key in catalog_keys),
-        lease_ttl_s=LEASE_TTL_S, sweep_s=0.3, max_stalls=MAX_STALLS, log_level="WARNING", **place.fleet,
+        lease_ttl_s=LEASE_TTL_S, sweep_s=0.3, max_stalls=MAX_STALLS, log_level="WARNING", webhook_private="allow",
+        ftps_port=free_port(LOOPBACK, 0), ftps_cert=keep_certificate(folder / CERTIFICATE, LOOPBACK),
+        exports_url=folder / "exports", secret_key="chaos" * 8, **place.fleet,
     )  # fmt: skip
     with open_targets(targets, folder) as opened:
         try:

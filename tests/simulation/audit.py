@@ -10,7 +10,6 @@ from shared.guards.guard_records import Guards
 from shared.model import Operation, Status
 from shared.sinks.destination import Which
 from shared.tasks.records import Task, TaskFilter, Tasks
-from tests.simulation import wires
 from tests.simulation.checks.delivered import States
 from tests.simulation.checks.exported import check_exports
 from tests.simulation.checks.verdicts import met, note_given_up, note_guards
@@ -71,24 +70,25 @@ class Audit:
         """Look at everything.  Raises LawBroken or Leak."""
         world = self._world
         tasks = {catalog_key: self._tasks(catalog_key) for catalog_key in world.plan.catalogs}
+        readers = {key: StoreReader(self._rig.client, key, some) for key, some in tasks.items()}
         for catalog_key, some in tasks.items():
-            self._check_catalog(catalog_key, some)
+            self._check_catalog(catalog_key, some, readers[catalog_key])
         first = world.plan.catalogs[0]
         accepted = world.journals[first].accepted
         canceled = {task.id for task in tasks[first] if task.status is Status.CANCELED}
-        self._reader.finish(accepted, canceled)
+        self._reader.finish(accepted, canceled, readers[first])
         if world.plan.sinks:
             self._check_sink(States(accepted, canceled, Model(SETTINGS.safeguard_ratio, SETTINGS.safeguard_floor)))
         if world.plan.delivers or world.plan.mails:
             self._check_deliveries(tasks[first])
         check_keys(self._rig.client)
 
-    def _check_catalog(self, catalog_key: str, tasks: Sequence[Task]) -> None:
+    def _check_catalog(self, catalog_key: str, tasks: Sequence[Task], reader: StoreReader) -> None:
         journal = self._world.journals[catalog_key]
         self._complete(catalog_key, journal, tasks)
         check_laws(
             journal.accepted,
-            StoreReader(self._rig.client, catalog_key, tasks),
+            reader,
             safeguard_ratio=SETTINGS.safeguard_ratio,
             safeguard_floor=SETTINGS.safeguard_floor,
         )
@@ -111,14 +111,12 @@ class Audit:
     def _check_deliveries(self, tasks: Sequence[Task]) -> None:
         """Have the rest delivered, and look at who was told of what."""
         self._rig.clock.now_ms = self._world.scheduler.now_ms
-        with self._postman.receiving():
-            self._postman.finish(self._rig, tasks)
+        self._postman.finish(self._rig, tasks)
         self._outcome.met["mailed"] += self._postman.mails
 
     def _check_sink(self, states: States) -> None:
         """Have the sink get the rest, and look at all that its readers saw."""
-        with wires.scheduled(self._world.scheduler):
-            self._sink.finish(self._rig)
+        self._sink.finish(self._rig)
         house = self._sink.warehouse
         self._outcome.met["delivered"] += len(house.sights)
         states.check(house.sights, house.held[Which.LIVE].rows, since=self._world.restarts)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from unittest import mock
 from weakref import WeakKeyDictionary
 
 import redis
@@ -26,7 +24,8 @@ from tests.simulation.parties.postman import Postman
 from tests.simulation.parties.readers import Reader
 from tests.simulation.parties.senders import Sender
 from tests.simulation.parties.sink_workers import SinkParty
-from tests.simulation.plan import SENDERS, WORKERS, Variant, make_plan
+from tests.simulation.plan import SENDERS, WORKERS, Plan, Variant, make_plan
+from tests.simulation.replaced import Replacement, replaced
 from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.timed_store import TimedStore
 from tests.simulation.world import Worker, World, last_sweep
@@ -34,7 +33,7 @@ from tests.support.by_hand import HandClock
 from tests.support.laws import LawBroken
 from tests.support.rig import Rig
 from workers.apply import columns, patches
-from workers.sinks import gathering
+from workers.sinks import gathering, sink_delivery
 
 #: A reader, a process that delivers, an operator, and those that deliver to a sink.
 SINK_WORKERS = 2
@@ -43,8 +42,24 @@ OTHERS = 3 + SINK_WORKERS
 ROUNDS, ROUND_MS = 20, 15_000
 #: How long workers go on after the last sender: fewer than so many times so long.
 LATER_STEPS, LATER_MS = 15, 2_000
-#: Bytes of entries that are many for one commit.
-LONG_BYTES = 200
+#: What is so in every history.
+LITTLE: tuple[Replacement, ...] = (
+    (random, "random", lambda: 0.5),
+    # Each look is a round trip.
+    (gathering, "LOOK_EVERY_S", 0.2),
+    # Some commits are transactions, as long ones are: so many bytes of entries are many.
+    (step_calls, "LONG_BYTES", 200),
+)
+#: PATCHes are kept beside their entries, as if there were many of them, each much shorter than its entry.
+PATCHES_BESIDE: tuple[Replacement, ...] = ((columns, "FEWEST", 1), (patches, "FEWEST", 1), (patches, "TIMES_LONGER", 0))
+#: A sink gets few entries at a time, as if there were many.
+FEW_AT_A_TIME: tuple[Replacement, ...] = (
+    (gathering, "MOST_ENTRIES", 2),
+    (gathering, "PART_ENTRIES", 2),
+    (gathering, "PAGE_TASKS", 2),
+    (sink_delivery, "PART_ENTRIES", 2),
+    (sink_delivery, "COPY_ENTRIES", 2),
+)
 #: How long workers may need for wake-ups that all arrive.
 SETTLED_MS = 5_000
 
@@ -54,7 +69,8 @@ class Stage:
 
     def __init__(self, store: TimedStore) -> None:
         self._store = store
-        self._clients = [wires.connect(store) for _ in range(SENDERS + WORKERS + OTHERS)]
+        #: The first one is nobody's: what it does is no round trip of a process.
+        self._clients = [wires.connect(store) for _ in range(1 + SENDERS + WORKERS + OTHERS)]
         #: Errors that were logged and went on.
         self._logged: list[str] = []
         # A logger that is used here first must not keep these processors.
@@ -65,22 +81,16 @@ class Stage:
         outcome = Outcome(variant)
         MemoryFileSystem.store.clear()
         self._logged.clear()
-        with (
-            _own_process(f"{variant.seed} {variant.schedule}"),
-            mock.patch.object(random, "random", return_value=0.5),
-            # Each look is a round trip.
-            mock.patch.object(gathering, "LOOK_EVERY_S", 0.2),
-            # Some commits are transactions, as long ones are.
-            mock.patch.object(step_calls, "LONG_BYTES", LONG_BYTES),
-        ):
+        plan = make_plan(variant.seed)
+        such = (*LITTLE, *(PATCHES_BESIDE if plan.beside else ()), *(FEW_AT_A_TIME if plan.few else ()))
+        with replaced(*_own_process(f"{variant.seed} {variant.schedule}"), *such):
             self._store.begin()
-            self._run(variant, outcome)
+            self._run(plan, variant, outcome)
         return outcome
 
-    def _run(self, variant: Variant, outcome: Outcome) -> None:
+    def _run(self, plan: Plan, variant: Variant, outcome: Outcome) -> None:
         try:
-            with _patches_beside(on=make_plan(variant.seed).beside):
-                _History(self._store, self._clients, variant, outcome).run()
+            _History(self._store, self._clients, plan, variant, outcome).run()
             if self._logged:
                 raise LawBroken(f"an error was met and logged: {self._logged[0]}")
         except Exception as error:
@@ -98,32 +108,19 @@ def _drop(_: object, __: str, ___: object) -> str:
     raise structlog.DropEvent
 
 
-@contextlib.contextmanager
-def _own_process(seed: str) -> Iterator[None]:
-    """Have the nonces of a seed, and know of no store yet; afterwards all is as it was before."""
-    unknown: dict[str, object] = {"_numbers": {}, "_noted": set(), "_alive_noted_s": WeakKeyDictionary()}
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch.object(nonces, "_chance", random.Random(seed)))
-        for name, value in unknown.items():
-            stack.enter_context(mock.patch.object(id_writes, name, value))
-        yield
-
-
-@contextlib.contextmanager
-def _patches_beside(*, on: bool) -> Iterator[None]:
-    """Keep PATCHes beside their entries, as if there were many of them, each much shorter than its entry."""
-    with contextlib.ExitStack() as stack:
-        if on:
-            for module in (columns, patches):
-                stack.enter_context(mock.patch.object(module, "FEWEST", 1))
-            stack.enter_context(mock.patch.object(patches, "TIMES_LONGER", 0))
-        yield
+def _own_process(seed: str) -> Iterator[Replacement]:
+    """Have the nonces of a seed, and know of no store yet."""
+    yield nonces, "_chance", random.Random(seed)
+    yield id_writes, "_numbers", {}
+    yield id_writes, "_noted", set()
+    yield id_writes, "_alive_noted_s", WeakKeyDictionary()
 
 
 class _History:
-    def __init__(self, store: TimedStore, clients: list[redis.Redis], variant: Variant, outcome: Outcome) -> None:
-        self._plan = plan = make_plan(variant.seed)
-        self._client = store.client
+    def __init__(
+        self, store: TimedStore, clients: list[redis.Redis], plan: Plan, variant: Variant, outcome: Outcome
+    ) -> None:
+        self._plan = plan
         self._outcome = outcome
         self._scheduler = Scheduler(
             store,
@@ -134,7 +131,7 @@ class _History:
             muted=variant.muted,
             watch=Ownership(store.ask).watch,
         )
-        self._world = World(plan, self._scheduler, store.client)
+        self._world = World(plan, self._scheduler, store.ask)
         settings = replace(SETTINGS, max_stalls=plan.max_stalls or NEVER)
         settings = replace(settings, slice_s=0.0) if plan.slices else settings
         operations = [
@@ -143,7 +140,7 @@ class _History:
         outcome.planned, outcome.operations = len(plan.operations), len(operations)
         self._processes: list[Process] = []
         self._workers: list[Worker] = []
-        rigs = [Rig(client, HandClock(), self._world.bell, settings) for client in clients]
+        self._rig, *rigs = (Rig(client, HandClock(), self._world.bell, settings) for client in clients)
         for i, rig in enumerate(rigs[:SENDERS]):
             mine = [one for one in operations if one[1].sender == i]
             self._add(f"sender {i}", Sender(self._world, rig, mine).run, rig, counts=True)
@@ -166,7 +163,6 @@ class _History:
         if plan.restarts:
             self._processes.append(Process("restart", partial(self._world.restart, store), may_die=False))
         self._processes.append(Process("end", self._end_later if plan.sweeps else self._settle, may_die=False))
-        self._rig = Rig(self._client, HandClock(), self._world.bell, settings)
 
     def _add(
         self, name: str, program: Callable[[], None], rig: Rig, *, counts: bool = False, may_die: bool = True
@@ -175,22 +171,26 @@ class _History:
 
     def run(self) -> None:
         self._outcome.trace = self._scheduler.trace
-        if self._plan.delivers:
-            self._postman.prepare(self._rig)
-        if self._plan.sinks:
-            self._sink.prepare(self._rig)
+        with wires.scheduled(self._scheduler), self._postman.receiving():
+            if self._plan.delivers:
+                self._postman.prepare(self._rig)
+            if self._plan.sinks:
+                self._sink.prepare(self._rig)
+            try:
+                self._go_on()
+            finally:
+                self._outcome.drawn, self._outcome.accidents = self._scheduler.drawn, self._scheduler.happened
+            Audit(self._world, self._rig, self._outcome, self._reader, self._postman, self._sink).run()
+
+    def _go_on(self) -> None:
+        """Let everything happen, to the end of the last task."""
         try:
-            with wires.scheduled(self._scheduler), self._postman.receiving():
-                try:
-                    self._scheduler.run(self._processes)
-                finally:
-                    self._scheduler.stop(self._processes)
-                if not self._plan.sweeps:
-                    self._expect_drained("although every wake-up arrived")
-                self._drain_the_rest()
+            self._scheduler.run(self._processes)
         finally:
-            self._outcome.drawn, self._outcome.accidents = self._scheduler.drawn, self._scheduler.happened
-        Audit(self._world, self._rig, self._outcome, self._reader, self._postman, self._sink).run()
+            self._scheduler.stop(self._processes)
+        if not self._plan.sweeps:
+            self._expect_drained("although every wake-up arrived")
+        self._drain_the_rest()
 
     def _await_senders(self) -> None:
         while left := [one for one in self._processes if one.name.startswith("sender") and not one.is_done]:

@@ -112,8 +112,12 @@ class Plan:
     delivers: bool
     #: Whether somebody is mailed of what fails.
     mails: bool
-    #: Whether a sink gets the catalogue.
+    #: Whether a sink gets the catalogue; whether its destination refuses some entries, and gets few at a time; and how
+    #: often its operator does something.
     sinks: bool
+    narrow: bool
+    few: bool
+    operated: float
     #: Whether the store is started anew once, without what was written last.
     restarts: bool
     #: Stalls after which a task is given up, or left to an operator; None: never.
@@ -192,6 +196,9 @@ def make_plan(seed: int) -> Plan:
         restarts=sweeps and chance.random() < 0.3,
         max_stalls=chance.choice((1, 1, 1, 2, 3)) if fragile else None,
         catalogs=catalogs,
+        narrow=chance.random() < 0.5,
+        few=chance.random() < 0.3,
+        operated=chance.choice((0.04, 0.2)),
     )
 
 

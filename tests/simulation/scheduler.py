@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ DEATHS = (Accident.DIES_BEFORE, Accident.DIES_AMID, Accident.DIES_AFTER)
 HARMLESS = (Accident.SPLIT, Accident.CLOCK_SET)
 
 
-@dataclass
+@dataclass(eq=False)
 class Process:
     """A process of the service, or a client of it; when it dies its program begins anew."""
 
@@ -71,7 +72,8 @@ class Process:
     may_die: bool = True
     clock: HandClock = field(default_factory=HandClock)
     skew_ms: int = 0
-    wakes_ms: int = 0
+    #: Never, once it has ended.
+    wakes_ms: float = 0
     #: How much longer it waits before it sends something again.
     pauses_ms: int = 0
     #: Until then nothing that it sends arrives.
@@ -129,13 +131,15 @@ class Scheduler:
         """Let them run until all that count have ended; whatever one of them raises ends it all."""
         self._main = greenlet.getcurrent()
         self._processes = processes
+        counting = [one for one in processes if one.counts]
         last: Process | None = None
         for _ in range(MOST_STEPS):
-            if all(one.is_done for one in processes if one.counts):
+            if all(one.is_done for one in counting):
                 return
-            awake = [one for one in processes if not one.is_done and one.wakes_ms <= self.now_ms]
+            now_ms = self.now_ms
+            awake = [one for one in processes if one.wakes_ms <= now_ms]
             if not awake:
-                self.advance(min(one.wakes_ms for one in processes if not one.is_done) - self.now_ms)
+                self.advance(int(min(one.wakes_ms for one in processes)) - now_ms)
                 continue
             if last not in awake or self._random.random() >= self._sticky:
                 last = self._random.choice(awake)
@@ -171,7 +175,7 @@ class Scheduler:
         while not process.is_done:
             try:
                 process.program()
-                process.is_done = True
+                process.is_done, process.wakes_ms = True, math.inf
             except Killed:
                 process.is_dying = False
                 process.call = None, 0, False

@@ -7,7 +7,6 @@ import itertools
 import mmap
 import os
 import shutil
-import socket
 import struct
 import subprocess
 import tempfile
@@ -17,14 +16,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import hiredis
 import redis
 
 from deploy.stack import embedded_store
 from shared import keys
 from shared.errors import Misconfigured
 from shared.store import id_writes, scripts
-from shared.store.wire import Command, _pack
+from shared.store.wire import Command
+from tests.simulation.line import Line
 from tests.support.server_run import server_run
 from tests.support.store_server import StoreServer, running_store
 
@@ -35,29 +34,6 @@ _SOURCE = Path(__file__).with_name("store_clock.c")
 
 #: A key, when it expires (ms since the epoch, or below 0) and its serialized value.
 Snapshot = list[tuple[bytes, int, bytes]]
-
-
-class Line:
-    """A connection to one server, without all that redis-py does around each command."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
-        self._reader = hiredis.Reader()
-
-    def ask(self, *commands: Command) -> list[Any]:
-        """Send commands and return their replies."""
-        self._socket.sendall(b"".join(map(_pack, commands)))
-        return [self._reply() for _ in commands]
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def _reply(self) -> Any:
-        while (reply := self._reader.gets()) is False:
-            self._reader.feed(self._socket.recv(65_536))
-        assert not isinstance(reply, Exception), reply
-        return reply
 
 
 class TimedStore:

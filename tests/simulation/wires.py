@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from unittest import mock
 
 import redis
 import redis.retry
@@ -15,6 +14,8 @@ from redis.exceptions import ResponseError
 
 from shared.store import resending, wire
 from shared.store.scripts import Command
+from tests.simulation.line import Line
+from tests.simulation.replaced import replaced
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.timed_store import TimedStore
 
@@ -29,18 +30,17 @@ class ScheduledConnection(redis.UnixDomainSocketConnection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._line: Line | None = None
         self._kept: deque[Any] = deque()
         self._open_transactions = 0
 
     def exchange(self, commands: Sequence[Command]) -> None:
         """Send commands now, and keep their replies."""
-        _really_send(self, commands)
+        if self._line is None:
+            self._line = Line(self.path)
+        self._kept.extend(self._line.exchange(commands))
         for command in commands:
             self._open_transactions += {"MULTI": 1, "EXEC": -1}.get(str(command[0]), 0)
-            try:
-                self._kept.append(super().read_response())
-            except ResponseError as error:
-                self._kept.append(error)
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         if not self._kept:
@@ -53,9 +53,10 @@ class ScheduledConnection(redis.UnixDomainSocketConnection):
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
         """Forget what was not read; a new connection would be no other, but for a transaction that was begun."""
         self._kept.clear()
-        if self._open_transactions:
+        if self._open_transactions and self._line is not None:
             self._open_transactions = 0
-            super().disconnect(*args, **kwargs)
+            self._line.close()
+            self._line = None
 
 
 def connect(store: TimedStore) -> redis.Redis:
@@ -65,8 +66,10 @@ def connect(store: TimedStore) -> redis.Redis:
 
 def _send(connection: Any, commands: Sequence[Command]) -> None:
     scheduler = ScheduledConnection.scheduler
-    if scheduler is None or scheduler.current is None or not isinstance(connection, ScheduledConnection):
+    if not isinstance(connection, ScheduledConnection):
         _really_send(connection, commands)
+    elif scheduler is None or scheduler.current is None:
+        connection.exchange(commands)
     else:
         scheduler.exchange(commands, connection.exchange)
 
@@ -75,17 +78,13 @@ def _send(connection: Any, commands: Sequence[Command]) -> None:
 def scheduled(scheduler: Scheduler) -> Iterator[None]:
     """Take its time for that of this process, and make it decide over each round trip."""
     seconds = scheduler.seconds
-
-    with contextlib.ExitStack() as stack:
-        stack.callback(setattr, ScheduledConnection, "scheduler", None)
-        ScheduledConnection.scheduler = scheduler
-        for target, name, value in (
-            (wire, "_send", _send),
-            (resending, "_clocks", lambda: (seconds(), seconds())),
-            (redis.retry, "sleep", scheduler.pause),
-            (time, "monotonic", seconds),
-            (time, "perf_counter", seconds),
-            (time, "sleep", scheduler.pause),
-        ):
-            stack.enter_context(mock.patch.object(target, name, value))
+    with replaced(
+        (ScheduledConnection, "scheduler", scheduler),
+        (wire, "_send", _send),
+        (resending, "_clocks", lambda: (seconds(), seconds())),
+        (redis.retry, "sleep", scheduler.pause),
+        (time, "monotonic", seconds),
+        (time, "perf_counter", seconds),
+        (time, "sleep", scheduler.pause),
+    ):
         yield

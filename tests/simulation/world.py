@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import cast
-
-import redis
+from collections.abc import Callable
+from typing import Any, cast
 
 from shared.doorbell import Doorbell
 from shared.errors import StoreUnavailable
@@ -51,10 +50,11 @@ class LossyBell(SilentBell):
 class World:
     """One history's bell, journals and clock of the senders."""
 
-    def __init__(self, plan: Plan, scheduler: Scheduler, client: redis.Redis) -> None:
-        """``client`` is nobody's: what it does is no round trip of a process."""
+    def __init__(self, plan: Plan, scheduler: Scheduler, ask: Callable[..., list[Any]]) -> None:
+        """``ask``: sends commands that are no round trip of a process."""
         self.plan = plan
-        self._client = client
+        self._ask = ask
+        self._lengths = [("XLEN", CatalogKeys(key).stream) for key in plan.catalogs]
         self.scheduler = scheduler
         self.bell = LossyBell(scheduler, reliable=not plan.sweeps)
         self.journals: dict[str, Journal] = defaultdict(Journal)
@@ -68,7 +68,7 @@ class World:
 
     def waiting(self) -> list[str]:
         """List the catalogs with tasks that have not ended."""
-        return [key for key in self.plan.catalogs if self._client.xlen(CatalogKeys(key).stream)]
+        return [key for key, length in zip(self.plan.catalogs, self._ask(*self._lengths), strict=True) if length]
 
     def restart(self, store: TimedStore) -> None:
         """Start the store anew, at some moment: what was written up to a second before is lost."""

@@ -21,7 +21,7 @@ import redis
 
 from deploy.stack import embedded_store
 from deploy.stack.ports import LOOPBACK, base_url, free_port
-from deploy.stack.services import answers_ok
+from deploy.stack.services import answers_ok, greets
 from shared.clock import now_ms
 from shared.doorbell import broker_url_for
 from shared.errors import StoreUnavailable
@@ -137,6 +137,7 @@ class Fleet:
         """Prepare; ``settings`` as in shared/settings.py, ``store_urls`` for members that go another way, ``hosts``
         for those that run elsewhere.
 
+        With an ``ftps_port`` there is an FTPS service, too.
         ``server`` is the store's binary if not the embedded one.  With another ``redis_url`` it is the broker only.
         """
         self.folder = folder
@@ -160,19 +161,21 @@ class Fleet:
         self._children = children
         self.workers = [self._worker(f"worker-{number}", worker_app) for number in range(workers)]
         self.sinks = [self._sink_worker(f"sinks-{number}") for number in range(sinks)]
+        self.ftps_port = int(settings.get("ftps_port", 0))
+        self.ftps = [self._ftps_service()] if self.ftps_port else []
         self._ended = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
     @property
     def members(self) -> list[Member]:
-        return [self.store, *self.ingresses, *self.workers, *self.sinks]
+        return [self.store, *self.ingresses, *self.workers, *self.sinks, *self.ftps]
 
     def start(self) -> None:
         """Start everything and wait until it works."""
         self.store.start()
         wait_until(lambda: embedded_store.answers(self.socket_path), "the store answers", timeout_s=READY_S)
         self._keeper.start()
-        for member in (*self.ingresses, *self.workers, *self.sinks):
+        for member in (*self.ingresses, *self.workers, *self.sinks, *self.ftps):
             member.start()
         self.wait_ready()
 
@@ -181,6 +184,8 @@ class Fleet:
         wait_until(lambda: embedded_store.answers(self.socket_path), "the store answers", timeout_s=timeout_s)
         for url in self.urls:
             wait_until(lambda url=url: answers_ok(url + "/health/live"), f"{url} answers", timeout_s=timeout_s)  # type: ignore[misc]
+        if self.ftps:
+            wait_until(lambda: greets(LOOPBACK, self.ftps_port), "FTPS answers", timeout_s=timeout_s)
         wait_until(self._workers_beat, "the workers work", timeout_s=timeout_s)
 
     def limit_log(self, room_bytes: int | None) -> None:
@@ -235,6 +240,9 @@ class Fleet:
     def _sink_worker(self, name: str) -> Member:
         how = ("--queues", "sinks", "--pool", "threads", "--concurrency", SINKS_AT_A_TIME)
         return self._celery(name, "workers.sink_app:celery", *how)
+
+    def _ftps_service(self) -> Member:
+        return self._member("ftps", [sys.executable, "-m", "api.ftps.server"])
 
     def _celery(self, name: str, app: str, *how: object) -> Member:
         also = ("--hostname", f"{name}@%h", "--without-gossip", "--without-mingle")

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import redis
 
@@ -32,6 +32,7 @@ ARGUMENTS = {
     "status": "|".join(Status),
     "target": r"mail|wh_[0-9a-f]{12}",
     "sink": r"[a-z][a-z0-9_]*",
+    "version": r"[0-9a-f-]+",
     "kind": "|".join(Kind),
     "hour": r"[1-9][0-9]*",
     "generation": r"0|[1-9][0-9]*",
@@ -86,7 +87,7 @@ def check_keys(client: redis.Redis) -> None:
         _check_entries(contents, catalog_key)
 
 
-@cache
+@lru_cache(maxsize=10_000)
 def _declared_for(key: str) -> Declared:
     declared = [one for one in declarations() if one.pattern.fullmatch(key)]
     if len(declared) != 1:
@@ -151,11 +152,7 @@ def _expect(what: str, found: object, should: object) -> None:
 
 
 def _numbered(client: StoreContents, prefix: str) -> set[int]:
-    return {int(key[len(prefix) :]) for key in client.scan_iter(match=_literally(prefix) + "*", count=1000)}
-
-
-def _literally(text: str) -> str:
-    return re.sub(r"([\[\]*?\\])", r"\\\1", text)
+    return {int(name[len(prefix) :]) for name in client.names(prefix)}
 
 
 def _members(client: StoreContents, key: str) -> set[int]:
@@ -242,7 +239,7 @@ def _check_entries(client: StoreContents, catalog_key: str) -> None:
         _expect(of.links(name, number), set(client.zrange(of.links(name, number), 0, -1)), links)
     should.update(_being_built(client, of))
     for prefix in ("items:", "variations:", "links:", "item_groups:"):
-        there = {key.decode() for key in client.scan_iter(match=_literally(of.prefix + prefix) + "*", count=1000)}
+        there = set(client.names(of.prefix + prefix))
         _expect(f"{catalog_key}: {prefix} of no section", there - set(should), set())
 
 

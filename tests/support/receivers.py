@@ -7,6 +7,7 @@ import email
 import email.policy
 import json
 import socketserver
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -46,10 +47,21 @@ class Endpoint:
 
     url: str
     calls: list[Call] = field(default_factory=list)
-    #: The statuses of the next answers; 204 when none is left.
+    #: The statuses of the next answers.
     answers: list[int] = field(default_factory=list)
+    #: The status when none of them is left.
+    usual: int = 204
     #: Sent with each answer.
     headers: dict[str, str] = field(default_factory=dict)
+
+
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Let go of a caller who broke off."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 @contextlib.contextmanager
@@ -58,9 +70,11 @@ def http_endpoint() -> Iterator[Endpoint]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(length := int(self.headers["Content-Length"]))
+            if len(body) < length:
+                return
             endpoint.calls.append(Call(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(endpoint.answers.pop(0) if endpoint.answers else 204)
+            self.send_response(endpoint.answers.pop(0) if endpoint.answers else endpoint.usual)
             self.send_header("Location", f"{endpoint.url}/elsewhere")
             for name, value in endpoint.headers.items():
                 self.send_header(name, value)
@@ -70,8 +84,7 @@ def http_endpoint() -> Iterator[Endpoint]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _HttpServer(("127.0.0.1", 0), Handler)
     endpoint = Endpoint(f"http://127.0.0.1:{server.server_port}/hook")
     with _serving(server):
         yield endpoint

@@ -58,6 +58,10 @@ def growth(batch: Batch, frames: Sequence[bytes]) -> int:
     return TASK_BYTES + sum(growth_of(batch, decode_chunk(frame)) for frame in frames)
 
 
+#: Opened once: a rig may be made hundreds of times a second.
+_export_files = functools.lru_cache(ExportFiles)
+
+
 @dataclass
 class Rig:
     """Everything a test of the core uses, and a journal of what was accepted, for the laws."""
@@ -101,7 +105,7 @@ class Rig:
         return Exports(self.client, self.settings, catalog_key)
 
     def exporter(self) -> Exporter:
-        return Exporter(self.exports, ExportFiles(self.settings))
+        return Exporter(self.exports, _export_files(self.settings))
 
     # -- at the tail ---------------------------------------------------------------------------------------------
 

@@ -1,10 +1,8 @@
-"""All that a database holds, read at once, and shown by the commands of a client that only read."""
+"""All that a database holds, read at once, and shown as a client shows it."""
 
 from __future__ import annotations
 
-import fnmatch
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -37,11 +35,17 @@ def _ask(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     return list(pipeline.execute())
 
 
+def _names(client: redis.Redis) -> Iterable[bytes]:
+    return (
+        wire.exchange(client, [("KEYS", "*")])[0] if isinstance(client, redis.Redis) else client.scan_iter(count=1000)
+    )
+
+
 class StoreContents:
     """The keys of one moment, with their types, lifetimes and values."""
 
     def __init__(self, client: redis.Redis) -> None:
-        names = sorted(key.decode() for key in client.scan_iter(count=1000))
+        names = sorted(key.decode() for key in _names(client))
         replies = _ask(client, [command for name in names for command in (("TYPE", name), ("PTTL", name))])
         self.types = {name: _text(type_) for name, type_ in zip(names, replies[::2], strict=True)}
         #: Milliseconds, or below 0 as PTTL says it.
@@ -50,9 +54,9 @@ class StoreContents:
         looks = [(command, name, *arguments) for name in there for command, *arguments in [_READ[self.types[name]]]]
         self._values = dict(zip(there, _ask(client, looks), strict=True))
 
-    def scan_iter(self, *, match: str, count: int) -> Iterator[bytes]:
-        wanted = re.compile(fnmatch.translate(re.sub(r"\\(.)", lambda escaped: f"[{escaped[1]}]", match)))
-        return (name.encode() for name in self.types if wanted.fullmatch(name))
+    def names(self, prefix: str) -> list[str]:
+        """List the keys that begin so."""
+        return [name for name in self.types if name.startswith(prefix)]
 
     def hgetall(self, key: str) -> dict[bytes, bytes]:
         return self._values.get(key) or {}

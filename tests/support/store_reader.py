@@ -21,10 +21,11 @@ class StoreReader:
     """Shows the tasks and entries of one catalog through the stores of `shared`."""
 
     def __init__(self, client: redis.Redis, catalog_key: str, tasks: Sequence[Task] | None = None) -> None:
-        """``tasks``: all of them, newest first, if they were read already."""
+        """``tasks``: all of them, newest first, if they were read already; then nothing changes any more."""
         self._tasks = Tasks(client, catalog_key)
         self._read = tasks
         self._catalog = Catalog(client, catalog_key)
+        self._known: dict[tuple[str, str], list[tuple[str, bytes]]] = {}
 
     def tasks(self) -> Sequence[SeenTask]:
         tasks = self._read
@@ -45,8 +46,13 @@ class StoreReader:
 
     def entries(self, kind: str, section: str) -> Sequence[tuple[str, bytes]]:
         section = NO_SECTION if kind == Kind.ITEM_GROUPS else section
+        if (kind, section) in self._known:
+            return self._known[kind, section]
         entries = _all(lambda offset: self._catalog.page(Kind(kind), section, offset=offset, size=PAGE).entries)
-        return [(entry.id, entry.body) for entry in entries]
+        shown = [(entry.id, entry.body) for entry in entries]
+        if self._read is not None:
+            self._known[kind, section] = shown
+        return shown
 
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -55,20 +55,22 @@ _decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
 # A Decimal is written with the digits that were sent.
 _decode = msgspec.json.Decoder(_TalliedItem, float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+#: What is raised of a number with too many digits, and of one whose exponent no Decimal has.
+_TOO_GREAT = (msgspec.ValidationError, InvalidOperation)
 
 
 def _data_of(body: bytes) -> dict[str, Any]:
     """Decode the data of an item; a number too great for Python counts as any other."""
     try:
         return _decode(body).data or {}
-    except msgspec.ValidationError:
+    except _TOO_GREAT:
         return {name: _value_of(bytes(raw)) for name, raw in (_decode_raw(body).data or {}).items()}
 
 
 def _value_of(text: bytes) -> Any:
     try:
         return _decode_any(text)
-    except msgspec.ValidationError:
+    except _TOO_GREAT:
         return {b"{": {}, b"[": []}.get(text[:1], Decimal(0))
 
 

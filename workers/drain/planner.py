@@ -267,6 +267,7 @@ def _alike(head: Work, other: Work) -> bool:
         and two is not None
         and bool(other.frames)
         and not one.parts
+        and not two.doomed
         and (one.kind, one.operation, one.section) == (two.kind, two.operation, two.section)
         and two.chunks == 1
     )

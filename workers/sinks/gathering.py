@@ -125,6 +125,17 @@ class Gatherer:
             mark = gathered.mark
             yield gathered
 
+    def changed(self, after: Position, until: Position) -> Iterator[tuple[Kind, str]]:
+        """Yield what has changed between two positions, and maybe later.  Raises HistoryLost."""
+        more = after.is_before(until)
+        while more:
+            page = self._page(after)
+            yield from (
+                (place.kind, entry_id) for part in _parts(page) for place, ids in part.items() for entry_id in ids
+            )
+            after = page.next_after
+            more = page.more and after.is_before(until)
+
     def _read(
         self, parts: Iterable[dict[Place, list[str]]], position: Position, hold: Callable[[], None]
     ) -> Iterator[tuple[dict[Place, list[str]], AsOf]]:

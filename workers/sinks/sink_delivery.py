@@ -68,6 +68,7 @@ class SinkDelivery:
         catalog: Catalog,
         gatherer: Gatherer,
         *,
+        recorded: Copy,
         hold: Callable[[], None],
         record: Record,
         again: Collection[tuple[Kind, str]] = (),
@@ -75,12 +76,14 @@ class SinkDelivery:
         no_live: Callable[[], None] = lambda: None,
         pace: Pace | None = None,
     ) -> None:
-        """``again``: entries that are delivered though they have not changed; ``after_again`` is called after them.
+        """``recorded`` is a copy as it was last recorded.
 
+        ``again``: entries that are delivered though they have not changed; ``after_again`` is called after them.
         ``no_live`` is called if readers have no whole copy.  ``pace`` is how much the destination takes at once.
         """
         self._pace = pace or Pace()
         self._no_live = no_live
+        self._recorded = recorded
         self._again = again
         self._after_again = after_again
         self._name = name
@@ -135,10 +138,29 @@ class SinkDelivery:
                 reason=str(problem),
             )  # fmt: skip
 
+    def _known(self, copy: Copy) -> Copy:
+        """Return an earlier state of a copy, up to which all dead letters are known; mostly it is the present one.
+
+        Where a worker died before it recorded a delivery, or did not get the answer, nobody knows what was refused.
+        """
+        was = self._recorded
+        at, now = was.mark.position, copy.mark.position
+        if at == now:
+            is_earlier = was.cursor != "" and _place(was) < _place(copy)
+        else:
+            is_earlier = was.cursor == copy.cursor == "" and at.is_before(now)
+        if was.version != copy.version or not is_earlier:
+            return copy
+        return Copy(Mark(at, copy.mark.reach), copy.version, was.cursor)
+
     def _follow(self, live: Copy, until: float) -> None:
-        self._record("live", live, (), ())
-        for gathered in self._gatherer.again(live.mark, self._again, self._hold):
-            live = self._deliver(Which.LIVE, live, live.at(gathered.mark), gathered.entries)
+        known = self._known(live)
+        self._record("live", known, (), ())
+        again = {*self._again, *self._gatherer.changed(known.mark.position, live.mark.position)}
+        for gathered in self._gatherer.again(live.mark, again, self._hold):
+            live = self._deliver(Which.LIVE, live, live.at(gathered.mark), gathered.entries, known)
+        if known.mark.position != live.mark.position:
+            self._record("live", live, (), ())
         self._after_again()
         for gathered in self._gatherer.gather(live.mark, self._hold):
             live = self._deliver(Which.LIVE, live, live.at(gathered.mark), gathered.entries)
@@ -152,6 +174,11 @@ class SinkDelivery:
 
     def _copy(self, copy: Copy, until: float) -> None:
         """Go on with the next copy: first every entry, then what has changed meanwhile; then make it the live one."""
+        known = self._known(copy)
+        if known != copy:
+            # Nobody reads it yet, so it may go back.
+            self._destination.deliver(CopyChange(Which.NEXT, copy, known))
+            copy = known
         self._record("copying", copy, (), ())
         while copy.cursor:
             copy = self._copy_part(copy)
@@ -198,16 +225,28 @@ class SinkDelivery:
         return entries, False
 
     def _deliver(
-        self, which: Which, before: Copy, after: Copy, entries: dict[Kind, dict[str, StoredEntry | None]]
+        self,
+        which: Which,
+        before: Copy,
+        after: Copy,
+        entries: dict[Kind, dict[str, StoredEntry | None]],
+        known: Copy | None = None,
     ) -> Copy:
+        """Deliver a change, and record that; of one that only repeats what is there, how far dead letters are known."""
         documents, gone, dead = mapped(self._sink, entries)
         change = CopyChange(which, before, after, documents, gone)
         dead += deliver_in_parts(self._destination, change, self._hold, self._pace)
         self._record(
-            "live" if which is Which.LIVE else "copying", after,
+            "live" if which is Which.LIVE else "copying", known or after,
             [(kind, entry_id) for kind, some in entries.items() for entry_id in some], dead,
         )  # fmt: skip
         return after
+
+
+def _place(copy: Copy) -> tuple[int, bytes]:
+    """Return what grows while everything is copied."""
+    at = _decode(copy.cursor) if copy.cursor else CopyCursor(len(Kind))
+    return at.kind, b"" if at.after is None else b"-" + at.after.encode()
 
 
 def mapped(

@@ -110,6 +110,7 @@ class SinkTurns:
                     sink.mapping.kinds,
                     restarts_lose=self._restarts_lose,
                 ),
+                recorded=turn.state.copy,
                 hold=turn.hold,
                 record=turn.record,
                 again=dead,

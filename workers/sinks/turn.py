@@ -49,8 +49,6 @@ class Turn:
     give_way: Callable[[], None] = lambda: None
     facts: SinkFacts | None = None
     held_at: float = 0.0
-    #: Whether something was recorded.
-    counted: bool = False
     #: How many dead letters are delivered again just now.
     retrying: int = 0
     #: Dead letters when something was last recorded.
@@ -75,7 +73,7 @@ class Turn:
 
     def record(self, phase: str, copy: Copy, cleared: Sequence[tuple[Kind, str]], dead: Sequence[DeadLetter]) -> None:
         mark = copy.mark
-        at = mark.position
+        at, before = mark.position, (self.facts and self.facts.version) or self.state.version
         self.facts = SinkFacts(
             phase,
             copy.version,
@@ -84,12 +82,19 @@ class Turn:
             mark.exact,
             at_ms=self.clock(),
             live_task_id=_seen(phase, copy),
+            pieces=at.pieces,
+            cursor=copy.cursor,
         )
-        anew = phase == "behind" or (copy.version != self.state.version and not self.counted)
-        count = self.lease.settle(self.facts, cleared=cleared, dead=dead, delivered=len(cleared), anew=anew)
+        count = self.lease.settle(
+            self.facts,
+            cleared=cleared,
+            dead=dead,
+            delivered=len(cleared),
+            instead_of=before if phase == "behind" or copy.version != before else None,
+        )
         if count < 0:
             raise LeaseGone("another worker delivers to it, or it was removed")
-        self.counted, self.dead = True, count
+        self.dead = count
         # Of those that are delivered again the first may be refused once more, and the others not.  A copy that lacks
         # too many goes no further, whoever asked to deliver them again.
         if phase == "copying" or (dead and not (self.retrying and phase == "live")):

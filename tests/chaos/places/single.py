@@ -26,7 +26,7 @@ class SingleStore:
     def __init__(self, folder: Path, *, durability: str, sinks: bool) -> None:
         socket_path = folder / "s.sock"
         self._url = embedded_store.store_url(socket_path)
-        self.links = [Link(socket_path) for _ in range(3 if sinks else 2)]
+        self.links = [Link(socket_path) for _ in range(4 if sinks else 3)]
         slow_disk = _compile_slow_disk(folder)
         #: None without a C compiler: then fsync is as fast as it is.
         self.slow_disk_file = folder / "slow-disk" if slow_disk else None
@@ -41,7 +41,8 @@ class SingleStore:
         urls = [link.url for link in self.links]
         self.fleet: dict[str, Any] = {
             "store": {"durability": durability, "maxmemory": MAXMEMORY}, "store_environ": disk,
-            "store_urls": {"ingress-1": urls[0], "worker-1": urls[1], "sinks-1": urls[-1]}, "durability": durability,
+            "store_urls": {"ingress-1": urls[0], "worker-1": urls[1], "ftps": urls[2], "sinks-1": urls[-1]},
+            "durability": durability,
         }  # fmt: skip
         self.may_repeat = durability == "everysec"
 

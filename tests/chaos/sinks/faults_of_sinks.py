@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from shared.sinks.sinks import Sinks
 from tests.chaos.faults import Fault, pause
+from tests.chaos.faults_of_links import link_faults
 from tests.chaos.links import Heal
 from tests.chaos.sinks.destinations import PostgresTarget, Target
 from tests.chaos.stage import CannotBe, Stage
@@ -31,30 +32,10 @@ def sink_faults(stage: Stage) -> list[Fault]:
 
 
 def _of(target: Target) -> list[Fault]:
-    def fault(name: str, inflict: Callable[[], Heal | None], lasts_s: tuple[float, float]) -> Fault:
+    def fault(name: str, inflict: Callable[[], Heal], lasts_s: tuple[float, float]) -> Fault:
         return Fault(f"{target.name}: {name}", lambda stage: inflict(), lasts_s, seizes=target.name)
 
-    link = target.link
-
-    def hang() -> Heal:
-        link.darken()
-        return link.heal
-
-    def refuse() -> Heal:
-        link.refuse()
-        return link.heal
-
-    def slow_down() -> Heal:
-        link.slow_down(0.1)
-        return link.heal
-
-    faults = [
-        fault("killed", target.kill, (0.5, 3)),
-        fault("hangs", hang, (1, 6)),
-        fault("refuses connections", refuse, (1, 4)),
-        fault("slow", slow_down, (1, 4)),
-        fault("connections broken", link.reset, (0, 0)),
-    ]
+    faults = [fault("killed", target.kill, (0.5, 3)), *link_faults(target.name, target.link)]
     if isinstance(target, PostgresTarget):
         faults.append(fault("restored from an older backup", target.restore, (2, 8)))
     return faults

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -92,6 +92,11 @@ class States:
                 else:
                     rows[name] = body
             self._check(what, rows, sight.task_id, sight.task_id if sight.exact else sight.reach)
+
+    def after(self, task_id: int, kinds: Sequence[Kind]) -> dict[Name, str]:
+        """Name the entries of some kinds after a task, with their bodies as `canonical`."""
+        bodies = {name: next(self._between(name, task_id, task_id)) for name in self._changes if name[0] in kinds}
+        return {name: body for name, body in bodies.items() if body is not None}
 
     def _check(self, what: str, rows: Mapping[Name, str], first: int, last: int) -> None:
         wrong = [

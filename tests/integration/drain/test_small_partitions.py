@@ -10,6 +10,7 @@ from shared import keys
 from shared.errors import StoreUnavailable
 from shared.partition.claim import acquire_together
 from shared.partition.lease import take_together
+from shared.partition.step_calls import MANY_VALUES
 from shared.store import scripts
 from tests.support.batches import items
 from tests.support.interposed import Killed
@@ -41,6 +42,21 @@ def test_they_share_round_trips(laden: Rig, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(trips) == 4
     assert_done(laden, *KEYS)
     assert laden.backlog.size() == 0
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_they_may_be_few_or_none(laden: Rig, number: int) -> None:
+    assert laden.drainer().drain_together(KEYS[:number]) == []
+    assert_done(laden, *KEYS[:number])
+    assert all(laden.statuses(catalog_key) == {1: "QUEUED"} for catalog_key in KEYS[number:])
+
+
+def test_one_batch_of_them_may_be_long(laden: Rig) -> None:
+    """Others write so many values by a transaction; here all share one round trip."""
+    laden.put(*items(*map(str, range(2 * MANY_VALUES))), catalog_key="two")
+    assert laden.drainer().drain_together(KEYS) == []
+    assert_done(laden, *KEYS)
+    assert laden.statuses("two") == {1: "DONE", 2: "DONE"}
 
 
 def ended_by(error: BaseException, call: Callable[..., object]) -> Callable[..., None]:

@@ -16,6 +16,7 @@ from shared.tasks.change_feed import ChangeFeed, ChangePage, ChangesGone
 from shared.tasks.records import Task, Tasks
 from shared.tasks.task_changes import TaskChanges
 from tests.support.batches import items, make_batch, named, variations
+from tests.support.files import MULTIPART, multipart
 from tests.support.ingress import Ingress
 from tests.support.rig import ACME, Rig
 
@@ -234,6 +235,9 @@ def test_what_a_task_had_changed_when_it_was_given_up_is_told(rig: Rig) -> None:
         rig.expire_lease()
     settle_stuck(rig.client, rig.settings, ACME, Decision.SKIP, who="me", now_ms=rig.clock())
     assert told(rig) == [(1, "items", "a=c b=c")]
+    feed = ChangeFeed(rig.client, ACME)
+    inside = feed.page(Position(0), section=None, size=1, most_entries=2).next_after
+    assert (inside.is_inside, feed.page(inside, section=None, size=1).changes) == (True, [])
 
 
 # -- how far back it reaches ------------------------------------------------------------------------------------------
@@ -363,6 +367,22 @@ def test_over_http(ingress: Ingress) -> None:
     assert ingress.get("/v1/changes", after=1)["changes"] == [
         {"task_id": 2, "kind": "item_groups", "section": None, "entries": [{"id": "g", "outcome": "created"}]}
     ]
+
+
+def test_over_http_files_of_all_kinds_are_told_kind_by_kind(ingress: Ingress) -> None:
+    """Groups belong to no section; who asks for one kind is told of that one only."""
+    files = {
+        "items": "id,item_name\na,A\n",
+        "variations": "variation_id,item_id\na-1,a\n",
+        "item_groups": "parent_id,id,name,data\n,g,G,\n",
+    }
+    assert ingress.send("PUT", "/v1/catalog", multipart(files), headers=MULTIPART).status_code == 200
+    ingress.rig.drain()
+    expected = {"items": ("Products", "a"), "variations": ("Products", "a-1"), "item_groups": (None, "g")}
+    told = ingress.get("/v1/changes")["changes"]
+    assert {one["kind"]: (one["section"], one["entries"][0]["id"]) for one in told} == expected
+    for kind in expected:
+        assert [one["kind"] for one in ingress.get("/v1/changes", kinds=kind)["changes"]] == [kind]
 
 
 def test_over_http_what_is_gone_is_410(ingress: Ingress) -> None:

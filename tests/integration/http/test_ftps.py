@@ -19,12 +19,13 @@ from typing import Any
 
 import pytest
 
+from api.files import upload
 from api.ftps.server import create_server
 from api.services import create_services
 from deploy.stack.certificate import keep_certificate
 from deploy.stack.ports import LOOPBACK, free_port
 from shared.credentials import Credential, Credentials, Scope, digest_of
-from shared.errors import Misconfigured
+from shared.errors import Misconfigured, StoreUnavailable
 from shared.model import NO_SECTION, Kind, Status
 from shared.outbox.outbox import Outbox, OutboxEntry
 from shared.tasks.records import Task
@@ -309,6 +310,37 @@ def test_a_rename_does_not_change_what_is_done(service: Service, entered: FtpsCl
     assert (entered.nlst(), service.rig.client.keys(uploads), service.tasks()) == ([], [], [])
 
 
+def test_a_rename_without_an_answer_of_the_store_may_be_repeated(
+    service: Service, entered: FtpsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file stays meanwhile; and it is one task, also if the store has it already and only its answer was lost."""
+    entered.put(f"{ITEMS_SYNC}.tmp", ITEMS)
+    submit = upload.submit_batch
+
+    def lost(*args: Any, **how: Any) -> None:
+        submit(*args, **how)
+        raise StoreUnavailable("the store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(upload, "submit_batch", lost)
+        with pytest.raises(ftplib.error_temp, match="451 The store cannot be reached"):
+            entered.rename(f"{ITEMS_SYNC}.tmp", ITEMS_SYNC)
+    assert entered.rename(f"{ITEMS_SYNC}.tmp", ITEMS_SYNC).startswith("250")
+    assert [task.status for task in service.tasks()] == [Status.DONE]
+
+
+def test_a_rename_that_is_refused_lets_go_of_the_file(service: Service, entered: FtpsClient) -> None:
+    """It has to be sent again; the session goes on."""
+    entered.put(f"{ITEMS_SYNC}.tmp", ITEMS)
+    service.rig.client.hset(service.rig.keys().waiting, "tasks", service.rig.settings.queue_tasks)
+    for why in ("550 Too many tasks", "550 No such file"):
+        with pytest.raises(ftplib.error_perm, match=why):
+            entered.rename(f"{ITEMS_SYNC}.tmp", ITEMS_SYNC)
+    service.rig.client.delete(service.rig.keys().waiting)
+    entered.put(f"{ITEMS_SYNC}.tmp", ITEMS)
+    assert entered.rename(f"{ITEMS_SYNC}.tmp", ITEMS_SYNC).startswith("250")
+
+
 def test_a_stranger_may_ask_what_there_is(service: Service) -> None:
     """And gets only what works."""
     with service.client() as client:
@@ -396,6 +428,19 @@ def test_programs_as_they_come_send_a_file_once(service: Service, tmp_path: Path
     assert ran.returncode == 0, ran.stderr + ran.stdout
     [task] = service.tasks()
     assert (task.status, task.batch.entries) == (Status.DONE, 2)
+
+
+def test_a_store_that_is_away_is_told(service: Service, entered: FtpsClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also before the first byte: the reply says to try again, and the session goes on."""
+
+    def away(*_: Any) -> None:
+        raise StoreUnavailable("the store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Credentials, "find", away)
+        assert entered.put(ITEMS_SYNC, ITEMS) == "451 The store cannot be reached, or is full. Please try again later."
+    assert service.tasks() == []
+    assert entered.put(ITEMS_SYNC, ITEMS) == "226 Accepted as task 1."
 
 
 def test_a_full_queue_is_told(service: Service, entered: FtpsClient) -> None:

@@ -133,6 +133,24 @@ def test_a_broken_csv_file_makes_a_task_that_fails_and_says_where(
     assert said in message
 
 
+@pytest.mark.parametrize(
+    ("method", "query"), [("PUT", {}), ("PATCH", {"patch_delta": True, "on_missing": "CREATE"})], ids=["put", "patch"]
+)
+def test_a_broken_file_fails_also_right_behind_a_batch_that_does_the_same(
+    ingress: Ingress, method: str, query: dict[str, object]
+) -> None:
+    """All are applied in one go: nothing of its good rows, and what is behind it."""
+    missing = {name: value for name, value in query.items() if name == "on_missing"}
+    ids = [
+        ingress.write(method, "/v2/items", {"items": items("there")}, **missing),
+        ingress.write("PATCH", "/v1/catalog", multipart({"items": GOOD + "c,C,,D\n"}), headers=MULTIPART, **query),
+        ingress.write(method, "/v2/items", {"items": items("last")}, **missing),
+    ]
+    ingress.rig.drain()
+    assert [ingress.get(f"/v1/tasks/{task_id}")["status"] for task_id in ids] == ["DONE", "FAILED", "DONE"]
+    assert list(ingress.rig.bodies()) == ["last", "there"]
+
+
 def test_all_that_is_wrong_is_counted_and_the_first_of_it_kept(ingress: Ingress) -> None:
     """Ten in the message, a thousand with their rows in the report."""
     rows = HEADER + "".join(f"i{i},{'' if i % 2 else 'A'},\n" for i in range(3000))

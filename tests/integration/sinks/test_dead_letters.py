@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.model import Kind
+from shared.sinks.destination import CopyChange, DeadLetter, DestinationAway
 from shared.sinks.mapping import DEFAULT, Column, ColumnType, Mapping
 from shared.sinks.sink_lease import discard_dead_letters, read_dead_letters
 from shared.sinks.sink_reports import report_sinks
@@ -89,6 +90,41 @@ def test_dead_letters_are_delivered_again_when_an_operator_says_so(
     sink.settle()
     assert letters(sink) == {}
     sink.check()
+
+
+@pytest.mark.parametrize("moment", ["copied", "followed"])
+def test_what_was_refused_is_known_also_where_the_answer_was_lost(any_sink: DeliveryRig, moment: str) -> None:
+    """The delivery has taken effect, so nobody makes it again; what it may have refused is asked once more."""
+    sink, lost = any_sink, [1]
+    refuse = refusing({"b"})
+
+    def connected(*of: Any, **options: Any) -> Any:
+        made: Any = refuse(*of, **options)
+        real = made.deliver
+
+        def deliver(change: CopyChange) -> list[DeadLetter]:
+            dead: list[DeadLetter] = real(change)
+            if dead and lost:
+                raise DestinationAway(f"no answer {lost.pop()}")
+            return dead
+
+        made.deliver = deliver
+        return made
+
+    sink.turns = sink.worker(connect=connected)
+    sink.rig.put(*items("a", "b") if moment == "copied" else items("a"))
+    sink.rig.drain()
+    sink.add()
+    if moment == "followed":
+        sink.settle()
+        sink.rig.put(*items("b", "c"))
+        sink.rig.drain()
+    assert sink.turn() == "failed"
+    sink.sinks.resume(NAME.name)
+    sink.settle()
+    assert letters(sink) == {"b": "not wanted"}
+    assert [found.wrong for found in sink.verify()] == [0, 0]
+    assert sorted(sink.rows()) == (["a"] if moment == "copied" else ["a", "c"])
 
 
 def test_dead_letters_that_are_discarded_are_missing_until_they_change(any_sink: DeliveryRig) -> None:

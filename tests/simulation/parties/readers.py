@@ -82,12 +82,11 @@ class Reader:
             case _:
                 self._follow()
 
-    def finish(self, batches: Sequence[Accepted], canceled: Set[int]) -> None:
+    def finish(self, batches: Sequence[Accepted], canceled: Set[int], reader: StoreReader) -> None:
         """Read the rest of the feed: the copy has to be the catalogue then; and nothing was seen that never was."""
         if not self._world.restarts:
             self._check_seen(batches, canceled)
         self._follow()
-        reader = StoreReader(self._client, self._catalog_key)
         for kind, copy in self.follower.entries.items():
             there = {id_: read_json(body) for id_, body in reader.entries(kind, SECTION)}
             if copy != there:

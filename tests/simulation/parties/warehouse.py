@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -15,6 +16,7 @@ from shared.sinks.destination import (
     DestinationAway,
     Differences,
     Superseded,
+    TooMuchAtOnce,
     Which,
 )
 from shared.sinks.mapping import Document
@@ -25,8 +27,11 @@ T = TypeVar("T")
 
 #: How long a call takes, and how long one may be under way that others overtake: longer than the lease of a sink.
 CALL_MS, LATE_MS = (0, 1, 20, 900), (3_000, 50_000)
-#: The share of calls that do not arrive, whose answers are lost, that are late, and whose caller dies of them.
-LOST, LATE, DEADLY = 0.05, 0.03, 0.02
+#: The share of calls that do not arrive, whose answers are lost, that are late, and whose caller dies of them; and of
+#: changes with several entries that are too much at once.
+LOST, LATE, DEADLY, TOO_MUCH = 0.05, 0.03, 0.02, 0.1
+#: The name of entries for which a narrow destination has no room.
+TOO_LONG = "z"
 
 Rows = dict[tuple[Kind, str], bytes]
 
@@ -39,6 +44,10 @@ class Sight:
     rows: Rows
     #: How often the store had been started anew when the copy was begun.
     begun: int
+    #: The entries that were refused, so that there is no row.
+    refused: frozenset[tuple[Kind, str]] = frozenset()
+    #: Whether they were led back to an earlier copy.
+    undone: bool = False
 
 
 @dataclass
@@ -48,22 +57,40 @@ class Held:
     copy: Copy
     begun: int
     rows: Rows = field(default_factory=dict)
+    refused: set[tuple[Kind, str]] = field(default_factory=set)
+
+    def put(self, kind: Kind, document: Document, *, narrow: bool) -> bool:
+        """Take a document; False if there is no room for it."""
+        name = kind, document.id
+        self.drop(*name)
+        if narrow and json.loads(document.body).get("name") == TOO_LONG:
+            self.refused.add(name)
+            return False
+        self.rows[name] = document.body
+        return True
+
+    def drop(self, kind: Kind, entry_id: str) -> None:
+        """Have no such entry any more."""
+        self.rows.pop((kind, entry_id), None)
+        self.refused.discard((kind, entry_id))
 
 
 class Warehouse:
     """The server: what it holds outlives whoever delivers to it."""
 
-    def __init__(self, scheduler: Scheduler, restarts: Callable[[], int]) -> None:
+    def __init__(self, scheduler: Scheduler, restarts: Callable[[], int], *, narrow: bool) -> None:
+        """``narrow``: it refuses some entries."""
         self.scheduler = scheduler
         self.restarts = restarts
+        self.narrow = narrow
         self.owner = ""
         self.held: dict[Which, Held] = {}
         self.sights: list[Sight] = []
 
-    def see(self) -> None:
+    def see(self, *, undone: bool = False) -> None:
         """Note what readers see now."""
         live = self.held[Which.LIVE]
-        self.sights.append(Sight(live.copy, dict(live.rows), live.begun))
+        self.sights.append(Sight(live.copy, dict(live.rows), live.begun, frozenset(live.refused), undone))
 
 
 class MemoryDestination:
@@ -94,15 +121,21 @@ class MemoryDestination:
     def deliver(self, change: CopyChange) -> list[DeadLetter]:
         def deliver() -> list[DeadLetter]:
             held = self._expect(change.which, change.before)
+            if change.entries > 1 and self._meets(TOO_MUCH):
+                raise TooMuchAtOnce
             held.copy = change.after
-            for kind, documents in change.documents.items():
-                held.rows.update({(kind, document.id): document.body for document in documents})
             for kind, gone in change.gone.items():
                 for entry_id in gone:
-                    held.rows.pop((kind, entry_id), None)
+                    held.drop(kind, entry_id)
+            dead = [
+                DeadLetter(kind, document.id, "simulated: too long")
+                for kind, documents in change.documents.items()
+                for document in documents
+                if not held.put(kind, document, narrow=self._warehouse.narrow)
+            ]
             if change.which is Which.LIVE:
                 self._warehouse.see()
-            return []
+            return dead
 
         return self._call(deliver, changes=True)
 
@@ -121,7 +154,7 @@ class MemoryDestination:
         def undo() -> None:
             self._expect(Which.OLD, copy)
             self._held[Which.LIVE], self._held[Which.OLD] = self._held[Which.OLD], self._held[Which.LIVE]
-            self._warehouse.see()
+            self._warehouse.see(undone=True)
 
         self._call(undo, changes=True)
 
@@ -168,19 +201,23 @@ class MemoryDestination:
         if process is None:
             return self._done(do, changes=changes)
         scheduler.rest(CALL_MS[scheduler.pick(len(CALL_MS))])
-        troubled = self._troubled and not scheduler.is_calm
-        if troubled and scheduler.chance(LOST):
+        if self._meets(LOST):
             raise DestinationAway("simulated: it did not arrive")
-        if troubled and scheduler.chance(LATE):
+        if self._meets(LATE):
             scheduler.rest(LATE_MS[scheduler.pick(len(LATE_MS))])
         scheduler.trace.append((process.name, f"the destination: {do.__qualname__.split('.')[1]}"))
         done = self._done(do, changes=changes)
-        if troubled and scheduler.chance(DEADLY):
+        if self._meets(DEADLY):
             process.is_dying = True
             raise Killed
-        if troubled and scheduler.chance(LOST):
+        if self._meets(LOST):
             raise DestinationAway("simulated: its answer is lost")
         return done
+
+    def _meets(self, share: float) -> bool:
+        """Whether an accident happens now, of which there is such a share."""
+        scheduler = self._warehouse.scheduler
+        return self._troubled and scheduler.current is not None and not scheduler.is_calm and scheduler.chance(share)
 
     def _done(self, do: Callable[[], T], *, changes: bool) -> T:
         if changes and self._owner != self._warehouse.owner:

@@ -33,6 +33,10 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "sink_rung": (st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True),),
     "sink_state": (st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True),),
     "dead_letters": (st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True),),
+    "other_dead_letters": (
+        st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True),
+        st.from_regex(r"[0-9a-f]{16}-[0-9a-f]{16}-[0-9]{1,3}", fullmatch=True),
+    ),
     "by_status": (st.sampled_from(Status),),
     "entries": (_SECTIONED, generated.TEXTS, st.integers(0, 2**31 - 1)),
     "index": (_SECTIONED, generated.TEXTS, st.integers(0, 2**31 - 1)),

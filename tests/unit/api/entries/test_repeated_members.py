@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from api.entries.fast_decoder import FastPath
-from api.entries.repeated_members import REPEATED
+from api.entries.repeated_members import REPEATED, RepeatedMembers, repeated_members
 from api.entries.rules import rules_for
+from api.schemas.entries import ItemPut
 from shared.model import Kind, OnMissing, Operation
 from tests.unit.api.entries.test_fast_decoder import FAST, ITEM_PUT
 
 RULES = rules_for(Kind.ITEMS, Operation.PUT, OnMissing.FAIL)
+PATCH_RULES = rules_for(Kind.ITEMS, Operation.PATCH, OnMissing.FAIL)
 
 _NAMES = ["price", "größe", "url", "id", "a b", "x:y", "active"]
 _VALUES = st.one_of(
@@ -80,6 +82,31 @@ def test_those_with_a_member_twice_are_refused_and_no_others(drawn: list[tuple[s
 def test_it_is_said_which(entry: str, loc: str) -> None:
     checked = RULES.check([Raw(entry.encode())], "items")
     assert [problem.loc for problem in checked.problems[0]] == [loc]
+
+
+@pytest.mark.parametrize("beside", ['{"id":"b","data":null}', "5", "[" * 20_000 + "]" * 20_000])
+def test_what_stands_beside_does_not_hide_it(beside: str) -> None:
+    """In the entry itself, or in others of its batch."""
+    twice = '{"id":"a","data":null,"name":"A","name":"B"}'
+    checked = PATCH_RULES.check([Raw(beside.encode()), Raw(twice.encode())], "items")
+    assert [problem.loc for problem in checked.problems[1]] == ["items[1].name"]
+
+
+def test_all_members_that_come_twice_are_named() -> None:
+    """At the top, and in data; what lies deeper is nobody's business."""
+    twice = Raw(b'{"id":"a","id":"b","name":"A","data":{"x":1,"y":{"z":1,"z":2},"x":2}}')
+    members = RepeatedMembers(ItemPut())
+    assert members.of(twice) == ["id", "data.x"]
+    assert members.among([Raw(b'{"id":"c","name":"C"}'), twice, Raw(b'{"data":{"x":1,"x":1}}')]) == [1, 2]
+
+
+def test_usual_entries_are_not_read_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That costs twenty times what checking them does."""
+    usual = Raw(b'{ "id": "a", "name": "A", "data": {"url": "u", "list": [1, 2], "deep": {"x": {}}} }')
+    monkeypatch.setattr("api.entries.repeated_members._exact", lambda _: pytest.fail("it was read exactly"))
+    assert repeated_members(usual) == repeated_members(usual, {"data", "facets"}) == []
+    monkeypatch.setattr("api.entries.repeated_members.repeated_members", lambda *_: pytest.fail("it was looked at"))
+    assert RepeatedMembers(ItemPut()).among([usual, usual]) == []
 
 
 def test_usual_batches_need_no_closer_look(monkeypatch: pytest.MonkeyPatch) -> None:

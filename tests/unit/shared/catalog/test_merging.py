@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.catalog.merging import decode_fields, encode_fields, merge, without_nulls
+from shared.catalog.merging import NO_PATCH, decode_fields, encode_fields, lay_over, merge, without_nulls
 from shared.errors import TaskFailed
 from tests.support import generated, laws
 
@@ -54,10 +54,13 @@ def test_data_is_merged_as_the_contract_says(stored: str, sent: str) -> None:
         assert laws.read_json(text) == laws.read_json(before)
 
 
-@given(stored=generated.objects(NAMES), sent=generated.objects(NAMES))
+@given(stored=generated.objects(NAMES), sent=generated.objects(NAMES, edits=True))
 def test_the_same_patch_again_changes_nothing(stored: str, sent: str) -> None:
     """What is UNCHANGED can be told by the bytes."""
-    once, _ = merged(f'{{"id":"1","data":{stored}}}', f'{{"id":"1","data":{sent}}}')
+    try:
+        once, _ = merged(f'{{"id":"1","data":{stored}}}', f'{{"id":"1","data":{sent}}}')
+    except TaskFailed:
+        return
     assert merged(once, f'{{"id":"1","data":{sent}}}') == (once, False)
 
 
@@ -90,9 +93,11 @@ def test_lists_are_edited_by_json_equality(before: Any, edit: str, elements: Any
         ("[1e400]", "[1]"),
         ("[12345678901234567890123]", "[12345678901234567890124]"),
         ("[0.1]", "[0.1000000000000000055]"),
+        ("[1e99999999999999999999]", "[1, 1e99999999999999999999, 1e-99999999999999999999]"),
+        ("[]", f"[{'9' * 5_000}, {'8' * 5_000}, {'9' * 5_000}]"),
     ],
 )
-def test_list_edits_tell_numbers_apart_that_no_double_holds(stored: str, added: str) -> None:
+def test_list_edits_tell_numbers_apart_however_great(stored: str, added: str) -> None:
     """Such a number fails nothing, and only equal ones are equal."""
     text, _ = merged(f'{{"id":"1","data":{{"n":{stored}}}}}', f'{{"id":"1","data":{{"n:add":{added}}}}}')
     before, sent = laws.read_json(f'{{"data":{{"n":{stored}}}}}'), laws.read_json(f'{{"data":{{"n:add":{added}}}}}')
@@ -116,6 +121,28 @@ def test_top_level_fields_replace_and_null_removes() -> None:
         '{"id":"1","name":"old","suggested_score":3}', '{"id":"1","name":"new","suggested_score":null}'
     )
     assert (json.loads(text), changed) == ({"id": "1", "name": "new"}, True)
+
+
+@pytest.mark.parametrize("sent", ['{"name":"new","data":{"a":1}}', '{"data":{"a":1},"name":"new"}'])
+def test_one_field_that_changes_is_a_change(sent: str) -> None:
+    """Also where the others stay as they are."""
+    assert merged('{"name":"old","data":{"a":1}}', sent) == ('{"name":"new","data":{"a":1}}', True)
+
+
+def test_only_the_end_of_a_name_says_that_it_is_an_edit() -> None:
+    """All before it is the name, colons too."""
+    stored = {"add": 1, "a:b": ["x"], "add:a": 1}
+    assert patch_data(stored, {"add": 2, "remove": 3, "a:b:add": ["y"], "add:a": 4, "a:b:remove": ["x"]}) == {
+        "add": 2, "a:b": ["y"], "add:a": 4, "remove": 3,
+    }  # fmt: skip
+
+
+def test_a_patch_beside_an_entry_is_laid_over_it() -> None:
+    """An empty one leaves every byte as it is."""
+    entry = b'{"id": "1", "name": "A", "data": {"x": 1, "y": 2}}'
+    assert lay_over(entry, NO_PATCH) is entry
+    over = lay_over(entry, b'{"name":null,"data":{"y":null,"z":3}}')
+    assert json.loads(over) == {"id": "1", "data": {"x": 1, "z": 3}}
 
 
 def test_data_that_is_not_there_yet_begins_empty() -> None:

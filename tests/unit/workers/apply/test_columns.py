@@ -142,6 +142,15 @@ def test_many_are_merged_each_for_itself() -> None:
     assert after[::2] == stored[::2]
 
 
+@pytest.mark.parametrize(("before", "value"), [("[1, 2]", "[1,2]"), ('{"a":1,"b":2}', '{"b":2,"a":1}')])
+@pytest.mark.parametrize("where", ['{"id":"0","sizes":%s}', '{"id":"0","data":{"sizes":%s}}'])
+def test_a_list_or_object_that_is_only_spelled_otherwise_is_no_change(where: str, before: str, value: str) -> None:
+    """Though it is the only one among many entries."""
+    plain = [where % number for number in range(1, FEWEST)]
+    stored = [one.encode() for one in (where % before, *plain)]
+    assert merge_columns(stored, [one.encode() for one in (where % value, *plain)]) == stored
+
+
 @pytest.mark.parametrize(
     "sent",
     [
