@@ -100,9 +100,12 @@ class Cluster:
 
     def hand_over(self, slot: int, to: Node) -> None:
         """Move a slot with all its keys at once, as Valkey 9 does."""
-        source = self.master_of(slot)
-        source.cluster("MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", to.id)
+        self.begin_to_hand_over(slot, to)
         wait_until(lambda: self._master_of(slot) is to, "the slot has moved", timeout_s=AGREED_S)
+
+    def begin_to_hand_over(self, slot: int, to: Node) -> None:
+        """Begin, and let the servers go on with it."""
+        self.master_of(slot).cluster("MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", to.id)
 
     def carry_over(self, slot: int, to: Node, *, between: Iterator[None]) -> None:
         """Move a slot key by key, as all servers do; ``between`` is asked for once after each key."""

@@ -132,10 +132,18 @@ class Node:
 
     def is_followed(self) -> bool:
         """Whether it has a replica that keeps up."""
-        replication = self.client.info("replication")
-        return any(
-            replication[f"slave{number}"]["state"] == "online" for number in range(replication["connected_slaves"])
-        )
+        return self._reached() >= 0
+
+    def wait_passed_on(self) -> None:
+        """Wait until a replica has all that it has now."""
+        now = self.client.info("replication")["master_repl_offset"]
+        wait_until(lambda: self._reached() >= now, "a replica has all", timeout_s=AGREED_S)
+
+    def _reached(self) -> int:
+        """How far a replica that keeps up is, at least; -1: there is none."""
+        found = self.client.info("replication")
+        replicas = [found[f"slave{number}"] for number in range(found["connected_slaves"])]
+        return max((int(each["offset"]) for each in replicas if each["state"] == "online"), default=-1)
 
     def _client(self, *, timeout_s: float) -> redis.Redis:
         return redis.Redis(self.address, self.port, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0))

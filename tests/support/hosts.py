@@ -68,7 +68,8 @@ class Host:
             "dev", "eth0", "nud", "permanent")  # fmt: skip
 
     def find_again(self, other: Host) -> None:
-        run("ip", "-n", self._namespace, "neighbour", "delete", other.address, "dev", "eth0")
+        """Reach another host as before; if it was never lost, nothing changes."""
+        run("ip", "-n", self._namespace, "neighbour", "flush", "to", other.address, "dev", "eth0", "nud", "permanent")
 
     def end(self) -> None:
         """End what runs there, and the host."""

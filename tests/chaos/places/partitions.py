@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tests.chaos.faults import Fault
 from tests.chaos.links import Heal
-from tests.chaos.places.cluster_faults import REPLACED_S, when_whole
+from tests.chaos.places.cluster_faults import REPLACED_S, Strike, when_whole
 from tests.chaos.stage import Stage
 from tests.support.cluster import Cluster
 from tests.support.cluster_node import Node
@@ -21,6 +21,7 @@ def partition_faults(cluster: Cluster, away: Mapping[str, Host]) -> list[Fault]:
     faults = [
         whole("a master cut off from all others, clients reach it", _isolate, REPLACED_S),
         whole("a master with another's replica cut off from the rest, clients reach both", _split, REPLACED_S),
+        whole(f"a master with {' and '.join(away)} cut off from the rest", _side(away.values()), REPLACED_S),
         whole("a replica cut off from its master", _part, (0.5, 5)),
         whole("a master cut off from everybody", _unplug, REPLACED_S),
     ]
@@ -35,18 +36,28 @@ def partition_faults(cluster: Cluster, away: Mapping[str, Host]) -> list[Fault]:
 def _isolate(cluster: Cluster, draw: random.Random) -> Heal:
     """Let it take what it may still take: nothing that was answered may be on it alone."""
     master = draw.choice(cluster.masters())
-    return _cut([master], [node for node in cluster.nodes if node is not master])
+    return _cut([_host(master)], _others(cluster, [master]))
 
 
 def _split(cluster: Cluster, draw: random.Random) -> Heal:
     one, other = draw.sample(cluster.masters(), 2)
     few = [one, cluster.replica_of(other)]
-    return _cut(few, [node for node in cluster.nodes if node not in few])
+    return _cut([_host(node) for node in few], _others(cluster, few))
+
+
+def _side(away: Iterable[Host]) -> Strike:
+    """Have a master keep some of its clients, which see no other server."""
+
+    def split(cluster: Cluster, draw: random.Random) -> Heal:
+        master = draw.choice(cluster.masters())
+        return _cut([_host(master), *away], _others(cluster, [master]))
+
+    return split
 
 
 def _part(cluster: Cluster, draw: random.Random) -> Heal:
     master = draw.choice(cluster.masters())
-    return _cut([master], [cluster.replica_of(master)])
+    return _cut([_host(master)], [_host(cluster.replica_of(master))])
 
 
 def _unplug(cluster: Cluster, draw: random.Random) -> Heal:
@@ -66,9 +77,13 @@ def _leave(host: Host, stage: Stage) -> Heal:
     return host.plug_in
 
 
-def _cut(here: Iterable[Node], there: Iterable[Node]) -> Heal:
+def _others(cluster: Cluster, nodes: Sequence[Node]) -> list[Host]:
+    return [_host(node) for node in cluster.nodes if node not in nodes]
+
+
+def _cut(here: Iterable[Host], there: Sequence[Host]) -> Heal:
     """Let nothing through between two sides, in both directions."""
-    pairs = [(_host(one), _host(other)) for one in here for other in there]
+    pairs = [(one, other) for one in here for other in there]
     for one, other in pairs:
         one.lose_sight_of(other)
         other.lose_sight_of(one)
