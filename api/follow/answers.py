@@ -47,7 +47,9 @@ class ChangesPage(Strict):
     more = fields.Flag(required=True, metadata={"description": "Whether the next page has changes already."})
     restarted = fields.Flag(
         required=True,
-        metadata={"description": "Whether the store was started anew since the position was given."},
+        metadata={
+            "description": "Whether the store was started anew, or replaced by another, since the position was given."
+        },
     )
 
 
@@ -81,7 +83,10 @@ class CursorSchema(Strict):
         },
     )
     restarted = fields.Flag(
-        required=True, metadata={"description": "Whether the store was started anew since the position was given."}
+        required=True,
+        metadata={
+            "description": "Whether the store was started anew, or replaced by another, since the position was given."
+        },
     )
     lag = fields.Object(CursorLag, required=True, allow_none=True, metadata={"description": "Null unless `ok`."})
 

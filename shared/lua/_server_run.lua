@@ -1,10 +1,15 @@
 -- Which run of the server this is: another one after each start of it, and each time that it becomes master.
 
 -- A process that was a replica in between keeps its run id, and may have missed what another master gave out meanwhile.
--- The id of its history changes whenever it takes over; it also does where the first replica comes, or the last one went
--- an hour ago, which does no harm.
+-- Since then it has a second id, that of the history it took over, and the first is new each time.  It forgets the second
+-- when it has been without replicas for an hour.  A backup that is taken as by a replica makes the first one new, too, but
+-- not the second: so nobody is told that the server is another one.
 local function server_run()
   local info = redis.call('INFO', 'server', 'replication')
-  local process, history = string.match(info, 'run_id:(%x+)'), string.match(info, 'master_replid:(%x+)')
-  return string.sub(process or '', 1, 20) .. string.sub(history or '', 1, 20)
+  local process = string.match(info, 'run_id:(%x+)') or ''
+  local history, taken_over = string.match(info, 'master_replid:(%x+)'), string.match(info, 'master_replid2:(%x+)')
+  if string.find(taken_over or '', '[^0]') then
+    return string.sub(process, 1, 20) .. string.sub(history, 1, 20)
+  end
+  return process
 end

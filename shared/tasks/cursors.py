@@ -74,7 +74,7 @@ class Lag:
 class CursorReport:
     cursor: Cursor
     state: CursorState
-    #: Whether the store was started anew since the position was told.
+    #: Whether the store was started anew, or another server took over, since the position was told.
     restarted: bool
     #: None unless the state is OK: nobody knows what was deleted or lost.
     lag: Lag | None

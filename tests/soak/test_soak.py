@@ -14,6 +14,8 @@ from tests.soak.run import Result, run_soak
 
 SECONDS, RETENTION_S = 30.0, 6
 
+pytestmark = pytest.mark.timeout(240)
+
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
@@ -27,7 +29,6 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return run_soak(folder, seconds=SECONDS, seed=1, retention_s=RETENTION_S, every_s=2.0)
 
 
-@pytest.mark.timeout(240)
 def test_everything_at_once_goes_on_and_copies_and_tables_are_the_catalogues(result: Result) -> None:
     assert result.wrong == []
     assert all(result.done.values()), result.done
@@ -35,10 +36,8 @@ def test_everything_at_once_goes_on_and_copies_and_tables_are_the_catalogues(res
 
 
 def test_what_each_process_holds_is_noted_all_the_time(result: Result) -> None:
-    named = {name for name in result.series if name.startswith("memory of")}
     for process in ("store", "ingress", "ingress, child 2", "worker, child 2", "ftps", "flower", "the store's data"):
-        assert f"memory of {process}, MB" in named
-    assert all(len(points) > 2 for points in result.series.values())
+        assert len(result.series[f"memory of {process}, MB"]) > 2
 
 
 def test_a_series_is_flat_if_its_end_is_like_its_beginning() -> None:

@@ -7,4 +7,6 @@ import redis
 
 def server_run(client: redis.Redis) -> str:
     """Another after each start, and each time that it becomes master."""
-    return str(client.info("server")["run_id"][:20] + client.info("replication")["master_replid"][:20])
+    process, history = str(client.info("server")["run_id"]), client.info("replication")
+    taken_over = str(history["master_replid2"]).strip("0")
+    return process[:20] + str(history["master_replid"])[:20] if taken_over else process

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.catalog.changed_entries import AsOf, Place, read_changed, read_changed_in_parts
 from shared.catalog.pages import StoredEntry
@@ -134,6 +134,8 @@ class Gatherer:
                 (place.kind, entry_id) for part in _parts(page) for place, ids in part.items() for entry_id in ids
             )
             after = page.next_after
+            # A store that was restarted meanwhile gives its positions another mark.
+            until = replace(until, mark=after.mark)
             more = page.more and after.is_before(until)
 
     def _read(

@@ -71,14 +71,15 @@ class SinkDelivery:
         recorded: Copy,
         hold: Callable[[], None],
         record: Record,
-        again: Collection[tuple[Kind, str]] = (),
+        again: Callable[[], Collection[tuple[Kind, str]]] = tuple,
         after_again: Callable[[], None] = lambda: None,
         no_live: Callable[[], None] = lambda: None,
         pace: Pace | None = None,
     ) -> None:
         """``recorded`` is a copy as it was last recorded.
 
-        ``again``: entries that are delivered though they have not changed; ``after_again`` is called after them.
+        ``again`` names entries of the live copy that are delivered though they have not changed; ``after_again`` is
+        called after them.
         ``no_live`` is called if readers have no whole copy.  ``pace`` is how much the destination takes at once.
         """
         self._pace = pace or Pace()
@@ -156,7 +157,7 @@ class SinkDelivery:
     def _follow(self, live: Copy, until: float) -> None:
         known = self._known(live)
         self._record("live", known, (), ())
-        again = {*self._again, *self._gatherer.changed(known.mark.position, live.mark.position)}
+        again = {*self._again(), *self._gatherer.changed(known.mark.position, live.mark.position)}
         for gathered in self._gatherer.again(live.mark, again, self._hold):
             live = self._deliver(Which.LIVE, live, live.at(gathered.mark), gathered.entries, known)
         if known.mark.position != live.mark.position:

@@ -11,6 +11,7 @@ import structlog
 from shared.catalog.reader import Catalog
 from shared.clock import Clock
 from shared.errors import SluiceError, StoreUnavailable
+from shared.model import Kind
 from shared.settings import Settings
 from shared.sinks import destination as destinations
 from shared.sinks.destination import Destination, Superseded
@@ -46,7 +47,9 @@ class SinkTurns:
         """``give_way`` is called between two steps of any delivery."""
         self._client = client
         self._settings = settings
-        self._restarts_lose = settings.durability != "fsync" or is_replicated(settings.redis_url or "")
+        # Where replicas are wanted, one may take over, behind a plain name too.
+        is_alone = not is_replicated(settings.redis_url or "") and not settings.min_replicas
+        self._restarts_lose = settings.durability != "fsync" or not is_alone
         self._holder = holder
         self._clock = clock
         self._stopping = stopping
@@ -93,9 +96,14 @@ class SinkTurns:
         self.connections.close()
 
     def _deliver(self, name: SinkName, sink: Sink, turn: Turn, until: float) -> None:
-        again = sink.retries != turn.state.retried
-        dead = [(letter.kind, letter.id) for letter in read_dead_letters(self._client, name)] if again else []
-        turn.retrying = len(dead)
+        def again() -> list[tuple[Kind, str]]:
+            # Only once the copy is known that they belong to.
+            if sink.retries == turn.state.retried:
+                return []
+            dead = [(letter.kind, letter.id) for letter in read_dead_letters(self._client, name)]
+            turn.retrying = len(dead)
+            return dead
+
         destination = self.connections.take(name, sink)
         try:
             SinkDelivery(
@@ -113,7 +121,7 @@ class SinkTurns:
                 recorded=turn.state.copy,
                 hold=turn.hold,
                 record=turn.record,
-                again=dead,
+                again=again,
                 after_again=turn.retried,
                 no_live=turn.unseen,
                 pace=self.connections.pace(name),

@@ -219,6 +219,17 @@ def test_a_server_that_becomes_master_again_gives_out_no_id_again(tmp_path: Path
             feed(rigs[0], told)
 
 
+def test_the_first_replica_and_a_backup_taken_as_by_one_make_no_other_run(
+    server: StoreServer, alone: Rig, tmp_path: Path
+) -> None:
+    """Nobody has taken over: ids go on by one, and whoever follows is not told to read anew."""
+    [*_, last], told = sent(alone, 2), end_of_feed(alone)
+    replica = Replica(tmp_path, server)
+    replica.end()
+    assert sent(alone, 1) == [last + 1]
+    assert not feed(alone, told).restarted
+
+
 def test_a_position_can_be_read_again() -> None:
     for text in ("0", "7", "10004-1f0c3a9e"):
         assert str(Position.read(text)) == text

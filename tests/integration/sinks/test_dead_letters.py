@@ -217,6 +217,25 @@ def test_a_retry_that_is_asked_for_while_all_is_copied_follows_the_copy(any_sink
 
 
 @apart
+def test_a_retry_right_after_an_undo_delivers_the_letters_of_the_copy_that_comes_back(any_sink: DeliveryRig) -> None:
+    sink, refused = any_sink, {"b"}
+    sink.turns = sink.worker(connect=refusing(refused))
+    sink.rig.put(*items("a", "b"))
+    sink.rig.drain()
+    sink.add()
+    sink.settle()
+    refused.clear()
+    sink.sinks.remap(NAME.name, NUMBER)
+    sink.settle()
+    assert letters(sink) == {}
+    now = sink.sinks.get(NAME.name)
+    sink.sinks.undo(NAME.name, now.version_of(now.past[0]))
+    sink.sinks.retry(NAME.name)
+    sink.settle()
+    assert letters(sink) == {}
+    sink.check()
+
+
 def test_a_sink_that_stops_for_too_many_dead_letters_forgets_none_of_them(any_sink: DeliveryRig) -> None:
     """All of the delivery that was too much are there for a retry."""
     sink, ids = any_sink, [f"i{number:04d}" for number in range(turn.MOST_DEAD + 200)]
