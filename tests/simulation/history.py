@@ -129,8 +129,9 @@ class _History:
             splits=plan.splits,
             possible=plan.possible,
             muted=variant.muted,
-            watch=Ownership(store.ask).watch,
+            send=lambda commands, send: ownership.send(commands, send),
         )
+        ownership = Ownership(store, lambda: self._scheduler.now_ms)
         self._world = World(plan, self._scheduler, store.ask)
         settings = replace(SETTINGS, max_stalls=plan.max_stalls or NEVER)
         settings = replace(settings, slice_s=0.0) if plan.slices else settings

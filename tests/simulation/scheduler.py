@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import greenlet
 import redis
@@ -17,6 +18,8 @@ from tests.simulation.timed_store import BEGIN_MS, TimedStore
 from tests.support.by_hand import HandClock
 from tests.support.interposed import Killed
 
+#: Sends commands over a connection, and others along with them; returns the replies to those.
+Send = Callable[[Sequence[Command], Sequence[Command]], Sequence[Any]]
 #: Longer than a lease lasts, and longer than a call is sent again; milliseconds.
 SLEEPS_MS = (700, 3_000, 12_000, 12_000, 45_000, 400_000, 700_000)
 #: How long a round trip takes.
@@ -25,6 +28,8 @@ STEPS_MS = (0, 0, 0, 1, 1, 3, 20)
 CUT_OFF_MS = (300, 2_000, 15_000)
 #: How far the clock of one process is off, or the clock of the store jumps.
 SKEWS_MS = (-90_000, -1_500, 0, 1_500, 90_000)
+#: How many times as often accidents happen where something is written, where bugs are, and where not.
+AT_WRITES, AT_READS = 2.0, 0.5
 #: Steps after which a history does not end any more.
 MOST_STEPS = 20_000
 
@@ -101,12 +106,12 @@ class Scheduler:
         splits: float,
         possible: Sequence[Accident],
         muted: frozenset[int] = frozenset(),
-        watch: Callable[[Sequence[Command]], Callable[[], None] | None] = lambda _: None,
+        send: Callable[[Sequence[Command], Send], Callable[[], None] | None],
     ) -> None:
         """``rate``: accidents per round trip; ``splits``: how often others come between two of its commands.
 
-        ``muted``: which accidents, counted from 0, do not happen after all.  ``watch`` is told of each round trip
-        before it is sent; what it returns is called after it was answered.
+        ``muted``: which accidents, counted from 0, do not happen after all.  ``send`` sends the commands
+        of each round trip; what it returns is called when no process is running.
         """
         self.now_ms = BEGIN_MS
         self.current: Process | None = None
@@ -121,7 +126,7 @@ class Scheduler:
         self._splits = splits
         self._possible = possible
         self._muted = muted
-        self._watch = watch
+        self._send = send
         self._answered: Callable[[], None] | None = None
         self._sticky = self._random.choice((0.0, 0.5, 0.9))
 
@@ -227,7 +232,7 @@ class Scheduler:
 
     # -- at a round trip -------------------------------------------------------------------------------------------
 
-    def exchange(self, commands: Sequence[Command], send: Callable[[Sequence[Command]], None]) -> None:
+    def exchange(self, commands: Sequence[Command], send: Send) -> None:
         """Send commands for the running process, when it is its turn, with what happens to them; raises as redis-py."""
         process = self.current
         assert process is not None
@@ -236,18 +241,17 @@ class Scheduler:
         if process.cut_off_until_ms > self.now_ms and not self.is_calm:
             self.trace.append((process.name, "cut off"))
             raise redis.ConnectionError("simulated: cut off")
-        accident = self._accident(process, len(commands))
+        accident = self._accident(process, commands)
         self._happens_before(process, accident)
         self.trace.append((process.name, " ".join(map(_name, commands))))
         count = len(commands)
         if accident in CUT and count > 1:
             count = self._random.randrange(1, count)
-        self._answered = self._watch(commands[:count])
-        send(commands[:count])
+        self._answered = self._send(commands[:count], send)
         self._happens_after(process, accident)
         if count < len(commands):
             self.rest(0)
-            send(commands[count:])
+            self._answered = self._send(commands[count:], send)
 
     def _happens_before(self, process: Process, accident: Accident | None) -> None:
         match accident:
@@ -277,12 +281,13 @@ class Scheduler:
             case Accident.SLEEPS_AFTER:
                 self.rest(self._random.choice(SLEEPS_MS))
 
-    def _accident(self, process: Process, commands: int) -> Accident | None:
+    def _accident(self, process: Process, commands: Sequence[Command]) -> Accident | None:
         if self.is_calm:
             return None
-        if self._random.random() < self._rate:
+        writes = any(command[1] in _WRITING for command in commands if command[0] == "EVALSHA")
+        if self._random.random() < self._rate * (AT_WRITES if writes else AT_READS):
             accident = self._random.choice(self._possible)
-        elif commands > 1 and self._random.random() < self._splits:
+        elif len(commands) > 1 and self._random.random() < self._splits:
             accident = Accident.SPLIT
         else:
             return None
@@ -294,6 +299,10 @@ class Scheduler:
         return accident
 
 
+#: Scripts that change what matters: not how alive somebody is.
+_WRITING = {script.sha for script in scripts.ALL if "flags=no-writes" not in script.text.partition("\n")[0]} - {
+    scripts.EVEN_IF_FULL.sha
+}
 _NAMES: dict[object, str] = {script.sha: script.name for script in scripts.ALL}
 
 

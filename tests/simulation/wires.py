@@ -34,13 +34,15 @@ class ScheduledConnection(redis.UnixDomainSocketConnection):
         self._kept: deque[Any] = deque()
         self._open_transactions = 0
 
-    def exchange(self, commands: Sequence[Command]) -> None:
-        """Send commands now, and keep their replies."""
+    def exchange(self, commands: Sequence[Command], along: Sequence[Command] = ()) -> Sequence[Any]:
+        """Send commands now, and keep their replies; returns those to commands that go along with them."""
         if self._line is None:
             self._line = Line(self.path)
-        self._kept.extend(self._line.exchange(commands))
+        replies = self._line.exchange([*commands, *along])
+        self._kept.extend(replies[: len(commands)])
         for command in commands:
             self._open_transactions += {"MULTI": 1, "EXEC": -1}.get(str(command[0]), 0)
+        return replies[len(commands) :]
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         if not self._kept:
