@@ -120,7 +120,7 @@ class Scheduler:
         #: Accidents that were drawn, the muted ones too; and those that happened.
         self.drawn = self.happened = 0
         self.is_calm = False
-        self._store = store
+        self.store = store
         self._random = random.Random(seed)
         self._rate = rate
         self._splits = splits
@@ -139,7 +139,7 @@ class Scheduler:
         counting = [one for one in processes if one.counts]
         last: Process | None = None
         for _ in range(MOST_STEPS):
-            if all(one.is_done for one in counting):
+            if (last is None or last.is_done) and all(one.is_done for one in counting):
                 return
             now_ms = self.now_ms
             awake = [one for one in processes if one.wakes_ms <= now_ms]
@@ -191,7 +191,7 @@ class Scheduler:
     def advance(self, ms: int) -> None:
         """Let time pass, for everybody."""
         self.now_ms += ms
-        self._store.set_ms(self.now_ms)
+        self.store.set_ms(self.now_ms)
 
     def seconds(self) -> float:
         """A clock that is never set, as `time.monotonic`; of a process that has just died it reads the same."""
@@ -236,6 +236,7 @@ class Scheduler:
         """Send commands for the running process, when it is its turn, with what happens to them; raises as redis-py."""
         process = self.current
         assert process is not None
+        run = self.store.run
         self.rest(0)
         self.advance(self._random.choice(STEPS_MS))
         if process.cut_off_until_ms > self.now_ms and not self.is_calm:
@@ -243,6 +244,7 @@ class Scheduler:
             raise redis.ConnectionError("simulated: cut off")
         accident = self._accident(process, commands)
         self._happens_before(process, accident)
+        self._expect_run(run)
         self.trace.append((process.name, " ".join(map(_name, commands))))
         count = len(commands)
         if accident in CUT and count > 1:
@@ -251,7 +253,13 @@ class Scheduler:
         self._happens_after(process, accident)
         if count < len(commands):
             self.rest(0)
+            self._expect_run(run)
             self._answered = self._send(commands[count:], send)
+
+    def _expect_run(self, run: int) -> None:
+        """Break a connection to a store that was started anew meanwhile."""
+        if self.store.run != run:
+            raise redis.ConnectionError("simulated: the store was started anew")
 
     def _happens_before(self, process: Process, accident: Accident | None) -> None:
         match accident:

@@ -102,6 +102,11 @@ class TimedStore:
         """Number of the server of the moment."""
         return self._now
 
+    @property
+    def path(self) -> Path:
+        """Its socket."""
+        return self._servers[self._now].socket_path
+
     def snapshot(self) -> Snapshot:
         """Read all that is on disk now."""
         [found] = self.ask(("KEYS", "*"))
