@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from shared.model import Kind, OnMissing, Operation
+from tests.simulation.accidents import DEATHS, HARMLESS, Accident
 from tests.simulation.made_rules import make_rules
-from tests.simulation.scheduler import DEATHS, HARMLESS, Accident
 
 #: Few of everything, so that all meet all.
 CATALOGS = ("one", "two")

@@ -6,7 +6,6 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import greenlet
@@ -14,6 +13,7 @@ import redis
 
 from shared.store import resending, scripts
 from shared.store.scripts import Command
+from tests.simulation.accidents import CUT, DEATHS, Accident
 from tests.simulation.timed_store import BEGIN_MS, TimedStore
 from tests.support.by_hand import HandClock
 from tests.support.interposed import Killed
@@ -32,38 +32,6 @@ SKEWS_MS = (-90_000, -1_500, 0, 1_500, 90_000)
 AT_WRITES, AT_READS = 2.0, 0.5
 #: Steps after which a history does not end any more.
 MOST_STEPS = 20_000
-
-
-class Accident(StrEnum):
-    """What may happen at a round trip."""
-
-    #: Nothing of it reaches the store.
-    UNSENT = "unsent"
-    #: It takes effect, and its answer is lost.
-    UNANSWERED = "unanswered"
-    #: The connection breaks between two of its commands.
-    BROKEN = "broken"
-    #: Others come between two of its commands.
-    SPLIT = "split"
-    #: The network is gone for a while after it has arrived: no answer, and nothing that is sent again gets through.
-    CUT_OFF = "cut off"
-    DIES_BEFORE = "dies before"
-    DIES_AMID = "dies amid"
-    DIES_AFTER = "dies after"
-    #: The process, or its network, stands still before it is sent, or before its answer is read.
-    SLEEPS_BEFORE = "sleeps before"
-    SLEEPS_AFTER = "sleeps after"
-    #: The same before it is sent again.
-    SLEEPS_BETWEEN = "sleeps between"
-    #: The clock of its machine is set.
-    CLOCK_SET = "clock set"
-
-
-#: Accidents that take place between two commands of a round trip, and those that only a process meets that may die.
-CUT = (Accident.BROKEN, Accident.SPLIT, Accident.DIES_AMID)
-DEATHS = (Accident.DIES_BEFORE, Accident.DIES_AMID, Accident.DIES_AFTER)
-#: Accidents after which everything is as if they had not been, but for the time: no wake-up is lost by them.
-HARMLESS = (Accident.SPLIT, Accident.CLOCK_SET)
 
 
 @dataclass(eq=False)
@@ -242,10 +210,11 @@ class Scheduler:
         if process.cut_off_until_ms > self.now_ms and not self.is_calm:
             self.trace.append((process.name, "cut off"))
             raise redis.ConnectionError("simulated: cut off")
-        accident = self._accident(process, commands)
+        names = [*map(_name, commands)]
+        accident = self._accident(process, names)
         self._happens_before(process, accident)
         self._expect_run(run)
-        self.trace.append((process.name, " ".join(map(_name, commands))))
+        self.trace.append((process.name, " ".join(names)))
         count = len(commands)
         if accident in CUT and count > 1:
             count = self._random.randrange(1, count)
@@ -289,13 +258,12 @@ class Scheduler:
             case Accident.SLEEPS_AFTER:
                 self.rest(self._random.choice(SLEEPS_MS))
 
-    def _accident(self, process: Process, commands: Sequence[Command]) -> Accident | None:
+    def _accident(self, process: Process, names: Sequence[str]) -> Accident | None:
         if self.is_calm:
             return None
-        writes = any(command[1] in _WRITING for command in commands if command[0] == "EVALSHA")
-        if self._random.random() < self._rate * (AT_WRITES if writes else AT_READS):
+        if self._random.random() < self._rate * (AT_READS if _WRITING.isdisjoint(names) else AT_WRITES):
             accident = self._random.choice(self._possible)
-        elif len(commands) > 1 and self._random.random() < self._splits:
+        elif len(names) > 1 and self._random.random() < self._splits:
             accident = Accident.SPLIT
         else:
             return None
@@ -308,8 +276,8 @@ class Scheduler:
 
 
 #: Scripts that change what matters: not how alive somebody is.
-_WRITING = {script.sha for script in scripts.ALL if "flags=no-writes" not in script.text.partition("\n")[0]} - {
-    scripts.EVEN_IF_FULL.sha
+_WRITING = {script.name for script in scripts.ALL if "flags=no-writes" not in script.text.partition("\n")[0]} - {
+    scripts.EVEN_IF_FULL.name
 }
 _NAMES: dict[object, str] = {script.sha: script.name for script in scripts.ALL}
 

@@ -95,7 +95,7 @@ def scheduled(scheduler: Scheduler) -> Iterator[None]:
         (ScheduledConnection, "scheduler", scheduler),
         (ScheduledConnection, "store", scheduler.store),
         (wire, "_send", _send),
-        (resending, "_clocks", lambda: (seconds(), seconds())),
+        (resending, "_clocks", lambda: (seconds(),) * 2),
         (redis.retry, "sleep", scheduler.pause),
         (time, "monotonic", seconds),
         (time, "perf_counter", seconds),

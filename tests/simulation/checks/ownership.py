@@ -26,6 +26,9 @@ NAMES = {
     )
 }
 
+#: After these nothing is known of any lease: an owner lets go by its name, or what was sent earlier takes effect.
+_CHANGES_OTHERS = {scripts.EXCUSE_OWNER.sha, "EXEC"}
+
 
 class Ownership:
     """Looks at what owners send; of one who is no longer the owner, nothing may take effect.
@@ -42,10 +45,16 @@ class Ownership:
 
     def send(self, commands: Sequence[Command], send: Send) -> Callable[[], None] | None:
         """Send commands; returns what looks afterwards, when no process is running, if that is worth it."""
-        if self._run != self._store.run or any(scripts.EXCUSE_OWNER.sha in command[1:2] for command in commands):
-            # Another store, or an owner lets go whose name was enough.
+        calls = {command[1] if command[0] == "EVALSHA" else command[0] for command in commands}
+        if self._run != self._store.run or not _CHANGES_OTHERS.isdisjoint(calls):
             self._run = self._store.run
             self._known.clear()
+        if NAMES.keys().isdisjoint(calls):
+            send(commands, ())
+            return None
+        return self._watched(commands, send)
+
+    def _watched(self, commands: Sequence[Command], send: Send) -> Callable[[], None] | None:
         late: dict[str, str] = {}
         owned: dict[str, str] = {}
         leases = dict[str, None]()
