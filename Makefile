@@ -85,7 +85,7 @@ test-cluster: $(VENV)/ready-dev
 	@$(BIN)/python -m pytest tests/cluster/test_slots.py tests/cluster/faults.py tests/cluster/sentinel.py tests/cluster/hosts.py $(ARGS)
 
 simulate: $(VENV)/ready-dev
-	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation $(or $(ARGS),--seeds 2000 --jobs 2)
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation $(or $(ARGS),--seeds 5000 --jobs 2)
 
 simulate-mutants: $(VENV)/ready-dev
 	@$(BIN)/python -m tests.mutants.simulated $(ARGS)

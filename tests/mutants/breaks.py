@@ -28,6 +28,7 @@ LOST = "integration/partition/test_lost_answers.py"
 REPLICAS = "integration/partition/test_replicas.py"
 HISTORY = "integration/partition/test_lost_history.py"
 WALKS = "integration/http/test_walks.py"
+DEAD_LETTERS = "integration/sinks/test_dead_letters.py"
 OPENSEARCH = "integration/sinks/test_opensearch.py"
 
 BREAKS = [
@@ -368,5 +369,19 @@ BREAKS = [
         "between = before.at(Mark(before.mark.position, max(before.mark.reach, after.mark.reach)))",
         "between = before",
         "unit/shared/sinks/test_deliver_in_parts.py::test_all_of_a_change_is_delivered_and_only_its_last_part_is_exact",
+    ),
+    Break(
+        "refusals that nobody heard of",
+        "workers/sinks/sink_delivery.py",
+        "if was.version != copy.version or not is_earlier:",
+        "if True:",
+        f"{DEAD_LETTERS}::test_what_was_refused_is_known_also_where_the_answer_was_lost",
+    ),
+    Break(
+        "refusals of the copy before",
+        f"{SCRIPTS}/settle_sink.lua",
+        "if change == 'BACK' and ",
+        "if false and ",
+        "integration/sinks/test_undo.py::test_an_undone_copy_has_its_dead_letters_again",
     ),
 ]

@@ -6,7 +6,7 @@ import random
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from weakref import WeakKeyDictionary
 
 import redis
@@ -15,6 +15,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from shared import nonces
 from shared.partition import step_calls
+from shared.settings import Settings
 from shared.store import id_writes
 from tests.simulation import wires
 from tests.simulation.audit import NEVER, SETTINGS, Audit, Outcome
@@ -116,6 +117,11 @@ def _own_process(seed: str) -> Iterator[Replacement]:
     yield id_writes, "_alive_noted_s", WeakKeyDictionary()
 
 
+@cache
+def _settings(max_stalls: int, *, slices: bool) -> Settings:
+    return replace(SETTINGS, max_stalls=max_stalls, slice_s=0.0 if slices else SETTINGS.slice_s)
+
+
 class _History:
     def __init__(
         self, store: TimedStore, clients: list[redis.Redis], plan: Plan, variant: Variant, outcome: Outcome
@@ -129,11 +135,11 @@ class _History:
             splits=plan.splits,
             possible=plan.possible,
             muted=variant.muted,
-            watch=Ownership(store.ask).watch,
+            send=lambda commands, send: ownership.send(commands, send),
         )
+        ownership = Ownership(store, lambda: self._scheduler.now_ms)
         self._world = World(plan, self._scheduler, store.ask)
-        settings = replace(SETTINGS, max_stalls=plan.max_stalls or NEVER)
-        settings = replace(settings, slice_s=0.0) if plan.slices else settings
+        settings = _settings(plan.max_stalls or NEVER, slices=plan.slices)
         operations = [
             (number, planned) for number, planned in enumerate(plan.operations) if number not in variant.without
         ]

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from shared.model import Kind, OnMissing, Operation
+from tests.simulation.accidents import DEATHS, HARMLESS, Accident
 from tests.simulation.made_rules import make_rules
-from tests.simulation.scheduler import DEATHS, HARMLESS, Accident
 
 #: Few of everything, so that all meet all.
 CATALOGS = ("one", "two")
@@ -160,8 +160,8 @@ class Shares(NamedTuple):
 def make_plan(seed: int) -> Plan:
     """Make up a history."""
     chance = random.Random(f"plan {seed}")
-    rate = chance.choice((0.0, 0.02, 0.05, 0.15))
-    sweeps = chance.random() < 0.7
+    rate = chance.choice((0.0, 0.02, 0.05, 0.05, 0.15, 0.15))
+    sweeps = chance.random() < 0.85
     catalogs = CATALOGS[: chance.choice((1, 1, 2))]
     possible = tuple(Accident) if sweeps else HARMLESS
     if chance.random() < 0.5:

@@ -6,17 +6,20 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from typing import Any
 
 import greenlet
 import redis
 
 from shared.store import resending, scripts
 from shared.store.scripts import Command
+from tests.simulation.accidents import CUT, DEATHS, Accident
 from tests.simulation.timed_store import BEGIN_MS, TimedStore
 from tests.support.by_hand import HandClock
 from tests.support.interposed import Killed
 
+#: Sends commands over a connection, and others along with them; returns the replies to those.
+Send = Callable[[Sequence[Command], Sequence[Command]], Sequence[Any]]
 #: Longer than a lease lasts, and longer than a call is sent again; milliseconds.
 SLEEPS_MS = (700, 3_000, 12_000, 12_000, 45_000, 400_000, 700_000)
 #: How long a round trip takes.
@@ -25,40 +28,10 @@ STEPS_MS = (0, 0, 0, 1, 1, 3, 20)
 CUT_OFF_MS = (300, 2_000, 15_000)
 #: How far the clock of one process is off, or the clock of the store jumps.
 SKEWS_MS = (-90_000, -1_500, 0, 1_500, 90_000)
+#: How many times as often accidents happen where something is written, where bugs are, and where not.
+AT_WRITES, AT_READS = 2.0, 0.5
 #: Steps after which a history does not end any more.
 MOST_STEPS = 20_000
-
-
-class Accident(StrEnum):
-    """What may happen at a round trip."""
-
-    #: Nothing of it reaches the store.
-    UNSENT = "unsent"
-    #: It takes effect, and its answer is lost.
-    UNANSWERED = "unanswered"
-    #: The connection breaks between two of its commands.
-    BROKEN = "broken"
-    #: Others come between two of its commands.
-    SPLIT = "split"
-    #: The network is gone for a while after it has arrived: no answer, and nothing that is sent again gets through.
-    CUT_OFF = "cut off"
-    DIES_BEFORE = "dies before"
-    DIES_AMID = "dies amid"
-    DIES_AFTER = "dies after"
-    #: The process, or its network, stands still before it is sent, or before its answer is read.
-    SLEEPS_BEFORE = "sleeps before"
-    SLEEPS_AFTER = "sleeps after"
-    #: The same before it is sent again.
-    SLEEPS_BETWEEN = "sleeps between"
-    #: The clock of its machine is set.
-    CLOCK_SET = "clock set"
-
-
-#: Accidents that take place between two commands of a round trip, and those that only a process meets that may die.
-CUT = (Accident.BROKEN, Accident.SPLIT, Accident.DIES_AMID)
-DEATHS = (Accident.DIES_BEFORE, Accident.DIES_AMID, Accident.DIES_AFTER)
-#: Accidents after which everything is as if they had not been, but for the time: no wake-up is lost by them.
-HARMLESS = (Accident.SPLIT, Accident.CLOCK_SET)
 
 
 @dataclass(eq=False)
@@ -101,12 +74,12 @@ class Scheduler:
         splits: float,
         possible: Sequence[Accident],
         muted: frozenset[int] = frozenset(),
-        watch: Callable[[Sequence[Command]], Callable[[], None] | None] = lambda _: None,
+        send: Callable[[Sequence[Command], Send], Callable[[], None] | None],
     ) -> None:
         """``rate``: accidents per round trip; ``splits``: how often others come between two of its commands.
 
-        ``muted``: which accidents, counted from 0, do not happen after all.  ``watch`` is told of each round trip
-        before it is sent; what it returns is called after it was answered.
+        ``muted``: which accidents, counted from 0, do not happen after all.  ``send`` sends the commands
+        of each round trip; what it returns is called when no process is running.
         """
         self.now_ms = BEGIN_MS
         self.current: Process | None = None
@@ -115,13 +88,13 @@ class Scheduler:
         #: Accidents that were drawn, the muted ones too; and those that happened.
         self.drawn = self.happened = 0
         self.is_calm = False
-        self._store = store
+        self.store = store
         self._random = random.Random(seed)
         self._rate = rate
         self._splits = splits
         self._possible = possible
         self._muted = muted
-        self._watch = watch
+        self._send = send
         self._answered: Callable[[], None] | None = None
         self._sticky = self._random.choice((0.0, 0.5, 0.9))
 
@@ -134,7 +107,7 @@ class Scheduler:
         counting = [one for one in processes if one.counts]
         last: Process | None = None
         for _ in range(MOST_STEPS):
-            if all(one.is_done for one in counting):
+            if (last is None or last.is_done) and all(one.is_done for one in counting):
                 return
             now_ms = self.now_ms
             awake = [one for one in processes if one.wakes_ms <= now_ms]
@@ -186,7 +159,7 @@ class Scheduler:
     def advance(self, ms: int) -> None:
         """Let time pass, for everybody."""
         self.now_ms += ms
-        self._store.set_ms(self.now_ms)
+        self.store.set_ms(self.now_ms)
 
     def seconds(self) -> float:
         """A clock that is never set, as `time.monotonic`; of a process that has just died it reads the same."""
@@ -227,27 +200,35 @@ class Scheduler:
 
     # -- at a round trip -------------------------------------------------------------------------------------------
 
-    def exchange(self, commands: Sequence[Command], send: Callable[[Sequence[Command]], None]) -> None:
+    def exchange(self, commands: Sequence[Command], send: Send) -> None:
         """Send commands for the running process, when it is its turn, with what happens to them; raises as redis-py."""
         process = self.current
         assert process is not None
+        run = self.store.run
         self.rest(0)
         self.advance(self._random.choice(STEPS_MS))
         if process.cut_off_until_ms > self.now_ms and not self.is_calm:
             self.trace.append((process.name, "cut off"))
             raise redis.ConnectionError("simulated: cut off")
-        accident = self._accident(process, len(commands))
+        names = [*map(_name, commands)]
+        accident = self._accident(process, names)
         self._happens_before(process, accident)
-        self.trace.append((process.name, " ".join(map(_name, commands))))
+        self._expect_run(run)
+        self.trace.append((process.name, " ".join(names)))
         count = len(commands)
         if accident in CUT and count > 1:
             count = self._random.randrange(1, count)
-        self._answered = self._watch(commands[:count])
-        send(commands[:count])
+        self._answered = self._send(commands[:count], send)
         self._happens_after(process, accident)
         if count < len(commands):
             self.rest(0)
-            send(commands[count:])
+            self._expect_run(run)
+            self._answered = self._send(commands[count:], send)
+
+    def _expect_run(self, run: int) -> None:
+        """Break a connection to a store that was started anew meanwhile."""
+        if self.store.run != run:
+            raise redis.ConnectionError("simulated: the store was started anew")
 
     def _happens_before(self, process: Process, accident: Accident | None) -> None:
         match accident:
@@ -277,12 +258,12 @@ class Scheduler:
             case Accident.SLEEPS_AFTER:
                 self.rest(self._random.choice(SLEEPS_MS))
 
-    def _accident(self, process: Process, commands: int) -> Accident | None:
+    def _accident(self, process: Process, names: Sequence[str]) -> Accident | None:
         if self.is_calm:
             return None
-        if self._random.random() < self._rate:
+        if self._random.random() < self._rate * (AT_READS if _WRITING.isdisjoint(names) else AT_WRITES):
             accident = self._random.choice(self._possible)
-        elif commands > 1 and self._random.random() < self._splits:
+        elif len(names) > 1 and self._random.random() < self._splits:
             accident = Accident.SPLIT
         else:
             return None
@@ -294,6 +275,10 @@ class Scheduler:
         return accident
 
 
+#: Scripts that change what matters: not how alive somebody is.
+_WRITING = {script.name for script in scripts.ALL if "flags=no-writes" not in script.text.partition("\n")[0]} - {
+    scripts.EVEN_IF_FULL.name
+}
 _NAMES: dict[object, str] = {script.sha: script.name for script in scripts.ALL}
 
 

@@ -98,6 +98,16 @@ class TimedStore:
         """Send commands of nobody, at once, to the server of the moment."""
         return self._lines[self._now].ask(*commands)
 
+    @property
+    def run(self) -> int:
+        """Number of the server of the moment."""
+        return self._now
+
+    @property
+    def path(self) -> Path:
+        """Its socket."""
+        return self._servers[self._now].socket_path
+
     def snapshot(self) -> Snapshot:
         """Read all that is on disk now."""
         [found] = self.ask(("KEYS", "*"))
@@ -106,11 +116,15 @@ class TimedStore:
         rows = zip(found, replies[::2], replies[1::2], strict=True)
         return [(key, expires_ms, value) for key, expires_ms, value in rows if value is not None]
 
-    def restart(self, snapshot: Snapshot) -> None:
-        """Start it anew with what was on disk: with another run id, and with no script in its memory."""
+    def restart(self, snapshot: Snapshot, *, knows_scripts: bool) -> None:
+        """Start it anew with what was on disk, with another run id, and maybe with no script in its memory."""
         self._move(1)
         restored = (("RESTORE", key, max(0, expires_ms), value, "ABSTTL") for key, expires_ms, value in snapshot)
-        self.ask(("FLUSHDB", "SYNC"), ("SCRIPT", "FLUSH"), *restored)
+        self.ask(("FLUSHDB", "SYNC"), *restored)
+        if not knows_scripts:
+            self.ask(("SCRIPT", "FLUSH"))
+        elif not all(self.ask(("SCRIPT", "EXISTS", *(script.sha for script in scripts.ALL)))[0]):
+            self.ask(*(("SCRIPT", "LOAD", script.text) for script in scripts.ALL))
 
     def close(self) -> None:
         for line in self._lines:

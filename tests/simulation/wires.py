@@ -27,20 +27,29 @@ class ScheduledConnection(redis.UnixDomainSocketConnection):
 
     #: Set while a history is running.
     scheduler: Scheduler | None = None
+    store: TimedStore | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        #: To the server of a run.
         self._line: Line | None = None
+        self._run = 0
         self._kept: deque[Any] = deque()
         self._open_transactions = 0
 
-    def exchange(self, commands: Sequence[Command]) -> None:
-        """Send commands now, and keep their replies."""
-        if self._line is None:
-            self._line = Line(self.path)
-        self._kept.extend(self._line.exchange(commands))
+    def exchange(self, commands: Sequence[Command], along: Sequence[Command] = ()) -> Sequence[Any]:
+        """Send commands now, and keep their replies; returns those to commands that go along with them."""
+        store = self.store
+        assert store is not None
+        if self._line is None or self._run != store.run:
+            # Whoever connects again finds the server of the moment.
+            self._close_line()
+            self._line, self._run = Line(store.path), store.run
+        replies = self._line.exchange([*commands, *along])
+        self._kept.extend(replies[: len(commands)])
         for command in commands:
             self._open_transactions += {"MULTI": 1, "EXEC": -1}.get(str(command[0]), 0)
+        return replies[len(commands) :]
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         if not self._kept:
@@ -53,8 +62,12 @@ class ScheduledConnection(redis.UnixDomainSocketConnection):
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
         """Forget what was not read; a new connection would be no other, but for a transaction that was begun."""
         self._kept.clear()
-        if self._open_transactions and self._line is not None:
-            self._open_transactions = 0
+        if self._open_transactions:
+            self._close_line()
+
+    def _close_line(self) -> None:
+        self._open_transactions = 0
+        if self._line is not None:
             self._line.close()
             self._line = None
 
@@ -80,8 +93,9 @@ def scheduled(scheduler: Scheduler) -> Iterator[None]:
     seconds = scheduler.seconds
     with replaced(
         (ScheduledConnection, "scheduler", scheduler),
+        (ScheduledConnection, "store", scheduler.store),
         (wire, "_send", _send),
-        (resending, "_clocks", lambda: (seconds(), seconds())),
+        (resending, "_clocks", lambda: (seconds(),) * 2),
         (redis.retry, "sleep", scheduler.pause),
         (time, "monotonic", seconds),
         (time, "perf_counter", seconds),

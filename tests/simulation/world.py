@@ -24,6 +24,8 @@ from workers.jobs import JOB_S
 IDLE_MS = (20, 500, 2_000)
 #: When the store is started anew, at the latest, and how much of what it wrote is lost, and how long it is away.
 RESTART_WITHIN_MS, LOST_MS = 3_000, 1_000
+#: How often it knows the scripts then, as one has that was asked before.
+KNOWN = 0.7
 #: How often a worker that could rest looks for work instead; most looks that find nothing are left out.
 LOOKS, LOOKS_IN_VAIN = 0.25, 0.02
 #: The share of wake-ups that are lost, and of those that come twice, where they are not all to arrive.
@@ -76,7 +78,7 @@ class World:
         scheduler.rest(scheduler.pick(RESTART_WITHIN_MS))
         snapshot, lost_since = store.snapshot(), self.tick()
         scheduler.rest(scheduler.pick(LOST_MS))
-        store.restart(snapshot)
+        store.restart(snapshot, knows_scripts=scheduler.chance(KNOWN))
         self.restarts, self.lost_since = 1, lost_since
         scheduler.cut_off_all(scheduler.pick(LOST_MS))
 

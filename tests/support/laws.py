@@ -152,9 +152,9 @@ class Unapplicable(Exception):
     """The data makes it impossible to apply the batch."""
 
 
-def read_json(text: bytes) -> Any:
+def read_json(text: bytes | str) -> Any:
     """Parse JSON without touching a number."""
-    return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_no_constant)
+    return _decode(text if isinstance(text, str) else text.decode())
 
 
 def same(one: Any, two: Any) -> bool:
@@ -221,6 +221,9 @@ def _edited(before: Any, edit: str, elements: Sequence[Any]) -> list[Any]:
 
 def _no_constant(name: str) -> None:
     raise LawBroken(f"{name} is no JSON")
+
+
+_decode = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=_no_constant).decode
 
 
 class Model:
