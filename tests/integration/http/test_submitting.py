@@ -18,7 +18,7 @@ def test_its_catalog_is_rung_for_and_known_as_waiting(ingress: Ingress) -> None:
     """One ring is enough until a worker is there."""
     for _ in range(2):
         ingress.write("PUT", "/v2/items", BODY)
-    assert ingress.doorbell.rung == [ACME]
+        assert ingress.doorbell.rung == [ACME]
     assert [one.catalog_key for one in ingress.rig.backlog.unowned()[0]] == [ACME]
 
 
