@@ -14,8 +14,8 @@ from api.entries.ndjson_body import read_ndjson
 from api.errors import Invalid, TooLarge
 from shared.model import Form, Kind, OnInvalid, Operation
 
-#: Blanks around lines, ends of both kinds, an empty line, one that is no JSON, and none at the end.
-LINES = b'  {"id":"a"} \r\n\n\t{"id": "b"}\n{x \n"c"'
+#: Blanks around lines, ends of both kinds, empty lines, one that is no JSON, and none at the end.
+LINES = b'\n  {"id":"a"} \r\n\n\t{"id": "b"}\n{x \n"c"'
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_each_line_is_an_entry_with_its_place_and_its_number() -> None:
     read = read_ndjson(LINES, "items", 4)
     assert read.text == LINES
     assert read.lines is not None
-    assert list(read.lines) == [1, 3, 4, 5]
+    assert list(read.lines) == [2, 4, 5, 6]
     places = zip(read.bounds[::2], read.bounds[1::2], strict=True)
     assert [LINES[first:past] for first, past in places] == [b'{"id":"a"}', b'{"id": "b"}', b"{x", b'"c"']
     assert list(map(bytes, read.entries)) == [b'{"id":"a"}', b'{"id": "b"}', b"null", b'"c"']
@@ -123,6 +123,15 @@ def test_invalid_entries_may_be_left_out_each_with_its_reason() -> None:
     with mock.patch.object(checked_batch, "SKIPPED_MESSAGE_LENGTH", 10):
         [chunk] = checked(GOOD, NO_ITEM).chunks(OnInvalid.SKIP)
     assert [one.message for one in chunk.skipped] == ["variations"]
+
+
+def test_one_that_is_refused_though_it_could_be_read_has_no_id_and_no_parent() -> None:
+    """It has a member twice."""
+    [chunk] = checked(GOOD, b'{"id":"b","item_id":"p","id":"b"}').chunks(OnInvalid.SKIP)
+    assert (chunk.ids, chunk.parents) == (["a", ""], ["p", None])
+    twice = b'{"items":[{"id":"a","name":"A"},{"id":"b","name":"B","id":"b"}]}'
+    [chunk] = check_batch(twice, kind=Kind.ITEMS, operation=Operation.PUT, max_entries=9).chunks(OnInvalid.SKIP)
+    assert (chunk.ids, chunk.parents) == (["a", ""], None)
 
 
 def test_a_body_without_a_valid_entry_is_refused_whatever_was_said() -> None:
