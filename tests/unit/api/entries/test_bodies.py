@@ -99,11 +99,12 @@ NO_ITEM, STRANGE = b'{"id":"a"}', b'{"id":"b","item_id":"p","x":1,"y":2}'
 
 def test_problems_are_told_with_their_line() -> None:
     """And nothing of such a body is taken, unless it was said so."""
-    batch = checked(GOOD, NO_ITEM, STRANGE, LAST)
+    batch = checked(GOOD, NO_ITEM, STRANGE, LAST, b"{x")
     assert list(map(str, batch.problems())) == [
         "variations[1].item_id: field required (line 2)",
         "variations[2].x: extra fields not permitted (line 3)",
         "variations[2].y: extra fields not permitted (line 3)",
+        "variations[4]: not valid JSON: expected '\"' (byte 1) (line 5)",
     ]
     assert batch.valid == 2
     with pytest.raises(Invalid) as caught:
