@@ -11,12 +11,19 @@ _UNIT = "unit"
 _APPLIER = f"{_UNIT}/workers/apply/test_applier.py"
 _SYNC = f"{_UNIT}/workers/apply/test_sync.py"
 _COLUMNS = f"{_UNIT}/workers/apply/test_columns.py"
+_EQUALITY = f"{_UNIT}/shared/catalog/test_equality.py"
 _MERGING = f"{_UNIT}/shared/catalog/test_merging.py"
 _GROWTH = f"{_UNIT}/shared/partition/test_growth.py"
 _CHUNKS = f"{_UNIT}/api/entries/test_chunks.py"
+_ALIKE = f"{_UNIT}/api/entries/test_alike.py"
 _REPEATED = f"{_UNIT}/api/entries/test_repeated_members.py"
 _ARCHIVES = f"{_UNIT}/api/files/test_archives.py"
 _ROWS = f"{_UNIT}/api/files/rows"
+_BODIES = f"{_UNIT}/api/entries/test_checked_batch.py"
+_PARTITION = "integration/partition"
+_FEED = f"{_PARTITION}/test_feed_ends.py"
+_SMALL = "integration/drain/test_small_partitions.py"
+_SUBMITTING = "integration/http/test_submitting.py"
 
 #: By file: what stands there, what is put in its place, and the test.
 _CHANGES: dict[str, list[tuple[str, str, str]]] = {
@@ -77,6 +84,8 @@ _CHANGES: dict[str, list[tuple[str, str, str]]] = {
             f"{_APPLIER}::test_what_is_sent_as_it_is_stored_is_not_written",
         ),
         ('case b"[":', 'case b"]":', f"{_APPLIER}::test_what_is_sent_as_it_is_stored_is_not_written"),
+        ("len(one) == lead + len(other)", "len(one) != lead + len(other)", f"{_EQUALITY}::test_everything_else_counts"),
+        ("            return text\n", "            return None\n", f"{_EQUALITY}::test_everything_else_counts"),
     ],
     "shared/catalog/merging.py": [
         (
@@ -93,6 +102,13 @@ _CHANGES: dict[str, list[tuple[str, str, str]]] = {
             "return entry if len(kept) == len(fields) else",
             "return entry if len(kept) != len(fields) else",
             f"{_APPLIER}::test_null_counts_as_absent_in_a_put",
+        ),
+    ],
+    "workers/apply/columns.py": [
+        (
+            'count(sent, b"[") > 1',
+            'count(sent, b"[") > 2',
+            f"{_COLUMNS}::test_a_list_or_object_that_is_only_spelled_otherwise_is_no_change",
         ),
     ],
     "shared/partition/growth.py": [
@@ -128,6 +144,73 @@ _CHANGES: dict[str, list[tuple[str, str, str]]] = {
             "name.encode()) != often",
             f"{_REPEATED}::test_usual_batches_need_no_closer_look",
         ),
+        (
+            "None if row[i] is UNSET else row[i]",
+            "row[i] if row[i] is UNSET else None",
+            f"{_ALIKE}::test_each_is_read_as_it_was_sent",
+        ),
+        (
+            "if any(name.endswith(EDIT_SUFFIXES) for name in times):",
+            "if all(name.endswith(EDIT_SUFFIXES) for name in times):",
+            f"{_ALIKE}::test_one_that_is_not_as_it_may_be_is_read_by_nobody_here",
+        ),
+    ],
+    "api/entries/json_body.py": [
+        (
+            "if bounds and _TAIL.fullmatch(body, bounds[-1]):",
+            "if bounds or _TAIL.fullmatch(body, bounds[-1]):",
+            f"{_BODIES}::test_a_repeated_member_is_refused_not_guessed_at",
+        ),
+    ],
+    "api/submit/append.py": [
+        ("if reply.ring:", "if not reply.ring:", f"{_SUBMITTING}::test_its_catalog_is_rung_for_and_known_as_waiting"),
+    ],
+    "api/submit/submit.py": [
+        (
+            "growth += TASK_BYTES",
+            "growth = TASK_BYTES",
+            f"{_SUBMITTING}::test_what_it_will_take_is_reserved_until_it_is_applied",
+        ),
+    ],
+    "shared/partition/tail.py": [
+        (
+            "settings.queue_tasks - waiting",
+            "settings.queue_tasks + waiting",
+            f"{_PARTITION}/test_submit.py::test_a_full_queue_refuses_and_stores_nothing",
+        ),
+    ],
+    "shared/partition/claim.py": [
+        (
+            'if code != b"ACQUIRED":',
+            'if code == b"ACQUIRED":',
+            f"{_PARTITION}/test_acquire.py::test_there_is_one_owner",
+        ),
+    ],
+    "shared/partition/lease.py": [
+        (
+            "wants_more=True, in_one=True)",
+            "wants_more=True, in_one=False)",
+            f"{_SMALL}::test_one_batch_of_them_may_be_long",
+        ),
+    ],
+    "shared/tasks/change_feed.py": [
+        (
+            "most_entries - entries",
+            "most_entries + entries",
+            f"{_FEED}::test_a_page_ends_with_the_chunk_that_fills_it",
+        ),
+        (
+            "after.is_inside or latest > after.task_id",
+            "after.is_inside or latest >= after.task_id",
+            f"{_FEED}::test_at_the_end_nothing_goes_on_until_a_task_ends",
+        ),
+    ],
+    "shared/tasks/task_changes.py": [
+        (
+            "count >= most and number < last",
+            "count >= most and number <= last",
+            f"{_FEED}::test_a_page_ends_with_the_chunk_that_fills_it",
+        ),
     ],
     "api/files/archives.py": [
         (
@@ -139,6 +222,11 @@ _CHANGES: dict[str, list[tuple[str, str, str]]] = {
             "len(self.last) < tarfile.BLOCKSIZE or any(self.last)",
             "len(self.last) < tarfile.BLOCKSIZE and any(self.last)",
             f"{_ARCHIVES}::test_an_archive_ends_with_zeros_and_nothing_else",
+        ),
+        (
+            "blocks.allowance = _MAX_HEADER_BYTES",
+            "blocks.allowance = None",
+            f"{_ARCHIVES}::test_an_archive_inflates_no_further_than_files_do",
         ),
     ],
     "api/files/rows/csv_rows.py": [

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from shared.errors import TaskConflict, TaskNotFound
+from shared.errors import KeyUsed, TaskConflict, TaskNotFound
+from shared.idempotency import IdempotencyKey
+from shared.keys import RESERVED
 from shared.model import Status
 from shared.nonces import new_nonce
-from shared.partition.submissions import TaskChange
+from shared.partition.submissions import TaskChange, TasksChanged
+from shared.tasks.entry_history import History
 from tests.support.batches import items
-from tests.support.rig import Rig
+from tests.support.rig import ACME, Rig
 
 CANCEL, RERUN = TaskChange.CANCEL, TaskChange.RERUN
 
@@ -126,6 +129,34 @@ def test_a_repeat_gets_the_first_answer_and_changes_nothing(mixed: Rig) -> None:
     before = mixed.dump()
     assert change(mixed, (5, CANCEL), (1, RERUN), nonce="n") == (first, False)
     assert mixed.dump() == before
+
+
+def test_an_idempotency_key_stands_for_one_change(mixed: Rig) -> None:
+    """The same request again is told the same tasks, and that it is a repeat; another is refused."""
+
+    def under_key(*changes: tuple[int, TaskChange], digest: str) -> TasksChanged:
+        return mixed.tail().change_tasks(
+            changes, who="me", now_ms=mixed.clock(), nonce=new_nonce(), idempotency=IdempotencyKey("key", digest)
+        )
+
+    first = under_key((1, RERUN), digest="one")
+    again = under_key((1, RERUN), digest="one")
+    assert (again.ids, first.repeated, again.repeated) == (first.ids, False, True)
+    with pytest.raises(KeyUsed):
+        under_key((5, CANCEL), digest="other")
+    assert mixed.task(5).status is Status.QUEUED
+
+
+def test_a_re_run_may_be_forced_and_reserves_what_it_takes_by_now(rig: Rig) -> None:
+    """Only the one that is named; it is in the history of its entries."""
+    rig.put(*items("a"))
+    rig.put(*items("b"))
+    rig.drain()
+    changes, forced = [(1, RERUN), (2, RERUN)], {1: replace(rig.task(1).batch, force=True)}
+    rig.tail().change_tasks(changes, who="me", now_ms=rig.clock(), nonce=new_nonce(), forced=forced, growths={1: 10**6})
+    assert [rig.task(task_id).batch.force for task_id in (3, 4)] == [True, False]
+    assert 10**6 <= int(rig.client.get(RESERVED) or 0) < 2 * 10**6
+    assert [touch.task_id for touch in History(rig.client, ACME).find("a")] == [3, 1]
 
 
 def test_a_re_run_rings_if_nobody_drains(rig: Rig) -> None:

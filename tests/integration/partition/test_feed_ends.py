@@ -48,7 +48,7 @@ def test_inside_a_task_it_goes_on(rig: Rig, feed: ChangeFeed) -> None:
 
 def test_a_page_ends_with_the_chunk_that_fills_it(rig: Rig, feed: ChangeFeed) -> None:
     """With the last one it ends behind the task, and nothing is left to ask for."""
-    for ids in ("ab", "cdef", "g"):
+    for ids in ("ab", "cdefg", "h"):
         put(rig, *ids)
     position, pages = Position(0), []
     for _ in range(3):
@@ -56,8 +56,8 @@ def test_a_page_ends_with_the_chunk_that_fills_it(rig: Rig, feed: ChangeFeed) ->
         position = page.next_after
         ids = "".join(entry_id for change in page.changes for entry_id, _ in change.entries)
         pages.append((ids, position.is_inside, page.more))
-    assert pages == [("abc", True, True), ("def", False, True), ("g", False, False)]
-    whole = feed.page(Position(0), section=None, size=100, most_entries=7)
+    assert pages == [("abc", True, True), ("def", True, True), ("gh", False, False)]
+    whole = feed.page(Position(0), section=None, size=100, most_entries=8)
     assert (whole.next_after, whole.more) == (position, False)
 
 

@@ -89,6 +89,15 @@ def test_a_full_queue_refuses_and_stores_nothing(rig: Rig) -> None:
     assert rig.dump() == before
 
 
+def test_how_many_more_tasks_are_taken_can_be_asked(rig: Rig) -> None:
+    """Never fewer than none, also if the cap was lowered."""
+    caps = (3, 2, 1)
+    assert [rig.with_settings(queue_tasks=cap).tail().tasks_remaining() for cap in caps] == [3, 2, 1]
+    submit(rig)
+    submit(rig)
+    assert [rig.with_settings(queue_tasks=cap).tail().tasks_remaining() for cap in caps] == [1, 0, 0]
+
+
 def test_a_task_that_ended_leaves_its_room(rig: Rig) -> None:
     narrow = rig.with_settings(queue_tasks=1)
     submit(narrow)
