@@ -38,7 +38,7 @@ class Place(Protocol):
         """A client of the data that does not wait for a server which is away."""
 
     def servers(self) -> Sequence[redis.Redis]:
-        """A client of each server with a part of the data."""
+        """A patient client of each server with a part of the data."""
 
     def wait_whole(self) -> None:
         """Wait until all of it works, once there is peace."""

@@ -52,7 +52,7 @@ class SingleStore:
         return impatient(self._url)
 
     def servers(self) -> Sequence[redis.Redis]:
-        return [self.connect()]
+        return [redis.Redis.from_url(self._url)]
 
     def wait_whole(self) -> None:
         """Nothing to wait for: it is there when the fleet is."""
