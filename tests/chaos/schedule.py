@@ -24,7 +24,7 @@ GAP_S = (0.3, 3.0)
 #: Seconds in which a fault is healed, on a busy machine, and between two attempts.
 HEALED_S, AGAIN_S = 120.0, 0.5
 #: Seconds for which faults go on at most until there were enough.
-ENOUGH_S = 300.0
+ENOUGH_S = 180.0
 
 
 @dataclass(eq=False)
