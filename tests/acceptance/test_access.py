@@ -6,6 +6,8 @@ import base64
 
 import pytest
 
+from deploy.stack.services import Name
+from shared.waiting import wait_until
 from tests.acceptance.customer import Answer, send_request
 from tests.acceptance.site import Site
 
@@ -97,6 +99,8 @@ def test_catalogs_do_not_see_each_other(site: Site) -> None:
 def test_no_token_is_ever_written_to_a_log(site: Site) -> None:
     ask(site, "PUT", "/v2/items", auth=basic("writer-token")).ok()
     ask(site, "GET", "/v2/items", auth=basic("wrong-token")).refused(401)
+    last = ask(site, "PUT", "/v2/items", auth=basic("writer-token")).headers["X-Request-Id"]
+    wait_until(lambda: last in site.log(Name.INGRESS), "all is in the log", timeout_s=10)
     said = "".join(file.read_text(errors="replace") for file in site.stack.folder.path.glob("log/*"))
     assert "batch accepted" in said
     for token in ("writer-token", basic("writer-token"), "reader-token", "wrong-token"):

@@ -69,5 +69,6 @@ def test_logs_of_both_sides_are_json_and_share_the_request_id(site: Site) -> Non
     answer = customer.send("PUT", items("b"), headers={"X-Request-Id": "find-me-1"})
     customer.done(answer.ok()["task_id"])
     for name, action in ((Name.INGRESS, "submit"), (Name.WORKER, "end_task")):
+        wait_until(lambda name=name: '"find-me-1"' in site.log(name), f"it is in the log of {name}", timeout_s=10)
         found = [line for line in site.log(name).splitlines() if '"find-me-1"' in line]
         assert [re.search(r'"action":"(\w+)"', line)[1] for line in found] == [action]  # type: ignore[index]
