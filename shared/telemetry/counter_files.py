@@ -32,25 +32,28 @@ class Slots:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._pid = 0
-        self._number = 0
+        #: None: this process has none yet.
+        self._number: int | None = None
         self._held: int | None = None
+        os.register_at_fork(after_in_child=self._forget)
 
     def mine(self) -> int:
         """Return the number of this process; a forked child takes its own."""
-        if os.getpid() != self._pid:
-            self._take()
-        return self._number
+        return self._take() if self._number is None else self._number
 
-    def _take(self) -> None:
+    def _forget(self) -> None:
+        self._number = None
+
+    def _take(self) -> int:
         if self._held is not None:
             os.close(self._held)
-        self._pid, self._held = os.getpid(), None
+        self._held = None
         try:
             self._number, self._held = next(filter(None, map(self._lock, itertools.count())))
         except OSError:
             # No disk space for a lock: use the process id, which is never a slot's number.
-            self._number = -self._pid
+            self._number = -os.getpid()
+        return self._number
 
     def _lock(self, number: int) -> tuple[int, int] | None:
         file = os.open(self._folder / f"{number}.slot", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
