@@ -18,6 +18,7 @@ import structlog
 
 from shared import keys
 from shared.clock import Clock
+from shared.elsewhere import elsewhere
 from shared.errors import BadSetting, CredentialEnded, Misconfigured, TryAgain
 from shared.settings import Settings
 from shared.store.client import Store
@@ -272,6 +273,10 @@ class Credentials:
         now_ms = self._clock()
         if abs(now_ms - self._looked_ms) < STALE_MS:
             return
+        elsewhere(self._look)
+
+    def _look(self) -> None:
+        now_ms = self._clock()
         with self._guard:
             if abs(now_ms - self._looked_ms) < STALE_MS:
                 return

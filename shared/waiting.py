@@ -6,7 +6,10 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
+
+from shared.elsewhere import elsewhere
 
 T = TypeVar("T")
 
@@ -22,14 +25,19 @@ def wait_until(condition: Callable[[], T], what: str, *, timeout_s: float, every
     naming ``what``, if it never came true.
     """
     end = time.monotonic() + timeout_s
+    return condition() or elsewhere(partial(_wait, condition, what, end, timeout_s, every_s))
+
+
+def _wait(condition: Callable[[], T], what: str, end: float, timeout_s: float, every_s: float) -> T:
     while True:
         late = time.monotonic() >= end
+        if not late:
+            # The one place that sleeps: everybody else waits for something, by way of this.
+            time.sleep(every_s)
         if answer := condition():
             return answer
         if late:
             raise WaitedInVain(f"{what}: not within {timeout_s:g} s")
-        # The one place that sleeps: everybody else waits for something, by way of this.
-        time.sleep(every_s)
 
 
 @contextlib.contextmanager

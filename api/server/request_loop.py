@@ -6,6 +6,7 @@ import io
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gunicorn_h1c
@@ -20,6 +21,7 @@ from api.server.limits import SMALL_BODY
 from api.server.reception import Reception
 from api.server.seats import Seats
 from api.server.sender import Sender
+from shared.elsewhere import on_shared_thread, take_turns
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +38,18 @@ class RequestLoop:
     No step waits for a client except the reads of uploads, which have seats of their own.
     """
 
-    def __init__(self, hosted: HostedApp, reception: Reception, base: dict[str, Any], *, threads: int) -> None:
+    def __init__(
+        self,
+        hosted: HostedApp,
+        reception: Reception,
+        base: dict[str, Any],
+        *,
+        threads: int,
+        hand_over: Callable[[Callable[[], None]], None],
+    ) -> None:
+        """``hand_over`` lets another thread do something: what is not quick, on a thread that many requests share."""
         self.stopping = False
-        self._hosted, self._reception, self._base = hosted, reception, base
+        self._hosted, self._reception, self._base, self._hand_over = hosted, reception, base, hand_over
         self._sender = Sender(reception)
         self._requests: Seats[Connection] = Seats(threads)
         self._light: Seats[Connection] = Seats(LIGHT_SEATS)
@@ -128,12 +139,29 @@ class RequestLoop:
         return self._light if c.parser.path.startswith(self._hosted.light) else self._requests
 
     def _enter(self, c: Connection) -> None:
-        """Serve a connection if there is a seat, and on the same seat those that wait for one; else let it wait."""
+        """Serve a connection, or have it served, if there is a seat; else let it wait."""
         lane = self._lane_of(c)
-        following = c if lane.enter(c, time.monotonic()) else None
+        if not lane.enter(c, time.monotonic()):
+            return
+        serve = partial(self._serve_seat, c, lane)
+        if not on_shared_thread():
+            serve()
+        elif self._is_quick(c):
+            take_turns(serve)
+        else:
+            self._hand_over(serve)
+
+    def _is_quick(self, c: Connection) -> bool:
+        return c.whole and c.verdict is None and self._hosted.is_quick(c.parser.method, c.parser.path, c.body_bytes)
+
+    def _serve_seat(self, c: Connection, lane: Seats[Connection]) -> None:
+        """Serve a connection that has a seat, then on the same seat those that wait for one."""
+        following: Connection | None = c
         while following is not None:
             if following.gone:
                 self._reception.close(following, abort=True)
+            elif on_shared_thread() and not self._is_quick(following):
+                return self._hand_over(partial(self._serve_seat, following, lane))
             else:
                 self._guarded(following, self._serve)
             following = lane.leave()

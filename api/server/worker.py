@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
+import queue
 import resource
 import select
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 from gunicorn import sock as gunicorn_sock
 from gunicorn.workers.base import Worker
@@ -20,6 +23,11 @@ from api.server.hosted_app import HostedApp
 from api.server.reception import Reception
 from api.server.request_loop import LIGHT_SEATS, RequestLoop
 from api.server.succession import Succession
+from shared.elsewhere import SharedThread
+from shared.store.lines import Lines
+from shared.telemetry.logs import gather_lines
+
+log = logging.getLogger(__name__)
 
 #: Seconds between two checks of the deadlines.
 LOOK_S = 0.5
@@ -27,17 +35,22 @@ LOOK_S = 0.5
 SUCCESSOR_S = 20.0
 #: Seconds that idle connections stay open when the process ends: a request may be on its way.
 LINGER_S = 2.0
+#: Seconds without receiving after an error that nobody expected: the next one would follow at once.
+AFTER_ERROR_S = 0.1
+#: Seconds that threads are waited for in the end.
+JOIN_S = 1.0
 #: Bytes of an answer that the kernel takes beyond what it has sent; the rest is counted as held.
 NOTSENT_BYTES = 128 * 1024
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class ThreadedPollWorker(Worker):
-    """Serves all connections from one poller that many threads wait in.
+    """Serves all connections.
 
-    The thread that gets an event reads, parses, and calls the application itself: no request changes threads.  There
-    is one thread more than seats, so one always waits in the poller.  The main thread sends heartbeats to gunicorn and
-    checks deadlines.
+    One thread, the receptionist, waits in the poller, reads, and parses.  It serves quick requests itself, each in a
+    greenlet, so that many of them wait for the store at once; what blocks there is done by another thread
+    (`shared.elsewhere`).  All other requests are handed over.  The main thread sends heartbeats to gunicorn and checks
+    deadlines.
     """
 
     #: Set by gunicorn's configuration, before the process is forked.
@@ -53,19 +66,24 @@ class ThreadedPollWorker(Worker):
     def run(self) -> None:
         """Serve until gunicorn ends the process, then let the requests in progress end."""
         hosted: HostedApp = self.wsgi
-        self._end_read, self._end_write = os.pipe()
+        gather_lines()
         self._listeners: dict[int, socket.socket] = {}
+        self._ended = threading.Event()
         self._tired: list[int] = []
         self._memory = FreeMemory()
         self._reception = Reception(hosted, gunicorn_sock.ssl_context(self.cfg) if self.cfg.is_ssl else None)
-        self._reception.poller.wake_all(self._end_read)
         for listener in self.sockets:
             self._listen(listener.sock)
         name, port = _name_of(self.sockets[0].sock)
         base = base_environ("https" if self.cfg.is_ssl else "http", name, port, multiprocess=self.cfg.workers > 1)
-        self._loop = RequestLoop(hosted, self._reception, base, threads=self.cfg.threads)
-        for _ in range(self.cfg.threads + LIGHT_SEATS + hosted.limits.uploads + 1):
-            threading.Thread(target=self._serve, daemon=True).start()
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._loop = RequestLoop(hosted, self._reception, base, threads=self.cfg.threads, hand_over=self._jobs.put)
+        # One for each seat, since those that have one may all block.
+        workers = self.cfg.threads + LIGHT_SEATS + hosted.limits.uploads
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
+        self._threads.append(threading.Thread(target=self._receive, name="receptionist", daemon=True))
+        for thread in self._threads:
+            thread.start()
         if self.succession:
             self.succession.serving()
         self.alive: bool
@@ -121,22 +139,42 @@ class ThreadedPollWorker(Worker):
                 self._reception.close_idle()
             self._rest(0.05)
             now = time.monotonic()
-        os.write(self._end_write, b".")
+        self._ended.set()
+        self._reception.poller.wake()
+        self._jobs.put(None)
+        # A thread that is still in the middle of something when the interpreter goes may take the process with it.
+        until = time.monotonic() + JOIN_S
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
-    # -- every other thread
+    # -- the receptionist, and those that it hands over to
 
-    def _serve(self) -> None:
+    def _receive(self) -> None:
+        """Receive, parse, and serve what is quick, until the process ends."""
         poller = self._reception.poller
-        while True:
-            fd, hung_up, gone = poller.wait()
-            if fd == self._end_read:
-                return
-            listener = self._listeners.get(fd)
-            if listener is None:
-                self._reception.note(fd, hung_up=hung_up, gone=gone)
-            else:
+        thread, lines = SharedThread(hand_over=self._jobs.put, wake=poller.wake), Lines(watch=poller.watch_input)
+        while not self._ended.is_set():
+            try:
+                self._receive_once(thread, lines)
+            # Nobody else receives: whatever it is, it must not be the end.
+            except Exception:
+                log.exception("error receiving requests", extra={"action": "request_failed"})
+                self._ended.wait(AFTER_ERROR_S)
+
+    def _receive_once(self, thread: SharedThread, lines: Lines) -> None:
+        replies = []
+        for fd, hung_up, gone in self._reception.poller.wait(lines.patience_s):
+            if fd in lines:
+                replies.append(fd)
+            elif listener := self._listeners.get(fd):
                 self._accept(listener, fd)
-            self._loop.run_turns()
+            else:
+                self._reception.note(fd, hung_up=hung_up, gone=gone)
+        for fd in replies:
+            lines.read(fd)
+        thread.go_on()
+        self._loop.run_turns()
+        lines.settle()
 
     def _accept(self, listener: socket.socket, fd: int) -> None:
         try:
@@ -146,6 +184,12 @@ class ThreadedPollWorker(Worker):
                 self._tired.append(fd)  # retried in a moment: now it would fail again and again
                 return
         self._watch(fd)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            self._loop.run_turns()
+        self._jobs.put(None)  # for the next one
 
     def _watch(self, fd: int) -> None:
         if fd in self._listeners:

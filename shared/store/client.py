@@ -32,7 +32,7 @@ READ_BYTES = 262_144
 #: Most connections that a client may ever make: each thread has its own, and redis-py would go on counting those of
 #: threads that are gone.
 CONNECTIONS = 2**31
-#: Longest duration of a call in seconds, with all retries.
+#: Longest duration of a call in seconds, with all retries; on a line (`shared.store.lines`) it may be a try longer.
 LONGEST_CALL_S = (RETRIES + 1) * (CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S) + 1
 
 

@@ -17,6 +17,7 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 from redis.exceptions import AskError, ClusterDownError, ReadOnlyError, RedisClusterException, TryAgainError
 
+from shared.elsewhere import elsewhere
 from shared.errors import StoreUnavailable
 from shared.store.wire import Command
 from shared.waiting import WaitedInVain, wait_until
@@ -113,6 +114,9 @@ class ClusterClient:
         return cluster.get_redis_connection(cluster.nodes_manager.get_node_from_slot(slot))
 
     def _connected(self) -> RedisCluster:
+        return elsewhere(self._connect) if self._cluster is None else self._cluster
+
+    def _connect(self) -> RedisCluster:
         with self._guard:
             if self._cluster is None:
                 self._cluster = RedisCluster(
@@ -130,7 +134,7 @@ class ClusterClient:
         if cluster is None:
             return
         try:
-            cluster.nodes_manager.initialize(disconnect_startup_nodes_pools=False)
+            elsewhere(lambda: cluster.nodes_manager.initialize(disconnect_startup_nodes_pools=False))
         except RedisClusterException:
             self._cluster = None
 

@@ -9,6 +9,7 @@ from typing import Any
 import redis
 
 from shared import keys
+from shared.elsewhere import elsewhere
 from shared.errors import Misconfigured, StoreFull, StoreUnavailable
 from shared.store.client import Store, check_server, servers, store_errors
 from shared.store.scripts import TRY_RIGHTS, run
@@ -109,7 +110,7 @@ class Durability:
         if self._kept.is_set():
             return
         try:
-            check_store(self._store, self._durability)
+            elsewhere(lambda: check_store(self._store, self._durability))
         except Misconfigured as problem:
             raise StoreUnavailable(str(problem)) from problem
         self._kept.set()

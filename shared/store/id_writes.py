@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,7 @@ from shared import keys
 from shared.errors import OtherRun, StoreUnavailable
 from shared.store import scripts
 from shared.store.client import Store
+from shared.store.lines import together
 from shared.store.resending import one_call
 from shared.waiting import wait_until
 
@@ -65,7 +67,9 @@ def write(
     signs = _signs_of_life(store)
     with one_call():
         try:
-            replies = scripts.run(store, *signs, *before, command(_known()), *wait, *after)
+            # A line on which a call waits for replicas would hold up all others.
+            with together() if not wait else nullcontext():
+                replies = scripts.run(store, *signs, *before, command(_known()), *wait, *after)
         except OtherRun as other:
             if other.run not in _numbers:
                 _numbers[other.run] = _lasting_number(store, other.run)

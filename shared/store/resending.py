@@ -9,9 +9,9 @@ the store, which refuses it afterwards.
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 
 import redis
 
@@ -31,49 +31,55 @@ class CallNonce(str):
         return f"{self}+{deadline_ms}"
 
 
-class _Sending(threading.local):
-    """The call that this thread makes."""
+class _Call:
+    """A call and its repeats."""
 
-    #: When it was sent first; None: not yet, or there is none.
-    sent: tuple[float, float] | None = None
-    depth = 0
-    #: An answer to it was lost.
-    lost = False
+    __slots__ = ("lost", "sent")
+
+    def __init__(self) -> None:
+        #: When it was sent first; None: not yet.
+        self.sent: tuple[float, float] | None = None
+        #: An answer to it was lost.
+        self.lost = False
 
 
-_call = _Sending()
+_call: ContextVar[_Call | None] = ContextVar("call", default=None)
 
 
 @contextlib.contextmanager
 def one_call() -> Iterator[None]:
     """Take whatever is sent within for one call and its repeats; within another, for a part of that one."""
-    _call.depth += 1
+    if _call.get() is not None:
+        yield
+        return
+    token = _call.set(_Call())
     try:
         yield
     finally:
-        _call.depth -= 1
-        if _call.depth == 0:
-            _call.sent, _call.lost = None, False
+        _call.reset(token)
 
 
 def note_lost() -> None:
     """Note that an answer to this call did not come: what was sent may have taken effect."""
-    _call.lost = _call.depth > 0
+    if (call := _call.get()) is not None:
+        call.lost = True
 
 
 def is_repeat() -> bool:
     """Return whether this call may have taken effect already."""
-    return _call.lost
+    call = _call.get()
+    return call is not None and call.lost
 
 
 def about_to_send() -> None:
     """Note the first sending; raise redis.TimeoutError if another would be too late."""
-    if _call.depth == 0:
+    call = _call.get()
+    if call is None:
         return
     now = _clocks()
-    if _call.sent is None:
-        _call.sent = now
-    elif max(here - there for here, there in zip(now, _call.sent, strict=True)) > AGAIN_WITHIN_S:
+    if call.sent is None:
+        call.sent = now
+    elif max(here - there for here, there in zip(now, call.sent, strict=True)) > AGAIN_WITHIN_S:
         raise redis.TimeoutError("too late to send it again")
 
 

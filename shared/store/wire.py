@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import hiredis
 import redis
 from redis.exceptions import ResponseError
 
+from shared.elsewhere import elsewhere
+from shared.store.lines import lines_for_call
 from shared.store.resending import ARRIVES_WITHIN_MS, CallNonce, about_to_send, is_repeat, note_lost
 
 #: Bytes from which an argument is not copied.
@@ -61,11 +64,36 @@ def exchange(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
 
     Raises what redis-py does if the server cannot be reached or does not answer in time.
     """
-    connection, shapes = _connection(client)
-    replies = connection.retry.call_with_retry(
+    replies = _exchange_together(client, commands)
+    if replies is None:
+        replies = elsewhere(partial(_exchange_alone, client, commands))
+    shapes = _connection(client)[1]
+    return [_shaped(shapes.get(command[0]), reply) for command, reply in zip(commands, replies, strict=True)]
+
+
+def _exchange_together(client: redis.Redis, commands: Sequence[Command]) -> list[Any] | None:
+    """Exchange over a line that calls of this thread share; None if there is none, or it broke."""
+    lines = lines_for_call()
+    if lines is None or is_repeat():
+        return None
+    about_to_send()
+    data = b"".join([each.data if isinstance(each, PackedCommand) else _pack(tuple(each)) for each in commands])
+    try:
+        return lines.exchange(client, data, len(commands))
+    except redis.ConnectionError:
+        note_lost()
+        return None
+    except redis.TimeoutError:
+        note_lost()
+        raise
+
+
+def _exchange_alone(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    connection, _ = _connection(client)
+    replies: list[Any] = connection.retry.call_with_retry(
         lambda: _exchange(connection, commands), lambda _: connection.disconnect()
     )
-    return [_shaped(shapes.get(command[0]), reply) for command, reply in zip(commands, replies, strict=True)]
+    return replies
 
 
 def _connection(client: redis.Redis) -> tuple[Any, Shapes]:
@@ -78,10 +106,10 @@ def _connection(client: redis.Redis) -> tuple[Any, Shapes]:
 
 def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
     replies = []
+    if not connection.is_connected:
+        # Sending alone would not ask Sentinel where to.
+        connection.connect()
     try:
-        if not connection.is_connected:
-            # Sending alone would not ask Sentinel where to.
-            connection.connect()
         if is_repeat():
             commands = _with_deadline(connection, commands)
         about_to_send()

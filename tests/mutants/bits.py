@@ -21,6 +21,7 @@ _ARCHIVES = f"{_UNIT}/api/files/test_archives.py"
 _ROWS = f"{_UNIT}/api/files/rows"
 _BODIES = f"{_UNIT}/api/entries/test_checked_batch.py"
 _PARTITION = "integration/partition"
+_LINES = "integration/store/test_lines.py"
 _FEED = f"{_PARTITION}/test_feed_ends.py"
 _SMALL = "integration/drain/test_small_partitions.py"
 _SUBMITTING = "integration/http/test_submitting.py"
@@ -251,6 +252,30 @@ _CHANGES: dict[str, list[tuple[str, str, str]]] = {
             'if b"\\r" in start and b"\\n" not in start:',
             'if b"\\r" in start or b"\\n" not in start:',
             f"{_ROWS}/test_lines.py::test_lines_may_end_in_any_way",
+        ),
+    ],
+    "shared/store/wire.py": [
+        (
+            "replies = elsewhere(partial(_exchange_alone, client, commands))",
+            "replies = _exchange_alone(client, commands)",
+            f"{_LINES}::test_a_call_that_is_not_made_together_blocks_no_other",
+        ),
+    ],
+    "shared/store/lines.py": [
+        (
+            "if isinstance(reply, hiredis.PushNotification):",
+            "if False:",
+            f"{_LINES}::test_what_the_server_says_unasked_is_no_answer",
+        ),
+        (
+            "if len(data) < _READ_BYTES and not self._waiting:",
+            "if len(data) < _READ_BYTES:",
+            f"{_LINES}::test_an_answer_and_the_end_of_the_connection_that_come_at_once_are_both_seen",
+        ),
+        (
+            "if isinstance(reply, _NOT_HERE):",
+            "if isinstance(reply, redis.ConnectionError):",
+            f"{_LINES}::test_a_server_that_takes_no_writes_any_more_is_told_as_such",
         ),
     ],
     "api/files/rows/json_rows.py": [

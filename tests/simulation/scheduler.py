@@ -11,7 +11,7 @@ from typing import Any
 import greenlet
 import redis
 
-from shared.store import resending, scripts
+from shared.store import scripts
 from shared.store.scripts import Command
 from tests.simulation.accidents import CUT, DEATHS, Accident
 from tests.simulation.timed_store import BEGIN_MS, TimedStore
@@ -54,8 +54,6 @@ class Process:
     is_done: bool = False
     is_dying: bool = False
     stack: greenlet.greenlet | None = None
-    #: What shared/store/resending.py knows of the call that it makes.
-    call: tuple[tuple[float, float] | None, int, bool] = (None, 0, False)
 
 
 class NeverEnds(AssertionError):
@@ -132,14 +130,10 @@ class Scheduler:
             process.stack = greenlet.greenlet(lambda: self._live(process))
         self.current = process
         process.clock.now_ms = self.now_ms + process.skew_ms
-        call = resending._call
-        call.sent, call.depth, call.lost = process.call
         try:
             process.stack.switch()
         finally:
             self.current = None
-            process.call = call.sent, call.depth, call.lost
-            call.sent, call.depth, call.lost = None, 0, False
         if answered := self._answered:
             self._answered = None
             answered()
@@ -151,8 +145,6 @@ class Scheduler:
                 process.is_done, process.wakes_ms = True, math.inf
             except Killed:
                 process.is_dying = False
-                process.call = None, 0, False
-                resending._call.sent, resending._call.depth, resending._call.lost = None, 0, False
 
     # -- for processes ---------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ class Door:
         hosted = HostedApp(self._answer, lambda _environ: Verdict.GATHER, (), LIMITS, lambda _address: False)
         self.reception = Reception(hosted, None)
         base = base_environ("http", "127.0.0.1", "80", multiprocess=False)
-        self.loop = RequestLoop(hosted, self.reception, base, threads=1)
+        self.loop = RequestLoop(hosted, self.reception, base, threads=1, hand_over=lambda job: job())
         self.client = socket.create_connection(listener.getsockname())
         listener.setblocking(False)
         self.reception.accept(listener)
