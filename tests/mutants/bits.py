@@ -272,11 +272,6 @@ _CHANGES: dict[str, list[tuple[str, str, str]]] = {
             "if len(data) < _READ_BYTES:",
             f"{_LINES}::test_an_answer_and_the_end_of_the_connection_that_come_at_once_are_both_seen",
         ),
-        (
-            "if isinstance(reply, _NOT_HERE):",
-            "if isinstance(reply, redis.ConnectionError):",
-            f"{_LINES}::test_a_server_that_takes_no_writes_any_more_is_told_as_such",
-        ),
     ],
     "api/files/rows/json_rows.py": [
         (
