@@ -6,17 +6,17 @@ import contextlib
 import errno
 import logging
 import os
-import queue
 import resource
 import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from functools import partial
 
 from gunicorn import sock as gunicorn_sock
 from gunicorn.workers.base import Worker
 
+from api.server.crew import Crew
 from api.server.environ import base_environ
 from api.server.free_memory import FreeMemory
 from api.server.hosted_app import HostedApp
@@ -76,11 +76,15 @@ class ThreadedPollWorker(Worker):
             self._listen(listener.sock)
         name, port = _name_of(self.sockets[0].sock)
         base = base_environ("https" if self.cfg.is_ssl else "http", name, port, multiprocess=self.cfg.workers > 1)
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._loop = RequestLoop(hosted, self._reception, base, threads=self.cfg.threads, hand_over=self._jobs.put)
+        self._crew = Crew()
+        self._loop = RequestLoop(
+            hosted, self._reception, base, threads=self.cfg.threads, hand_over=self._crew.hand_over
+        )
         # One for each seat, since those that have one may all block.
         workers = self.cfg.threads + LIGHT_SEATS + hosted.limits.uploads
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
+        self._threads = [
+            threading.Thread(target=self._crew.work, args=(self._loop.run_turns,), daemon=True) for _ in range(workers)
+        ]
         self._threads.append(threading.Thread(target=self._receive, name="receptionist", daemon=True))
         for thread in self._threads:
             thread.start()
@@ -141,18 +145,18 @@ class ThreadedPollWorker(Worker):
             now = time.monotonic()
         self._ended.set()
         self._reception.poller.wake()
-        self._jobs.put(None)
+        self._crew.dismiss()
         # A thread that is still in the middle of something when the interpreter goes may take the process with it.
         until = time.monotonic() + JOIN_S
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
 
-    # -- the receptionist, and those that it hands over to
+    # -- the receptionist
 
     def _receive(self) -> None:
         """Receive, parse, and serve what is quick, until the process ends."""
         poller = self._reception.poller
-        thread, lines = SharedThread(hand_over=self._jobs.put, wake=poller.wake), Lines(watch=poller.watch_input)
+        thread, lines = SharedThread(hand_over=self._crew.hand_over, wake=poller.wake), Lines(watch=poller.watch_input)
         while not self._ended.is_set():
             try:
                 self._receive_once(thread, lines)
@@ -184,12 +188,6 @@ class ThreadedPollWorker(Worker):
                 self._tired.append(fd)  # retried in a moment: now it would fail again and again
                 return
         self._watch(fd)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-            self._loop.run_turns()
-        self._jobs.put(None)  # for the next one
 
     def _watch(self, fd: int) -> None:
         if fd in self._listeners:

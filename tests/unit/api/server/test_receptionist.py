@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 from types import SimpleNamespace
 
 import pytest
 
+from api.server.crew import Crew
 from api.server.worker import ThreadedPollWorker
 
 
@@ -23,7 +23,7 @@ def test_an_error_that_nobody_expected_is_not_the_end(caplog: pytest.LogCaptureF
         return []
 
     poller = SimpleNamespace(wait=wait, wake=lambda: None, watch_input=lambda fd: None)
-    worker._ended, worker._jobs = threading.Event(), queue.SimpleQueue()
+    worker._ended, worker._crew = threading.Event(), Crew()
     worker._reception = SimpleNamespace(poller=poller)  # type: ignore[assignment]
     worker._loop = SimpleNamespace(run_turns=lambda: None)  # type: ignore[assignment]
     thread = threading.Thread(target=worker._receive)
