@@ -11,7 +11,6 @@ import select
 import socket
 import threading
 import time
-from functools import partial
 
 from gunicorn import sock as gunicorn_sock
 from gunicorn.workers.base import Worker
