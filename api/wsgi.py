@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from api.app import create_app
 from api.http.proxies import BehindProxies, TrustedProxies
+from api.quick_requests import quick_requests
 from api.server.hosted_app import HostedApp
 from api.server.limits import Limits
 from api.triage import Triage
@@ -15,26 +15,6 @@ from shared.telemetry import spans
 
 #: They are answered on seats of their own, whatever the writers do.
 LIGHT = (b"/health", b"/metrics", b"/version", b"/integration")
-
-
-#: Small writes to these take half a millisecond each.
-_SMALL_WRITES = (b"/v2/items", b"/v2/variations", b"/v2/item_groups")
-_WRITES = frozenset((b"PUT", b"PATCH", b"DELETE"))
-_SMALL_BYTES = 16 * 1024
-#: It asks nobody.
-_ALIVE = b"/health/live"
-
-
-def _quick_requests(settings: Settings) -> Callable[[bytes, bytes, int], bool]:
-    """Tell whether a request is a small write, or asks only whether this process lives."""
-    # Calls over TLS, and those that wait for replicas, share no connection: on a thread of their own they cost less.
-    shares = not (settings.redis_url or "").startswith("rediss") and not settings.min_replicas
-
-    def is_quick(method: bytes, path: bytes, body_bytes: int) -> bool:
-        is_small_write = method in _WRITES and body_bytes <= _SMALL_BYTES and path.startswith(_SMALL_WRITES)
-        return (shares and is_small_write) or path == _ALIVE
-
-    return is_quick
 
 
 def create_hosted_app(settings: Settings) -> HostedApp:
@@ -56,7 +36,7 @@ def create_hosted_app(settings: Settings) -> HostedApp:
             max_body_bytes=settings.max_body_bytes,
         ),
         is_trusted=proxies.__contains__,
-        is_quick=_quick_requests(settings),
+        is_quick=quick_requests(settings),
     )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+
+log = logging.getLogger(__name__)
 
 Job = Callable[[], None]
 
@@ -46,8 +50,13 @@ class Crew:
         """Do jobs on the calling thread, and ``after_each`` behind each one, until the crew is dismissed."""
         bench = _Bench()
         while (job := self._next(bench)) is not None:
-            job()
-            after_each()
+            try:
+                job()
+                after_each()
+            # There is a thread for each seat: none may end.
+            except Exception:
+                with contextlib.suppress(OSError):
+                    log.exception("error in a job", extra={"action": "request_failed"})
 
     def _next(self, bench: _Bench) -> Job | None:
         with self._guard:

@@ -35,8 +35,8 @@ class HostedApp:
     limits: Limits
     #: Whether an address is a trusted proxy, which has no connection cap of its own.
     is_trusted: Callable[[str], bool]
-    #: Whether a request, by method, path and bytes of its body, is short work and may share lines to the store.
-    is_quick: Callable[[bytes, bytes, int], bool] = lambda _method, _path, _body_bytes: False
+    #: Whether a request, by method, target and bytes of its body, is short work and may share lines to the store.
+    is_quick: Callable[[bytes, bytes, int], bool] = lambda _method, _target, _body_bytes: False
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Call the application: the WSGI interface."""

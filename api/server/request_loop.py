@@ -152,7 +152,10 @@ class RequestLoop:
             self._hand_over(serve)
 
     def _is_quick(self, c: Connection) -> bool:
-        return c.whole and c.verdict is None and self._hosted.is_quick(c.parser.method, c.parser.path, c.body_bytes)
+        parser = c.parser
+        if not c.whole or c.verdict is not None or parser.get_header(b"content-encoding") is not None:
+            return False  # compressed, it may be of any length
+        return self._hosted.is_quick(parser.method, parser.path, c.body_bytes)
 
     def _serve_seat(self, c: Connection, lane: Seats[Connection]) -> None:
         """Serve a connection that has a seat, then on the same seat those that wait for one."""

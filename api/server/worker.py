@@ -11,6 +11,7 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Iterator
 
 from gunicorn import sock as gunicorn_sock
 from gunicorn.workers.base import Worker
@@ -19,6 +20,7 @@ from api.server.crew import Crew
 from api.server.environ import base_environ
 from api.server.free_memory import FreeMemory
 from api.server.hosted_app import HostedApp
+from api.server.poller import Event
 from api.server.reception import Reception
 from api.server.request_loop import LIGHT_SEATS, RequestLoop
 from api.server.succession import Succession
@@ -113,6 +115,8 @@ class ThreadedPollWorker(Worker):
         now = time.monotonic()
         self._reception.close_overdue(now)
         self._loop.refuse_those_who_wait(now)
+        if self._reception.turns:
+            self._reception.poller.wake()
         if self._reception.made_room and self._memory.give_back():
             self._reception.made_room = False
         while self._tired:
@@ -155,29 +159,47 @@ class ThreadedPollWorker(Worker):
     def _receive(self) -> None:
         """Receive, parse, and serve what is quick, until the process ends."""
         poller = self._reception.poller
-        thread, lines = SharedThread(hand_over=self._crew.hand_over, wake=poller.wake), Lines(watch=poller.watch_input)
-        while not self._ended.is_set():
-            try:
-                self._receive_once(thread, lines)
-            # Nobody else receives: whatever it is, it must not be the end.
-            except Exception:
-                log.exception("error receiving requests", extra={"action": "request_failed"})
-                self._ended.wait(AFTER_ERROR_S)
+        # Kept, as their greenlets must not be taken apart by a thread that ends.
+        self._shared = SharedThread(hand_over=self._crew.hand_over, wake=poller.wake)
+        self._lines = Lines(watch=poller.watch_input)
+        try:
+            while not self._ended.is_set():
+                with self._whatever_happens():
+                    self._receive_once(self._shared, self._lines)
+        finally:
+            self.alive = False  # a process that is deaf is replaced
 
     def _receive_once(self, thread: SharedThread, lines: Lines) -> None:
         replies = []
-        for fd, hung_up, gone in self._reception.poller.wait(lines.patience_s):
-            if fd in lines:
-                replies.append(fd)
-            elif listener := self._listeners.get(fd):
-                self._accept(listener, fd)
+        for event in self._reception.poller.wait(lines.patience_s):
+            if event[0] in lines:
+                replies.append(event[0])
             else:
-                self._reception.note(fd, hung_up=hung_up, gone=gone)
+                with self._whatever_happens():
+                    self._note(event)
         for fd in replies:
-            lines.read(fd)
+            with self._whatever_happens():
+                lines.read(fd)
         thread.go_on()
-        self._loop.run_turns()
         lines.settle()
+        self._loop.run_turns()
+
+    @contextlib.contextmanager
+    def _whatever_happens(self) -> Iterator[None]:
+        """Log an error that nobody expected, and go on: nobody else receives, and no event is reported again."""
+        try:
+            yield
+        except Exception:
+            with contextlib.suppress(OSError):
+                log.exception("error receiving requests", extra={"action": "request_failed"})
+            self._ended.wait(AFTER_ERROR_S)
+
+    def _note(self, event: Event) -> None:
+        fd, hung_up, gone = event
+        if listener := self._listeners.get(fd):
+            self._accept(listener, fd)
+        else:
+            self._reception.note(fd, hung_up=hung_up, gone=gone)
 
     def _accept(self, listener: socket.socket, fd: int) -> None:
         try:
@@ -186,6 +208,9 @@ class ThreadedPollWorker(Worker):
             if error.errno in _NO_ROOM:
                 self._tired.append(fd)  # retried in a moment: now it would fail again and again
                 return
+        except BaseException:
+            self._tired.append(fd)
+            raise
         self._watch(fd)
 
     def _watch(self, fd: int) -> None:

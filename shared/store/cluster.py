@@ -114,7 +114,8 @@ class ClusterClient:
         return cluster.get_redis_connection(cluster.nodes_manager.get_node_from_slot(slot))
 
     def _connected(self) -> RedisCluster:
-        return elsewhere(self._connect) if self._cluster is None else self._cluster
+        cluster = self._cluster  # read once: another thread may drop it
+        return elsewhere(self._connect) if cluster is None else cluster
 
     def _connect(self) -> RedisCluster:
         with self._guard:

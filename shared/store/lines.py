@@ -27,6 +27,11 @@ from shared.elsewhere import elsewhere, shared_thread, wait_here
 #: Bytes per read; the replies to small calls are a few hundred.
 _READ_BYTES = 65_536
 
+#: Bytes of a call from which on it is made elsewhere, and of all that may be on their way: what the kernel does not
+#: take at once breaks the line.
+LONG_CALL_BYTES = 65_536
+_SEND_BYTES = 1024 * 1024
+
 #: Replies of a server that does not do this now, or not any more: the call is made in the usual way, which knows how to
 #: find another server.
 _NOT_HERE = (redis.ConnectionError, redis.ReadOnlyError)
@@ -101,7 +106,7 @@ class Line:
         except OSError as error:
             raise redis.ConnectionError(f"cannot send: {error}") from error
         if sent < len(data):
-            # The server has not read a hundred kilobytes: as good as broken, since half a command is on its way.
+            # The server has not read what was sent for long: as good as broken, since half a command is on its way.
             raise redis.ConnectionError("the server takes no more")
         self._waiting.append(_Waiting(getcurrent(), replies, time.monotonic() + self._connection.socket_timeout))
         found: list[Any] = wait_here()
@@ -242,4 +247,6 @@ def _connect(pool: Any) -> Any:
     connection = pool.make_connection()
     connection.connect()
     connection._sock.setblocking(False)
+    with contextlib.suppress(OSError):
+        connection._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
     return connection

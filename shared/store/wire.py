@@ -18,7 +18,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from shared.elsewhere import elsewhere
-from shared.store.lines import lines_for_call
+from shared.store.lines import LONG_CALL_BYTES, lines_for_call
 from shared.store.resending import ARRIVES_WITHIN_MS, CallNonce, about_to_send, is_repeat, note_lost
 
 #: Bytes from which an argument is not copied.
@@ -76,8 +76,10 @@ def _exchange_together(client: redis.Redis, commands: Sequence[Command]) -> list
     lines = lines_for_call()
     if lines is None or is_repeat():
         return None
-    about_to_send()
     data = b"".join([each.data if isinstance(each, PackedCommand) else _pack(tuple(each)) for each in commands])
+    if len(data) > LONG_CALL_BYTES:
+        return None
+    about_to_send()
     try:
         return lines.exchange(client, data, len(commands))
     except redis.ConnectionError:

@@ -58,3 +58,13 @@ def test_a_job_goes_to_the_thread_that_was_busy_last() -> None:
     crew.dismiss()
     for thread in threads:
         thread.join(30)
+
+
+def test_a_job_that_fails_ends_no_thread() -> None:
+    crew, [thread] = crew_of(1, [])
+    done = threading.Event()
+    crew.hand_over(lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+    crew.hand_over(done.set)
+    assert done.wait(30)
+    crew.dismiss()
+    thread.join(30)
