@@ -21,16 +21,9 @@ from shared.store import id_writes, resending, scripts, wire
 from shared.store.client import LONGEST_CALL_S, connect
 from shared.store.resending import AGAIN_WITHIN_S, ARRIVES_WITHIN_MS, about_to_send, is_repeat
 from tests.support.batches import items, make_batch, named, variations
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy
 from tests.support.rig import ACME, Rig
-from tests.support.store_server import StoreServer
 from workers.drain.drainer import Drained
-
-
-@pytest.fixture
-def proxy(store_server: StoreServer) -> Iterator[Proxy]:
-    with proxied(store_server.socket_path) as proxy:
-        yield proxy
 
 
 @pytest.fixture

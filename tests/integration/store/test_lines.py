@@ -21,7 +21,7 @@ from shared.store.lines import Line, together
 from shared.store.scripts import run
 from tests.integration.store.desk import Desk
 from tests.support.batches import items, make_batch
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import Proxy
 from tests.support.rig import Rig
 from tests.support.store_server import StoreServer
 
@@ -32,12 +32,6 @@ CALLS = 8
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
-
-
-@pytest.fixture
-def proxy(store_server: StoreServer) -> Iterator[Proxy]:
-    with proxied(store_server.socket_path) as proxy:
-        yield proxy
 
 
 @pytest.fixture
