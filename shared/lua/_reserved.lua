@@ -18,8 +18,8 @@ end
 -- Is there room for so many bytes more?  Up to this percentage of the memory may be used or reserved.
 local function has_room(more, full_percent)
   local memory = redis.call('INFO', 'memory')
-  local most = tonumber(string.match(memory, 'maxmemory:(%d+)'))
-  local taken = string.match(memory, 'used_memory:(%d+)') + (tonumber(redis.call('GET', RESERVED)) or 0)
+  local most = tonumber(info_field(memory, 'maxmemory'))
+  local taken = info_field(memory, 'used_memory') + (tonumber(redis.call('GET', RESERVED)) or 0)
   return most == 0 or taken + more <= most * full_percent / 100
 end
 

@@ -6,8 +6,8 @@
 -- not the second: so nobody is told that the server is another one.
 local function server_run()
   local info = redis.call('INFO', 'server', 'replication')
-  local process = string.match(info, 'run_id:(%x+)') or ''
-  local history, taken_over = string.match(info, 'master_replid:(%x+)'), string.match(info, 'master_replid2:(%x+)')
+  local process = info_field(info, 'run_id') or ''
+  local history, taken_over = info_field(info, 'master_replid'), info_field(info, 'master_replid2')
   if string.find(taken_over or '', '[^0]') then
     return string.sub(process, 1, 20) .. string.sub(history, 1, 20)
   end

@@ -14,6 +14,7 @@
 -- Returns {ACQUIRED, token, last commit, stalls, window} | {OWNED} | {EMPTY} | {STUCK}.
 
 -- include: _partition
+-- include: _info
 -- include: _server_run
 -- include: _window
 -- include: _lease

@@ -36,6 +36,7 @@
 -- | {STORE_FULL, 0} | {CONFLICT, 0}.
 
 -- include: _partition
+-- include: _info
 -- include: _server_run
 -- include: _reserved
 -- include: _submission

@@ -26,6 +26,7 @@
 -- include: _window
 -- include: _owner
 -- include: _kept
+-- include: _info
 -- include: _reserved
 -- include: _end
 

@@ -10,6 +10,7 @@
 -- Returns {1 if the change feed reaches back to that task, the last task that has ended, run of the server, task ids…}.
 
 -- include: _partition
+-- include: _info
 -- include: _server_run
 -- include: _ranks
 -- include: _ended

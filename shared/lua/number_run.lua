@@ -11,6 +11,7 @@
 --
 -- Returns its number; a run that has one keeps it.
 
+-- include: _info
 -- include: _server_run
 
 -- A catalog has 10,000 ids for each number (_submission.lua), and a number for each second that may be lost, up to a

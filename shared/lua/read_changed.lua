@@ -14,6 +14,7 @@
 -- for each place {entry or nil…}, {patch or nil…} or {}.
 
 -- include: _partition
+-- include: _info
 -- include: _server_run
 -- include: _ranks
 -- include: _ended

@@ -10,6 +10,7 @@
 -- of this store's.
 
 -- include: _partition
+-- include: _info
 -- include: _server_run
 -- include: _ranks
 -- include: _ended

@@ -19,6 +19,7 @@
 -- all entries, {the last task that has ended, run of the server} or false.
 
 -- include: _partition
+-- include: _info
 -- include: _server_run
 -- include: _ranks
 -- include: _ended

@@ -13,6 +13,7 @@
 
 -- include: _partition
 -- include: _kept
+-- include: _info
 -- include: _reserved
 
 -- include: _history

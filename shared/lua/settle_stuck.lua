@@ -15,6 +15,7 @@
 
 -- include: _partition
 -- include: _kept
+-- include: _info
 -- include: _reserved
 -- include: _end
 -- include: _repeats

@@ -31,6 +31,7 @@
 -- waiting tasks, ring}.
 
 -- include: _partition
+-- include: _info
 -- include: _server_run
 -- include: _reserved
 -- include: _submission

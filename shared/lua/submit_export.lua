@@ -23,6 +23,7 @@
 -- EXPORTING with the id of the one that has not ended.
 
 -- include: _partition
+-- include: _info
 -- include: _server_run
 -- include: _reserved
 -- include: _submission

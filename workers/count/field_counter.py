@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
@@ -28,13 +27,11 @@ from workers.count.presence_tally import PresenceTally
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
-
 #: Seconds between two looks for catalogs that have changed.
 EVERY_S = 2.0
 #: Share of the time that counting takes, of one worker of all.
 SHARE = 0.05
-#: Longest pause after one read, seconds: a store that was slow once is not waited for.
+#: Longest pause, seconds: a store that was slow once is not waited for.
 LONGEST_PAUSE_S = 5.0
 #: Most items of which all are counted.  Of more, SAMPLE_BLOCKS blocks of BLOCK_ITEMS are, evenly spread over their ids.
 EXACT_ITEMS = 100_000
@@ -61,6 +58,8 @@ class FieldCounter:
         self._share = share
         #: Catalogs that could not be counted, until their next commit.
         self._failed: dict[str, bytes] = {}
+        #: When the last pause was over, monotonic seconds.
+        self._began = 0.0
         self._thread = threading.Thread(target=self._run, name="field counter", daemon=True)
 
     def start(self) -> None:
@@ -72,15 +71,18 @@ class FieldCounter:
 
     def once(self) -> None:
         """Count the catalogs that have changed, unless another worker does."""
+        self._began = time.monotonic()
         if not self._takes_turn():
             return
         looked_at = 0
         while not self._stop.is_set():
             page = list(self._backlog.known(skip=looked_at))
-            changed = self._paced(partial(changed_since_count, self._client, page))
+            changed = changed_since_count(self._client, page)
+            self._pause()
             for catalog_key, as_of in changed.items():
                 if self._failed.get(catalog_key) != as_of:
                     self._count(catalog_key, as_of)
+                    self._pause()
             looked_at += len(page)
             if len(page) < PAGE:
                 return
@@ -92,7 +94,8 @@ class FieldCounter:
                 before, tally, total = statistics.last(section).stats, PresenceTally(), 0
                 for page in self._pages(catalog, section):
                     total = page.total
-                    self._paced(partial(tally.add, [entry.body for entry in page.entries]))
+                    tally.add([entry.body for entry in page.entries])
+                    self._pause()
                     if self._stop.is_set() or not self._takes_turn():
                         return
                 if total or before is not None:
@@ -111,24 +114,22 @@ class FieldCounter:
     def _pages(self, catalog: Catalog, section: str) -> Iterator[EntryPage]:
         """Read all items of a section, or a sample of them."""
         read = partial(catalog.page_from, Kind.ITEMS, section)
-        page = self._paced(partial(read, b"", size=BLOCK_ITEMS))
+        page = read(b"", size=BLOCK_ITEMS)
         if page.total > EXACT_ITEMS:
             for block in range(SAMPLE_BLOCKS):
                 offset = block * page.total // SAMPLE_BLOCKS
-                yield self._paced(partial(catalog.page, Kind.ITEMS, section, offset=offset, size=BLOCK_ITEMS))
+                yield catalog.page(Kind.ITEMS, section, offset=offset, size=BLOCK_ITEMS)
             return
         yield page
         while page.next_place is not None:
-            page = self._paced(partial(read, page.next_place, size=_fitting(page)))
+            page = read(page.next_place, size=_fitting(page))
             yield page
 
-    def _paced(self, work: Callable[[], T]) -> T:
-        """Do some work, then pause for as long as makes it the share of the time."""
-        began = time.monotonic()
-        done = work()
-        took_s = time.monotonic() - began
-        self._stop.wait(min(LONGEST_PAUSE_S, took_s * (1 / self._share - 1)))
-        return done
+    def _pause(self) -> None:
+        """Pause for so long that all since the last pause was the share of the time."""
+        worked_s = time.monotonic() - self._began
+        self._stop.wait(min(LONGEST_PAUSE_S, worked_s * (1 / self._share - 1)))
+        self._began = time.monotonic()
 
     def _takes_turn(self) -> bool:
         """Return whether this worker is the one that counts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import jsonschema_rs
@@ -178,6 +179,29 @@ def test_one_catalog_that_cannot_be_counted_does_not_keep_others(rig: Rig, monke
     monkeypatch.setattr(counter, "_count", lambda catalog_key, as_of: tried.append(catalog_key))
     counter.once()
     assert tried == []
+
+
+class _Pauses(threading.Event):
+    """Notes how long it would have waited."""
+
+    waited_s = 0.0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited_s += timeout or 0.0
+        return self.is_set()
+
+
+def test_counting_takes_its_share_of_the_time_however_small_catalogs_are(rig: Rig) -> None:
+    for number in range(50):
+        rig.put(SHIRT, catalog_key=f"small-{number}")
+        rig.drain(f"small-{number}")
+    pauses = _Pauses()
+    counter = FieldCounter(rig.client, holder="counter", clock=rig.clock, stop=pauses, share=0.05)
+    began = time.monotonic()
+    counter.once()
+    worked_s = time.monotonic() - began
+    assert FieldStatistics(rig.client, "small-49").last("Products").is_current
+    assert worked_s / (worked_s + pauses.waited_s) < 0.08
 
 
 def test_a_catalog_that_was_deleted_meanwhile_leaves_nothing_behind(rig: Rig, counted: Ingress) -> None:
