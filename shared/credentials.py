@@ -22,6 +22,7 @@ from shared.elsewhere import elsewhere
 from shared.errors import BadSetting, CredentialEnded, Misconfigured, TryAgain
 from shared.settings import Settings
 from shared.store.client import Store
+from shared.store.lines import together
 from shared.store.scripts import ROTATE_CREDENTIAL, Command, run
 
 log = structlog.get_logger()
@@ -193,7 +194,7 @@ class Credentials:
         if now_ms - self._noted_ms.get(digest, 0) >= NOTED_EVERY_MS:
             self._noted_ms[digest] = now_ms
             # A store that has no room for it serves whoever asks nevertheless.
-            with contextlib.suppress(TryAgain):
+            with contextlib.suppress(TryAgain), together():
                 run(self._client, ("HSET", keys.CREDENTIALS_USED, found.id, now_ms))
         return found
 

@@ -101,7 +101,7 @@ class Exports:
     def expired(self, now_ms: int) -> list[int]:
         """List exports whose files must be removed, a few at a time: they expired, or did not end as DONE."""
         files = self._keys.export_files
-        [members] = scripts.run(self._client, ("ZRANGE", files, "-inf", now_ms, "BYSCORE", "LIMIT", 0, STEP))
+        [members] = scripts.run(self._client, self._look(now_ms))
         task_ids = [int(member) for member in members]
         # An export that is in progress is among them.  It may end meanwhile, which is when it learns how long its files
         # are kept: so that is read behind its status.
@@ -117,6 +117,9 @@ class Exports:
             if (status is None or status.decode() in TERMINAL) and until_ms is not None and until_ms <= now_ms
         ]
 
+    def _look(self, now_ms: int) -> scripts.Command:
+        return ("ZRANGE", self._keys.export_files, "-inf", now_ms, "BYSCORE", "LIMIT", 0, STEP)
+
     def forget_files(self, task_id: int) -> None:
         """Record that an export has no files any more; without a task record, forget the export too."""
         keys = self._keys
@@ -127,3 +130,11 @@ class Exports:
             *([] if known else [("ZREM", keys.exports, padded(task_id))]),
             ("ZREM", keys.export_files, padded(task_id)),
         )
+
+
+def with_files_to_remove(exports: Sequence[Exports], now_ms: int) -> list[Exports]:
+    """Return those for which `Exports.expired` may list any; in one round trip (in a cluster: one to each server)."""
+    if not exports:
+        return []
+    found = scripts.run_apart(exports[0]._client, *(each._look(now_ms) for each in exports))
+    return [each for each, members in zip(exports, found, strict=True) if members]

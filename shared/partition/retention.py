@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shared.keys import keys_of
 from shared.settings import Settings
 from shared.store import scripts
@@ -23,8 +25,12 @@ class Retention:
         Payloads of tasks that ended before ``payloads_before_ms`` are deleted as well.  One round trip; raises
         StoreUnavailable.
         """
+        command = self._command(now_ms=now_ms, limit=limit, payloads_before_ms=payloads_before_ms)
+        return int(scripts.run(self._client, command)[0])
+
+    def _command(self, *, now_ms: int, limit: int, payloads_before_ms: int = 0) -> scripts.Command:
         settings = self._settings
-        command = scripts.RETIRE_TASKS.command(
+        return scripts.RETIRE_TASKS.command(
             self._keys.partition,
             history=self._keys.history,
             exports=self._keys.exports,
@@ -33,4 +39,11 @@ class Retention:
             payloads_before_ms=max(payloads_before_ms, now_ms - settings.payload_retention_s * 1000),
             limit=limit,
         )
-        return int(scripts.run(self._client, command)[0])
+
+
+def retire_together(retentions: Sequence[Retention], *, now_ms: int, limit: int) -> None:
+    """Retire of several catalogs, as `Retention.retire`, in one round trip (in a cluster: one to each server)."""
+    if retentions:
+        scripts.run_apart(
+            retentions[0]._client, *(retention._command(now_ms=now_ms, limit=limit) for retention in retentions)
+        )

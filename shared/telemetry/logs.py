@@ -11,7 +11,8 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
@@ -28,6 +29,9 @@ _STANDARD_ERROR = 2
 #: Seconds for which a line may wait for others, and lines that may: more do when whatever takes them has stopped.
 GATHERED_S = 0.05
 GATHERED_LINES = 10_000
+
+#: The lines of this context below a warning wait until it says so.
+_in_one_write: ContextVar[bool] = ContextVar("in_one_write", default=False)
 
 
 def _stamped(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -133,7 +137,8 @@ class _Writing:
 
     def write_soon(self, line: bytes) -> None:
         """Write a line, or keep it for others."""
-        if not self._gathers or len(self._gathered) >= GATHERED_LINES:
+        gathers = self._gathers or _in_one_write.get()
+        if not gathers or len(self._gathered) >= GATHERED_LINES:
             return self.write_now(line)
         self._gathered.append(line)
         if not self._some.is_set():
@@ -164,6 +169,17 @@ class _Writing:
 
 
 _writing = _Writing()
+
+
+@contextlib.contextmanager
+def in_one_write() -> Iterator[None]:
+    """Write the lines within that are no warnings together, at the end."""
+    token = _in_one_write.set(True)
+    try:
+        yield
+    finally:
+        _in_one_write.reset(token)
+        _writing.write_now(b"")
 
 
 def gather_lines() -> None:

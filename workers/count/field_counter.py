@@ -1,6 +1,6 @@
 """Count the fields of the items of catalogs that have changed, on a thread of its own.
 
-Of all workers one counts at a time, and it spends a twentieth of its time on that: so a drain does not notice, and the
+Of all workers one counts at a time, and it spends a fiftieth of its time on that: so a drain does not notice, and the
 more there is to count, the later it is counted.
 """
 
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 #: Seconds between two looks for catalogs that have changed.
 EVERY_S = 2.0
 #: Share of the time that counting takes, of one worker of all.
-SHARE = 0.05
+SHARE = 0.02
 #: Longest pause, seconds: a store that was slow once is not waited for.
 LONGEST_PAUSE_S = 5.0
 #: Most items of which all are counted.  Of more, SAMPLE_BLOCKS blocks of BLOCK_ITEMS are, evenly spread over their ids.

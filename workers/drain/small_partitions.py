@@ -20,6 +20,7 @@ from shared.partition.grants import AcquireRefusal, Grant
 from shared.partition.lease import Round, take_together, yield_together
 from shared.partition.step_results import StepResult
 from shared.partition.steps import Step
+from shared.telemetry.logs import in_one_write
 from workers.drain.drain_record import DrainRecord
 from workers.drain.planner import Planner
 
@@ -104,17 +105,18 @@ class SmallPartitions:
     def _take(self, planned: list[_Owned], drained: GroupResult) -> list[_Owned]:
         """Take the steps of all partitions in one round trip; returns those that are still owned."""
         rounds = [Round(one.grant.lease, one.grant.applied, one.steps) for one in planned]
-        back = []
-        for one, progress in zip(planned, take_together(rounds, now_ms=self._clock()), strict=True):
-            one.record.taken(one.steps, progress)
-            if progress.released:
-                one.record.ended(lost=False)
-                drained.empty.append(one.catalog_key)
-            elif progress.answer is StepResult.FENCED:
-                one.record.ended(lost=True)
-                drained.left.append(one.catalog_key)
-            else:
-                back.append(one)
+        back, taken = [], take_together(rounds, now_ms=self._clock())
+        with in_one_write():
+            for one, progress in zip(planned, taken, strict=True):
+                one.record.taken(one.steps, progress)
+                if progress.released:
+                    one.record.ended(lost=False)
+                    drained.empty.append(one.catalog_key)
+                elif progress.answer is StepResult.FENCED:
+                    one.record.ended(lost=True)
+                    drained.left.append(one.catalog_key)
+                else:
+                    back.append(one)
         return back
 
 

@@ -21,7 +21,7 @@ from shared.catalog import places
 from shared.catalog.pages import StoredEntry
 from shared.catalog.reader import Catalog
 from shared.codec import encode_json
-from shared.exports.export_records import Exports
+from shared.exports.export_records import Exports, with_files_to_remove
 from shared.exports.files import ExportFiles, ExportGone
 from shared.exports.gzip_member import Deflated, MemberPiece
 from shared.files.file_format import FileFormat
@@ -120,9 +120,13 @@ class Exporter:
                 hold()
         return digest.hexdigest()
 
-    def remove_expired(self, catalog_key: str, now_ms: int) -> None:
+    def remove_expired(self, catalog_keys: Sequence[str], now_ms: int) -> None:
         """Remove the files of expired exports; if the storage is unreachable, try again later."""
-        exports = self._open_exports(catalog_key)
+        for exports in with_files_to_remove(list(map(self._open_exports, catalog_keys)), now_ms):
+            self._remove_expired(exports, now_ms)
+
+    def _remove_expired(self, exports: Exports, now_ms: int) -> None:
+        catalog_key = exports.catalog_key
         for task_id in exports.expired(now_ms):
             try:
                 self._files.remove(catalog_key, task_id)
