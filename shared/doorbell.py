@@ -31,8 +31,8 @@ QUEUE = "ingest"
 BROKER_TIMEOUT_S = 1
 #: Seconds without wake-ups after the broker failed, or has enough of them: the sweep finds the work meanwhile.
 BREAK_S = 2.0
-#: Seconds without wake-ups after one was needless.  A worker that is awake is seldom asleep before; where it is awake on
-#: and off, wake-ups come in hundreds a second.
+#: Seconds without wake-ups after one was needless: a worker that is awake is seldom asleep before.  Where it is awake
+#: on and off, wake-ups would come in hundreds a second.
 WATCHED_S = 0.02
 #: Untaken wake-ups beyond which more are useless: each one makes a worker check the whole backlog.  Each process counts
 #: them after this many of its own, so that workers do not return to a million of them after a night.

@@ -23,6 +23,7 @@ from shared.errors import TryAgain
 from shared.model import Batch, Kind
 from shared.origin import Origin, Submitter
 from shared.telemetry import metrics
+from shared.telemetry.logs import set_log_context
 
 log = structlog.get_logger()
 
@@ -138,7 +139,7 @@ class ReceivedFile:
 
     def _run(self) -> None:
         facts = {"action": "upload", "catalog_key": self._catalog_key, "file": self.name}
-        structlog.contextvars.bind_contextvars(request_id=self._request_id)
+        set_log_context({"request_id": self._request_id})
         try:
             self._reply = self._take_in()
         except BrokenOff:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import cast
 
-import structlog
 from flask import Flask, Response, g, request
 
 from shared.nonces import new_nonce
 from shared.telemetry import spans
+from shared.telemetry.logs import set_log_context
 
 #: Asked every few seconds by machines, so that nobody wants to see each time.
 _UNTRACED = frozenset({"health", "metrics"})
@@ -49,8 +49,7 @@ def _take() -> None:
         # What the request leads to is below this span, and so are its tasks.
         ids["traceparent"] = g.span.traceparent
     g.ids = ids
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(**ids)
+    set_log_context(ids)
 
 
 def _give(response: Response) -> Response:

@@ -22,7 +22,7 @@ from shared.errors import OtherRun, StoreUnavailable
 from shared.store import scripts
 from shared.store.client import Store
 from shared.store.lines import together
-from shared.store.resending import one_call
+from shared.store.resending import OneCall
 from shared.waiting import wait_until
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ def write(
     # In the same round trip and over the same connection: it waits for what the command wrote.
     wait = [("WAIT", replicas, REPLICATED_MS)] if replicas else []
     signs = _signs_of_life(store)
-    with one_call():
+    with OneCall():
         try:
             # A line on which a call waits for replicas would hold up all others.
             with together() if not wait else nullcontext():

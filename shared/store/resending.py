@@ -8,9 +8,7 @@ the store, which refuses it afterwards.
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator
 from contextvars import ContextVar
 
 import redis
@@ -46,17 +44,17 @@ class _Call:
 _call: ContextVar[_Call | None] = ContextVar("call", default=None)
 
 
-@contextlib.contextmanager
-def one_call() -> Iterator[None]:
-    """Take whatever is sent within for one call and its repeats; within another, for a part of that one."""
-    if _call.get() is not None:
-        yield
-        return
-    token = _call.set(_Call())
-    try:
-        yield
-    finally:
-        _call.reset(token)
+class OneCall:
+    """Takes whatever is sent within for one call and its repeats; within another, for a part of that one."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = _call.set(_Call()) if _call.get() is None else None
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            _call.reset(self._token)
 
 
 def note_lost() -> None:

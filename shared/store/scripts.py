@@ -13,7 +13,7 @@ from shared.errors import OtherRun
 from shared.store import signatures
 from shared.store.client import Store, store_errors
 from shared.store.cluster import ClusterClient
-from shared.store.resending import one_call
+from shared.store.resending import OneCall
 from shared.store.script import Script as Script
 from shared.store.wire import Argument as Argument
 from shared.store.wire import Command as Command
@@ -87,7 +87,7 @@ def run(store: Store, *commands: Command) -> list[Any]:
     """
     if not commands:
         return []
-    with store_errors(), one_call():
+    with store_errors(), OneCall():
         return store.send(commands, _transmit) if isinstance(store, ClusterClient) else _transmit(store, commands)
 
 
@@ -95,7 +95,7 @@ def run_apart(store: Store, *commands: Command) -> list[Any]:
     """Send commands as `run` does; of a cluster, each server is asked once, and only those of one slot keep order."""
     if not commands:
         return []
-    with store_errors(), one_call():
+    with store_errors(), OneCall():
         return store.send_apart(commands, _transmit) if isinstance(store, ClusterClient) else _transmit(store, commands)
 
 

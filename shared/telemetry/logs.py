@@ -11,9 +11,10 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -30,8 +31,24 @@ _STANDARD_ERROR = 2
 GATHERED_S = 0.05
 GATHERED_LINES = 10_000
 
+#: What all lines of this context say.
+_context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=MappingProxyType({}))
 #: The lines of this context below a warning wait until it says so.
 _in_one_write: ContextVar[bool] = ContextVar("in_one_write", default=False)
+
+
+def set_log_context(facts: Mapping[str, str]) -> None:
+    """Add these facts to all lines that come from here on, in place of those of before.
+
+    structlog's way goes through all context variables of Flask and the server, for each request and for each line.
+    """
+    _context.set(facts)
+
+
+def _with_context(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in _context.get().items():
+        event.setdefault(name, value)
+    return event
 
 
 def _stamped(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -48,7 +65,7 @@ def _second(since_1970: int) -> str:
 
 #: Processors of every line, ours and the libraries'.
 _COMMON: list[Any] = [
-    structlog.contextvars.merge_contextvars,
+    _with_context,
     structlog.processors.add_log_level,
     _stamped,
     structlog.processors.format_exc_info,

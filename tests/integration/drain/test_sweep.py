@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
+
 from shared.model import Operation
 from shared.partition.backlog import PAGE
 from shared.partition.claim import Claim
 from shared.partition.grants import Grant
 from shared.partition.heartbeats import ALIVE_MS, FORGOTTEN_MS, Heartbeats
+from shared.store import scripts
 from tests.support.batches import items, make_batch
 from tests.support.interposed import interposed
 from tests.support.rig import ACME, Rig
@@ -193,6 +196,19 @@ def test_the_sweep_retires_what_is_old(rig: Rig) -> None:
     rig.clock.advance(rig.settings.task_retention_s * 1000 + 1)
     rig.sweep().once()
     assert rig.client.zcard(rig.keys().tasks) == 0
+
+
+def test_a_page_of_catalogs_at_rest_is_looked_after_in_a_few_round_trips(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that thousands of them cost an idle worker next to nothing."""
+    for number in range(PAGE):
+        rig.put(*items("a"), catalog_key=f"catalog-{number}")
+        rig.drain(f"catalog-{number}")
+    sweep, exchange, trips = rig.sweep(), scripts.exchange, []
+    monkeypatch.setattr(scripts, "exchange", lambda *call: trips.append(1) or exchange(*call))
+    sweep.once()
+    assert len(trips) < PAGE / 2
 
 
 def test_a_worker_shows_that_it_is_alive(rig: Rig) -> None:

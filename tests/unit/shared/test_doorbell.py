@@ -106,6 +106,15 @@ def test_one_look_answers_for_all_rings_that_waited() -> None:
     assert len(asked) <= 2
 
 
+def test_a_worker_that_is_awake_is_asked_for_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each of the rings that come while it works, which would be a call to the store each."""
+    monkeypatch.setattr(doorbell, "WATCHED_S", 0.3)
+    asked: list[float] = []
+    bell = Doorbell(doorbell_app("memory://"), "memory://", needless=lambda: not asked.append(time.monotonic()))
+    wait_until(lambda: bell.ring("acme") or len(asked) > 1, "another look", timeout_s=5, every_s=0.01)
+    assert asked[1] - asked[0] >= 0.3
+
+
 def test_rings_that_no_worker_takes_do_not_pile_up_in_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doorbell, "ENOUGH_RINGS", 10)
     monkeypatch.setattr(doorbell, "BREAK_S", 0.3)

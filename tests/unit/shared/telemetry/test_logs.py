@@ -44,6 +44,21 @@ def test_lines_are_written_while_the_process_goes_on() -> None:
     assert [line["event"] for line in lines_of(program)] == ["kept"]
 
 
+def test_lines_of_one_write_come_together_and_a_warning_does_not_wait_for_them() -> None:
+    program = """
+writes = []
+write = os.write
+logs.os.write = lambda fd, data: writes.append(data) or write(fd, data)
+with logs.in_one_write():
+    for number in range(3): log.info('a', number=number)
+    assert not writes
+    log.warning('now', number=3)
+    log.info('a', number=4)
+log.info('a', number=len(writes))
+"""
+    assert [line["number"] for line in lines_of(program)] == [0, 1, 2, 3, 4, 3]
+
+
 def test_lines_of_many_processes_and_threads_stay_whole() -> None:
     """They share one pipe, which takes only so many bytes at a time without others in between."""
     program = """
