@@ -24,7 +24,7 @@ class Accident(StrEnum):
     #: The process, or its network, stands still before it is sent, or before its answer is read.
     SLEEPS_BEFORE = "sleeps before"
     SLEEPS_AFTER = "sleeps after"
-    #: The same before it is sent again.
+    #: The same before it is sent again, or just as it is.
     SLEEPS_BETWEEN = "sleeps between"
     #: The clock of its machine is set.
     CLOCK_SET = "clock set"

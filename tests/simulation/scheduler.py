@@ -49,6 +49,8 @@ class Process:
     wakes_ms: float = 0
     #: How much longer it waits before it sends something again.
     pauses_ms: int = 0
+    #: How long it stands still just before it sends something again, when it has looked at its clocks already.
+    stands_ms: int = 0
     #: Until then nothing that it sends arrives.
     cut_off_until_ms: int = 0
     is_done: bool = False
@@ -203,6 +205,10 @@ class Scheduler:
             self.trace.append((process.name, "cut off"))
             raise redis.ConnectionError("simulated: cut off")
         names = [*map(_name, commands)]
+        # To ask for the time comes before the last look at the clocks.
+        if process.stands_ms and names != ["TIME"]:
+            stands_ms, process.stands_ms = process.stands_ms, 0
+            self.rest(stands_ms)
         accident = self._accident(process, names)
         self._happens_before(process, accident)
         self._expect_run(run)
@@ -243,7 +249,12 @@ class Scheduler:
                 process.cut_off_until_ms = self.now_ms + self._random.choice(CUT_OFF_MS)
                 raise redis.ConnectionError("simulated: cut off, its answer is lost")
             case Accident.SLEEPS_BETWEEN:
-                process.pauses_ms = self._random.choice(SLEEPS_MS)
+                sleeps_ms = self._random.choice(SLEEPS_MS)
+                # By turns, before it looks whether it is too late to send again, and after it.
+                if self.drawn % 2:
+                    process.pauses_ms = sleeps_ms
+                else:
+                    process.stands_ms = sleeps_ms
                 raise redis.ConnectionError("simulated: no answer")
             case Accident.UNANSWERED | Accident.BROKEN:
                 raise redis.ConnectionError("simulated: no answer")
