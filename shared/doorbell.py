@@ -53,7 +53,7 @@ class Doorbell:
         self._needless = needless
         self._broker_url = broker_url
         self._rings: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._guard = threading.Lock()
+        self._guard, self._never = threading.Lock(), threading.Event()
         self._ringer_pid = 0
         # Celery and kombu import modules at their first use, which takes a tenth of a second: do it now, before a
         # batch waits for it.  If that fails, the first wake-up fails too and logs it.
@@ -103,7 +103,7 @@ class Doorbell:
                     # If this wake-up is needless, so are all that waited at the time of the call.
                     for _ in range(behind):
                         self._rings.get()
-                    time.sleep(WATCHED_S)
+                    self._never.wait(WATCHED_S)
                     continue
                 producer = producer or self._connect()
                 if uncounted >= ENOUGH_RINGS:

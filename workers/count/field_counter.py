@@ -72,10 +72,8 @@ class FieldCounter:
     def once(self) -> None:
         """Count the catalogs that have changed, unless another worker does."""
         self._began = time.monotonic()
-        if not self._takes_turn():
-            return
         looked_at = 0
-        while not self._stop.is_set():
+        while not self._stop.is_set() and self._takes_turn():
             page = list(self._backlog.known(skip=looked_at))
             changed = changed_since_count(self._client, page)
             self._pause()

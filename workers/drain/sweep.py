@@ -17,7 +17,7 @@ from shared.clock import Clock
 from shared.errors import StoreUnavailable
 from shared.partition.backlog import PAGE, Backlog
 from shared.partition.heartbeats import Heartbeats
-from shared.partition.retention import Retention, retire_together
+from shared.partition.retention import Retention, with_something_due
 from shared.settings import Settings
 from workers.drain.puller import Puller
 from workers.drain.trimming import Trimmer
@@ -29,9 +29,8 @@ log = structlog.get_logger()
 PULL_S = 2.0
 #: Longest trimming in one round, seconds.
 TRIM_S = 0.5
-#: Tasks and payloads deleted of one catalog, and catalogs in one call: others wait for the store meanwhile.
+#: Tasks and payloads deleted in one call.
 RETIRE_STEP = 100
-RETIRE_CATALOGS = 8
 
 
 class Sweep:
@@ -85,9 +84,8 @@ class Sweep:
     def _look_at_known(self) -> None:
         """Check one page of all known catalogs per round: the last safety net, and retention."""
         known = self._backlog.known(skip=self._known_seen)
-        for first in range(0, len(known), RETIRE_CATALOGS):
-            retentions = [self._open_retention(key) for key in known[first : first + RETIRE_CATALOGS]]
-            retire_together(retentions, now_ms=self._clock(), limit=RETIRE_STEP)
+        for retention in with_something_due(list(map(self._open_retention, known)), self._clock()):
+            retention.retire(now_ms=self._clock(), limit=RETIRE_STEP)
         self._exporter.remove_expired(known, self._clock())
         seen = self._backlog.add_forgotten(self._clock(), skip=self._known_seen)
         self._known_seen = self._known_seen + seen if seen == PAGE else 0
