@@ -96,7 +96,6 @@ if applied ~= base or (redis.call('HGET', SECTIONS, section) or '0') ~= generati
 end
 
 -- From here on only writes.
-
 local new = cmsgpack.unpack(new_ids)
 put_entries(put_ids, lengths, text, tonumber(patched), new)
 -- Item groups have no section; what is not seen yet is in none.
