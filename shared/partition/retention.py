@@ -25,34 +25,29 @@ class Retention:
         Payloads of tasks that ended before ``payloads_before_ms`` are deleted as well.  One round trip; raises
         StoreUnavailable.
         """
-        tasks_before_ms, old_payloads_before_ms = self._limits(now_ms)
-        command = scripts.RETIRE_TASKS.command(
+        command = self._command(now_ms=now_ms, limit=limit, payloads_before_ms=payloads_before_ms)
+        return int(scripts.run(self._client, command)[0])
+
+    def _command(self, *, now_ms: int, limit: int, payloads_before_ms: int = 0) -> scripts.Command:
+        settings = self._settings
+        return scripts.RETIRE_TASKS.command(
             self._keys.partition,
             history=self._keys.history,
             exports=self._keys.exports,
             reserved=reserved_key(self._client, self._keys),
-            tasks_before_ms=tasks_before_ms,
-            payloads_before_ms=max(payloads_before_ms, old_payloads_before_ms),
+            tasks_before_ms=now_ms - settings.task_retention_s * 1000,
+            payloads_before_ms=max(payloads_before_ms, now_ms - settings.payload_retention_s * 1000),
             limit=limit,
         )
-        return int(scripts.run(self._client, command)[0])
-
-    def _looks(self, now_ms: int) -> list[scripts.Command]:
-        tasks_before_ms, payloads_before_ms = self._limits(now_ms)
-        return [
-            ("ZCOUNT", self._keys.ended, "-inf", f"({tasks_before_ms}"),
-            ("ZCOUNT", self._keys.payloads, "-inf", f"({payloads_before_ms}"),
-        ]
-
-    def _limits(self, now_ms: int) -> tuple[int, int]:
-        """Until when a task, and a payload, has ended whose time is up; ms."""
-        return now_ms - self._settings.task_retention_s * 1000, now_ms - self._settings.payload_retention_s * 1000
 
 
-def with_something_due(retentions: Sequence[Retention], now_ms: int) -> list[Retention]:
-    """Return those that have something to delete, in one round trip (in a cluster: one to each server)."""
+def retire_together(retentions: Sequence[Retention], *, now_ms: int, limit: int) -> list[Retention]:
+    """Retire of several catalogs, as `Retention.retire`, in one round trip (in a cluster: one to each server).
+
+    Returns those that may have more to delete.
+    """
     if not retentions:
         return []
-    looks = [look for each in retentions for look in each._looks(now_ms)]
-    found = scripts.run_apart(retentions[0]._client, *looks)
-    return [each for each, *due in zip(retentions, found[::2], found[1::2], strict=True) if any(due)]
+    commands = [each._command(now_ms=now_ms, limit=limit) for each in retentions]
+    counts = scripts.run_apart(retentions[0]._client, *commands)
+    return [each for each, count in zip(retentions, counts, strict=True) if int(count) >= limit]

@@ -17,7 +17,7 @@ from shared.clock import Clock
 from shared.errors import StoreUnavailable
 from shared.partition.backlog import PAGE, Backlog
 from shared.partition.heartbeats import Heartbeats
-from shared.partition.retention import Retention, with_something_due
+from shared.partition.retention import Retention, retire_together
 from shared.settings import Settings
 from workers.drain.puller import Puller
 from workers.drain.trimming import Trimmer
@@ -29,7 +29,9 @@ log = structlog.get_logger()
 PULL_S = 2.0
 #: Longest trimming in one round, seconds.
 TRIM_S = 0.5
-#: Tasks and payloads deleted in one call.
+#: Tasks and payloads deleted of each catalog of a page in one call, and of those that have more in a call of their own:
+#: others wait for the store meanwhile.
+RETIRE_FEW = 2
 RETIRE_STEP = 100
 
 
@@ -84,7 +86,8 @@ class Sweep:
     def _look_at_known(self) -> None:
         """Check one page of all known catalogs per round: the last safety net, and retention."""
         known = self._backlog.known(skip=self._known_seen)
-        for retention in with_something_due(list(map(self._open_retention, known)), self._clock()):
+        retentions = list(map(self._open_retention, known))
+        for retention in retire_together(retentions, now_ms=self._clock(), limit=RETIRE_FEW):
             retention.retire(now_ms=self._clock(), limit=RETIRE_STEP)
         self._exporter.remove_expired(known, self._clock())
         seen = self._backlog.add_forgotten(self._clock(), skip=self._known_seen)
