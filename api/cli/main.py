@@ -8,36 +8,42 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from flask import Flask
-from flask.cli import ScriptInfo
 
+from shared.clock import now_ms
 from shared.errors import SluiceError
 from shared.settings import CREDENTIALS_PATH_FILE, STORE_URL_FILE, Settings
 
-#: Where each command is.
-COMMANDS = {
+if TYPE_CHECKING:
+    from flask import Flask
+
+#: Where each command is that works on the store.
+ON_STORE = {
     "catalogs": "api.cli.catalogs:catalogs",
-    "completion": "api.cli.completion:completion",
     "credentials": "api.cli.credentials:credentials",
-    "cursors": "api.cli.remote.cursors:cursors",
-    "delete": "api.cli.remote.entries:delete",
     "doctor": "api.cli.doctor:doctor",
     "export": "api.cli.exports:export",
+    "partitions": "api.cli.partitions:partitions",
+    "sinks": "api.cli.sinks:sinks",
+    "store": "api.cli.store:store",
+    "top": "api.cli.top:top",
+    "webhooks": "api.cli.webhooks:webhooks",
+}
+#: Where each of the others is: most ask a Sluice over HTTP.
+COMMANDS = ON_STORE | {
+    "completion": "api.cli.completion:completion",
+    "cursors": "api.cli.remote.cursors:cursors",
+    "delete": "api.cli.remote.entries:delete",
     "get": "api.cli.remote.entries:get",
     "guards": "api.cli.remote.guards:guards",
     "items": "api.cli.remote.items:items",
-    "partitions": "api.cli.partitions:partitions",
     "patch": "api.cli.remote.entries:patch",
     "put": "api.cli.remote.entries:put",
     "settings": "api.cli.settings:show_settings",
-    "sinks": "api.cli.sinks:sinks",
-    "store": "api.cli.store:store",
     "tasks": "api.cli.remote.tasks:tasks",
-    "top": "api.cli.top:top",
     "upload": "api.cli.remote.upload:upload",
-    "webhooks": "api.cli.webhooks:webhooks",
 }
 
 
@@ -56,8 +62,11 @@ class LazyGroup(click.Group):
         return command
 
 
-def _create_app() -> Flask:
-    from api.app import create_app
+def _with_services() -> Flask:
+    """Make an app without routes for the commands on the store."""
+    from flask import Flask
+
+    from api.services import EXTENSION, create_services
 
     settings = Settings.from_env(os.environ)
     embedded = settings.data_dir / STORE_URL_FILE
@@ -68,7 +77,9 @@ def _create_app() -> Flask:
             # Not simply the file of the first credential: it may lie there from an earlier stack.
             taken = Path(named.read_text())
             settings = dataclasses.replace(settings, credentials_file=taken if taken.is_file() else None)
-    return create_app(settings)
+    app = Flask("sluice")
+    app.extensions[EXTENSION] = create_services(settings, clock=now_ms)
+    return app
 
 
 @click.group(cls=LazyGroup)
@@ -78,8 +89,11 @@ def sluice(context: click.Context) -> None:
     """Administer Sluice, on the store of SLUICE_REDIS_URL or the embedded one of the local data folder."""
     if os.environ.get("NO_COLOR"):
         context.color = False
-    # Made by the commands that need the store, so that help needs none.
-    context.obj = ScriptInfo(create_app=_create_app)
+    if context.invoked_subcommand in ON_STORE:
+        from flask.cli import ScriptInfo
+
+        # Made when such a command begins, so that its help needs no store.
+        context.obj = ScriptInfo(create_app=_with_services)
 
 
 def main() -> None:
