@@ -54,7 +54,16 @@ class Shop:
         self._copy.follow()
         there = Follower(self._get)
         there.read_all()
-        assert self._copy.entries == there.entries, f"the copy of {self._customer.catalog_key} is not its catalogue"
+        for kind, entries in there.entries.items():
+            copied = self._copy.entries[kind]
+            other = [
+                id_ for id_ in entries.keys() | copied.keys()
+                if _followed(kind, entries.get(id_)) != _followed(kind, copied.get(id_))
+            ]  # fmt: skip
+            assert not other, (
+                f"the copy of {self._customer.catalog_key} lacks {len(other)} changes of {kind}, as that of "
+                f"{other[0]}: {copied.get(other[0])} is {entries.get(other[0])}"
+            )
         return there.entries
 
     # -- feeds --------------------------------------------------------------------------------------------------------
@@ -142,3 +151,8 @@ class Shop:
 
     def _keep(self, position: str) -> None:
         self._customer.call("PUT", _CURSOR, body={"after": position}).ok()
+
+
+def _followed(kind: str, entry: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Leave out when an item last changed: a variation moves that too, and the feed tells only of the variation."""
+    return entry and {name: value for name, value in entry.items() if (kind, name) != ("items", "updated_at")}
