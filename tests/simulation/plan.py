@@ -166,16 +166,18 @@ def make_plan(seed: int) -> Plan:
     possible = tuple(Accident) if sweeps else HARMLESS
     if chance.random() < 0.5:
         possible = tuple(chance.sample(possible, min(len(possible), 3)))
-    begin = [
-        Planned(0, Write(catalog_key, Kind.ITEMS, Operation.PUT, tuple(map(_item, (*STEADY, *"ab"))), keyed=True), 0)
-        for catalog_key in catalogs
-    ]
     crowded = chance.random() < 0.25
     guarded = chance.random() < 0.3
     mails = 0.7 if chance.random() < 0.2 else 0.0
     fragile = sweeps and chance.random() < 0.3
     if fragile:
         rate, possible = max(rate, 0.1), DEATHS if chance.random() < 0.5 else possible
+    first = tuple(map(_item, (*STEADY, *"ab")))
+    chunk_entries = 1 if fragile else len(first)
+    begin = [
+        Planned(0, Write(key, Kind.ITEMS, Operation.PUT, first, chunk_entries=chunk_entries, keyed=True), 0)
+        for key in catalogs
+    ]
     shares = Shares(0.3 if crowded else 0.15, 0.2 if guarded else 0.0, mails, cut=fragile)
     operations = [
         _planned(chance, catalogs, ids=IDS[:2] if crowded else IDS, shares=shares)

@@ -28,8 +28,9 @@ STEPS_MS = (0, 0, 0, 1, 1, 3, 20)
 CUT_OFF_MS = (300, 2_000, 15_000)
 #: How far the clock of one process is off, or the clock of the store jumps.
 SKEWS_MS = (-90_000, -1_500, 0, 1_500, 90_000)
-#: How many times as often accidents happen where something is written, where bugs are, and where not.
-AT_WRITES, AT_READS = 2.0, 0.5
+#: How many times as often accidents happen where something is written, where bugs are, and where not; and where several
+#: chunks are committed, which are then parted.
+AT_WRITES, AT_READS, AT_CHUNKS = 2.0, 0.5, 6.0
 #: Steps after which a history does not end any more.
 MOST_STEPS = 20_000
 
@@ -93,6 +94,7 @@ class Scheduler:
         self._rate = rate
         self._splits = splits
         self._possible = possible
+        self._parting = [accident for accident in possible if accident in CUT]
         self._muted = muted
         self._send = send
         self._answered: Callable[[], None] | None = None
@@ -264,8 +266,10 @@ class Scheduler:
     def _accident(self, process: Process, names: Sequence[str]) -> Accident | None:
         if self.is_calm:
             return None
-        if self._random.random() < self._rate * (AT_READS if _WRITING.isdisjoint(names) else AT_WRITES):
-            accident = self._random.choice(self._possible)
+        chunks = names.count(scripts.COMMIT_CHUNK.name) > 1
+        often = AT_CHUNKS if chunks else AT_READS if _WRITING.isdisjoint(names) else AT_WRITES
+        if self._random.random() < self._rate * often:
+            accident = self._random.choice((chunks and self._parting) or self._possible)
         elif len(names) > 1 and self._random.random() < self._splits:
             accident = Accident.SPLIT
         else:
