@@ -74,8 +74,7 @@ memory: $(VENV)/ready-dev
 slow-clients: $(VENV)/ready-dev
 	@SLOW_CLIENTS=2000 SLOW_SECONDS=120 $(BIN)/python -m pytest tests/acceptance/test_slow_clients.py -k mixture $(ARGS)
 
-test-typesense: $(VENV)/ready-dev
-	@$(PIP) --editable '.[test-typesense]'
+test-typesense: $(VENV)/ready-typesense
 	@SINK_ROUNDS=$${SINK_ROUNDS:-100} $(BIN)/python -m pytest tests/integration/sinks -k typesense $(ARGS)
 
 resync: $(VENV)/ready-dev
@@ -176,6 +175,11 @@ $(VENV)/ready-bench: setup.cfg pyproject.toml $(LOCKS)/bench.txt | $(BIN)/python
 	@echo 'Installing what Sluice and its benchmark need into $(VENV) ...'
 	@$(call LOCKED,bench)
 	@touch $(VENV)/ready $@
+
+$(VENV)/ready-typesense: $(VENV)/ready-dev
+	@echo 'Installing a Typesense server into $(VENV) ...'
+	@$(PIP) --editable '.[test-typesense]'
+	@touch $@
 
 $(VENV)/ready-audit: setup.cfg pyproject.toml $(LOCKS)/audit.txt | $(BIN)/python
 	@$(call LOCKED,audit)

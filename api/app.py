@@ -61,12 +61,25 @@ class Ingress(Flask):
 
 def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
     """Create the ingress; it connects to the store when the first request needs it."""
-    app = Ingress("api", static_folder=None)
+    app = create_routes()
+    configure(app, settings, clock=clock)
+    return app
+
+
+def configure(app: Flask, settings: Settings, *, clock: Clock) -> None:
+    """Give routes what the settings say, and the services that they work with."""
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.extensions[EXTENSION] = create_services(settings, clock=clock)
+    refused_writes.begin(app)
+    dashboard.configure(app, settings)
+
+
+def create_routes() -> Flask:
+    """Create the ingress but for what `configure` gives it."""
+    app = Ingress("api", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.url_map.merge_slashes = False
     app.url_map.converters.update(anything=AnythingConverter, task_id=TaskIdConverter)
-    app.extensions[EXTENSION] = create_services(settings, clock=clock)
     request_ids.register(app)
     errors.register(app)
     idempotency.register(app)
@@ -94,5 +107,5 @@ def create_app(settings: Settings, *, clock: Clock = now_ms) -> Flask:
         documents,
     ):
         app.register_blueprint(part.blueprint)
-    dashboard.register(app, settings)
+    dashboard.register(app)
     return app

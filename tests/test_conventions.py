@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -133,21 +133,24 @@ def test_a_script_is_put_together_whole(script: scripts.Script) -> None:
     assert "-- include:" not in script.text
 
 
-def _users(name: str) -> Iterator[str]:
+@cache
+def _users() -> dict[str, list[str]]:
+    """By each name in the source, but for that of scripts.py: the functions that use it."""
+    users: dict[str, list[str]] = defaultdict(list)
     for path in _sources(*PACKAGES):
         if path == ROOT / "shared" / "store" / "scripts.py":
             continue
-        for function in ast.walk(_tree(path)):
-            if isinstance(function, ast.FunctionDef) and any(
-                name in (getattr(node, "attr", None), getattr(node, "id", None)) for node in ast.walk(function)
-            ):
-                yield f"{_relative(path)}:{function.name}"
+        for function in (node for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef)):
+            found = {getattr(node, kind, None) for node in ast.walk(function) for kind in ("attr", "id")}
+            for name in found:
+                users[str(name)].append(f"{_relative(path)}:{function.name}")
+    return users
 
 
 @pytest.mark.parametrize("script", scripts.ALL, ids=lambda script: script.name)
 def test_a_script_has_one_typed_wrapper(script: scripts.Script) -> None:
     """One function, in shared/, knows in which order its arguments stand."""
-    [user] = _users(script.name.upper())
+    [user] = _users()[script.name.upper()]
     assert user.startswith("shared/")
 
 

@@ -37,12 +37,16 @@ SESSION = timedelta(hours=12)
 _STATIC = Path(__file__).parent / "static"
 
 
-def register(app: Flask, settings: Settings) -> None:
-    """Add the Integration page to an app.
+def configure(app: Flask, settings: Settings) -> None:
+    """Give an app the key of its sessions.
 
-    Without SLUICE_SECRET_KEY sessions end with the process, and several processes do not know each other's.
+    Without SLUICE_SECRET_KEY they end with the process, and several processes do not know each other's.
     """
     app.secret_key = settings.secret_key or secrets.token_hex(32)
+
+
+def register(app: Flask) -> None:
+    """Add the Integration page to an app."""
     app.session_interface = Cookies()
     app.permanent_session_lifetime = SESSION
     app.config.update(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
 from api.http.request_ids import request_id
 from api.services import Services, current_services
@@ -19,6 +19,8 @@ NOTED = frozenset({400, 401, 403, 404, 409, 413, 415, 429})
 MOST_OF_CATALOG = 30
 MOST_OF_ALL = 300
 _MINUTE_MS = 60_000
+
+_EXTENSION = "sluice.refused_writes"
 
 
 class Sample:
@@ -47,15 +49,19 @@ class Sample:
 
 def register(app: Flask) -> None:
     """Note what the app refuses of the API's writes."""
-    sample = Sample()
 
     @app.after_request
     def note(response: Response) -> Response:
         if response.status_code in NOTED and request.method not in ("GET", "HEAD", "OPTIONS"):
             # What cannot be noted now, the store being away or full, is refused all the same.
             with contextlib.suppress(TryAgain):
-                _note(current_services(), sample, response)
+                _note(current_services(), current_app.extensions[_EXTENSION], response)
         return response
+
+
+def begin(app: Flask) -> None:
+    """Begin with a sample of which nothing is noted yet."""
+    app.extensions[_EXTENSION] = Sample()
 
 
 def _note(services: Services, sample: Sample, response: Response) -> None:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -33,10 +34,38 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(180)
 
 
+def with_all(folder: Path, **settings: object) -> dict[str, str]:
+    """The variables of a stack with every service there is."""
+    return up_environ(folder / "var", FTPS_PORT=free_port(LOOPBACK, 0), SINKS=1, **settings)
+
+
+@dataclass
+class Running:
+    """One that is up, and what it has said until then."""
+
+    environ: dict[str, str]
+    up: Up
+    lines: list[str]
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.environ["SLUICE_DATA_DIR"])
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The last of the tests that share it ends it; by default a store that is killed may lose the last two seconds."""
+    environ = with_all(tmp_path_factory.mktemp("up"), DURABILITY="fsync")
+    up = Up(environ)
+    try:
+        yield Running(environ, up, up.read_until("ready"))
+    finally:
+        up.stop()
+
+
 @pytest.fixture
-def environ(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
-    """Of a stack with every service there is, and the settings that a test asks for."""
-    return up_environ(tmp_path / "var", FTPS_PORT=free_port(LOOPBACK, 0), SINKS=1, **getattr(request, "param", {}))
+def environ(tmp_path: Path) -> dict[str, str]:
+    return up_environ(tmp_path / "var")
 
 
 @pytest.fixture
@@ -52,9 +81,9 @@ def control_of(folder: Path) -> Supervisor:
     return Supervisor(folder / "supervisor.conf", folder / "supervisor.sock")
 
 
-def test_it_names_every_service_then_says_ready_and_shows_the_made_token_only_once(
-    environ: dict[str, str], up: Up
-) -> None:
+def test_it_names_every_service_then_says_ready_and_shows_the_made_token_only_once(tmp_path: Path) -> None:
+    environ = with_all(tmp_path)
+    up = Up(environ)
     lines = up.read_until("ready")
     assert [line.split()[0] for line in lines[:6]] == ["store", "ingress", "worker", "flower", "ftps", "sinks"]
     assert lines[-1] == "ready"
@@ -92,23 +121,19 @@ def check_flower(environ: dict[str, str]) -> None:
     assert (metrics.status, b"# TYPE flower_worker_online gauge" in metrics.body) == (200, True)
 
 
-def test_a_second_one_on_the_same_folder_says_so_in_one_line(environ: dict[str, str], up: Up) -> None:
-    up.read_until("ready")
-    second = subprocess.run([sys.executable, "-m", "deploy.up"], env=environ, capture_output=True, text=True)
+def test_a_second_one_on_the_same_folder_says_so_in_one_line(running: Running) -> None:
+    second = subprocess.run([sys.executable, "-m", "deploy.up"], env=running.environ, capture_output=True, text=True)
     assert second.returncode == 1
     assert second.stdout == ""
     assert re.fullmatch(r"sluice: the data folder .* is in use by another Sluice \(process \d+\): .*\n", second.stderr)
 
 
-# By default a store that is killed may lose the last two seconds.
-@pytest.mark.parametrize("environ", [{"DURABILITY": "fsync"}], indirect=True)
-def test_whatever_is_killed_comes_back_and_nothing_accepted_is_lost(environ: dict[str, str], up: Up) -> None:
-    lines = up.read_until("ready")
-    [made] = [line for line in lines if "made for you" in line]
+def test_whatever_is_killed_comes_back_and_nothing_accepted_is_lost(running: Running) -> None:
+    [made] = [line for line in running.lines if "made for you" in line]
     found = re.search(r"key (\S+)  token (\S+)", made)
     assert found
-    url = f"http://{LOOPBACK}:{environ['SLUICE_PORT']}"
-    control = control_of(Path(environ["SLUICE_DATA_DIR"]))
+    url = f"http://{LOOPBACK}:{running.environ['SLUICE_PORT']}"
+    control = control_of(running.folder)
 
     for number, name in enumerate(STOP_ORDER):
         batch = DemoBatch("PUT", "items", [{"id": str(number), "name": f"before {name}"}])
@@ -117,7 +142,7 @@ def test_whatever_is_killed_comes_back_and_nothing_accepted_is_lost(environ: dic
         before = control.processes()[name].pid
         assert before  # 0 would stand for the tests themselves
         os.kill(before, signal.SIGKILL)
-        assert f"{name} ended and was started again" in up.read_until(str(name))[-1]
+        assert f"{name} ended and was started again" in running.up.read_until(str(name))[-1]
         whole = partial(_whole, url, found, number + 1)
         wait_until(whole, f"all is well after {name} was killed", timeout_s=60, every_s=0.2)
         assert control.processes()[name].pid != before
@@ -139,14 +164,12 @@ def _whole(url: str, credential: re.Match[str], expected: int) -> bool:
         return False
 
 
-def test_when_it_is_killed_itself_nothing_is_left_running(environ: dict[str, str], up: Up) -> None:
-    up.read_until("ready")
-    control = control_of(Path(environ["SLUICE_DATA_DIR"]))
-    pids = [process.pid for process in control.processes().values()]
+def test_when_it_is_killed_itself_nothing_is_left_running(running: Running) -> None:
+    pids = [process.pid for process in control_of(running.folder).processes().values()]
     assert len(pids) == len(Name)
-    assert up.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert running.up.stop(signal.SIGKILL) == -signal.SIGKILL
     wait_until(lambda: not any(map(_runs, pids)), "all services end", timeout_s=60)
-    wait_until(lambda: _free(Path(environ["SLUICE_DATA_DIR"])), "the data folder is free", timeout_s=10)
+    wait_until(lambda: _free(running.folder), "the data folder is free", timeout_s=10)
 
 
 def _free(folder: Path) -> bool:

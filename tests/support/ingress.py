@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import json
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
+from flask import Flask
 from werkzeug.test import TestResponse
 
-from api.app import create_app
+from api.app import configure, create_routes
 from api.services import EXTENSION
 from shared.settings import Settings
+from shared.telemetry import spans
 from tests.support.by_hand import SilentBell
 from tests.support.rig import ACME, Rig
 
@@ -30,6 +34,21 @@ def basic(token: str) -> str:
     return "Basic " + base64.b64encode(f"{token}:".encode()).decode()
 
 
+@cache
+def _all_routes(*, are_traced: bool) -> Flask:
+    """The routes of all: to compile a hundred takes longer than most tests."""
+    routes = create_routes()
+    assert routes.jinja_env  # is shared with those that are made from it
+    return routes
+
+
+def _routes(*, are_traced: bool) -> Flask:
+    """Make an app of its own with these routes."""
+    app = copy.copy(_all_routes(are_traced=are_traced))
+    app.config, app.extensions = copy.copy(app.config), dict(app.extensions)
+    return app
+
+
 class ReachableBell(SilentBell):
     """A silent bell with a broker behind it."""
 
@@ -43,7 +62,8 @@ class Ingress:
     def __init__(self, rig: Rig, store_url: str) -> None:
         self.rig = rig
         settings: Settings = replace(rig.settings, redis_url=store_url, credentials=CREDENTIALS)
-        self.app = create_app(settings, clock=rig.clock)
+        self.app = _routes(are_traced=spans.are_on())
+        configure(self.app, settings, clock=rig.clock)
         self.doorbell = ReachableBell()
         self.app.extensions[EXTENSION] = replace(self.app.extensions[EXTENSION], doorbell=self.doorbell)
 
