@@ -122,7 +122,7 @@ def _build_puller(
         swept=swept,
         task_spans=TaskSpans(functools.partial(Tasks, client)) if spans.are_on() else None,
     )
-    return Puller(drainer, backlog, bell)
+    return Puller(drainer, backlog, bell, clock=now_ms)
 
 
 def _build_sweep(settings: Settings, redis_url: str, build_puller: Callable[..., Puller]) -> Sweep:

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import worker_process_init, worker_process_shutdown
 
 from shared.doorbell import DRAIN_JOB, QUEUE
+from shared.telemetry.logs import gather_lines, write_gathered
 from workers.drain.puller import Puller
 
 #: Seconds after which a job ends even if other partitions wait, so that a warm stop never takes long.
@@ -20,7 +21,12 @@ def register(celery: Celery, puller: Callable[[], Puller]) -> None:
 
     @worker_process_init.connect(weak=False)
     def prepare(**_: object) -> None:
+        gather_lines()
         puller()
+
+    @worker_process_shutdown.connect(weak=False)
+    def end(**_: object) -> None:
+        write_gathered()
 
     @celery.task(name=DRAIN_JOB, queue=QUEUE, ignore_result=True, acks_late=False)
     def drain_partition(catalog_key: str) -> str:

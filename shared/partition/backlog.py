@@ -7,7 +7,7 @@ missing, until its remover has put it back, one round trip later.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared import keys
 from shared.store.client import Store
@@ -56,21 +56,24 @@ class Backlog:
 
     def remove(self, catalog_keys: Sequence[str], now_ms: int) -> None:
         """Remove catalogs that were seen empty, unless a batch has arrived since."""
-        if not catalog_keys:
-            return
-        streams = (("XLEN", keys.keys_of(key).stream) for key in catalog_keys)
-        _, *waiting = run(self._client, ("ZREM", keys.BACKLOG, *catalog_keys), *streams)
-        again = [key for key, length in zip(catalog_keys, waiting, strict=True) if length]
-        run(self._client, *(_mark_again(key, now_ms) for key in again))
+        if catalog_keys:
+            self._put_back(catalog_keys, run(self._client, *_removal(catalog_keys)), now_ms)
 
-    def unowned(self, *, skip: int = 0) -> tuple[list[Unowned], int]:
+    def unowned(
+        self, *, skip: int = 0, emptied: Sequence[str] = (), now_ms: int = 0, stay_awake: bool = False
+    ) -> tuple[list[Unowned], int]:
         """Read a page of the backlog: the catalogs that nobody drains, longest-waiting first.
 
         Returns them and how many were looked at; fewer than PAGE means that the end was reached.  The first page has
         all that workers were called for, so nobody needs to hear those calls any more.
+
+        On the way it does the same as `stay_awake`, and as `remove` for the catalogs that were ``emptied``.
         """
+        before: list[Command] = [_AWAKE] if stay_awake else []
+        removal = _removal(emptied) if emptied else []
         heard: list[Command] = [] if skip else [("DEL", keys.CALL)]
-        *_, members = run(self._client, *heard, _page(keys.BACKLOG, skip))
+        *replies, members = run(self._client, *before, *removal, *heard, _page(keys.BACKLOG, skip))
+        self._put_back(emptied, replies[len(before) :][: len(removal)], now_ms)
         catalog_keys = [member.decode() for member in members]
         looks: list[Command] = []
         for names in map(keys.keys_of, catalog_keys):
@@ -82,7 +85,7 @@ class Backlog:
 
     def stay_awake(self) -> None:
         """Mark a worker as awake: it will check the backlog again, so no wake-up is needed."""
-        run(self._client, even_if_full("SET", keys.AWAKE, 1, "PX", AWAKE_MS))
+        run(self._client, _AWAKE)
 
     def linger(self, seconds: float) -> str | None:
         """Wait until a batch is submitted or the time is up; meanwhile no wake-up is needed.
@@ -91,8 +94,7 @@ class Backlog:
         afterwards in any case.
         """
         meanwhile = even_if_full("SET", keys.AWAKE, 1, "PX", int(seconds * 1000) + AWAKE_MS)
-        afterwards = even_if_full("SET", keys.AWAKE, 1, "PX", AWAKE_MS)
-        _, called, _ = run(self._client, meanwhile, ("BZPOPMIN", keys.CALL, f"{seconds:.3f}"), afterwards)
+        _, called, _ = run(self._client, meanwhile, ("BZPOPMIN", keys.CALL, f"{seconds:.3f}"), _AWAKE)
         return called[1].decode() if called else None
 
     def fall_asleep(self) -> None:
@@ -155,9 +157,24 @@ class Backlog:
         """List the catalogs that ever got a batch, oldest first, for people."""
         return self._members(keys.CATALOGS, 0, most)
 
+    def _put_back(self, catalog_keys: Sequence[str], replies: Sequence[Any], now_ms: int) -> None:
+        """Mark those again in which a batch has arrived by the time that they were removed."""
+        again = [key for key, length in zip(catalog_keys, replies[1:], strict=True) if length]
+        if again:
+            run(self._client, *(_mark_again(key, now_ms) for key in again))
+
     def _members(self, key: str, skip: int, size: int = PAGE) -> list[str]:
         [members] = run(self._client, _page(key, skip, size))
         return [member.decode() for member in members]
+
+
+#: Some worker will check the backlog again.
+_AWAKE = even_if_full("SET", keys.AWAKE, 1, "PX", AWAKE_MS)
+
+
+def _removal(catalog_keys: Sequence[str]) -> list[Command]:
+    """Remove catalogs, and look whether something waits in them."""
+    return [("ZREM", keys.BACKLOG, *catalog_keys), *(("XLEN", keys.keys_of(key).stream) for key in catalog_keys)]
 
 
 def _page(key: str, skip: int, size: int = PAGE) -> Command:

@@ -11,7 +11,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
 from functools import lru_cache
 from types import MappingProxyType
@@ -33,8 +33,6 @@ GATHERED_LINES = 10_000
 
 #: What all lines of this context say.
 _context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=MappingProxyType({}))
-#: The lines of this context below a warning wait until it says so.
-_in_one_write: ContextVar[bool] = ContextVar("in_one_write", default=False)
 
 
 def set_log_context(facts: Mapping[str, str]) -> None:
@@ -154,8 +152,7 @@ class _Writing:
 
     def write_soon(self, line: bytes) -> None:
         """Write a line, or keep it for others."""
-        gathers = self._gathers or _in_one_write.get()
-        if not gathers or len(self._gathered) >= GATHERED_LINES:
+        if not self._gathers or len(self._gathered) >= GATHERED_LINES:
             return self.write_now(line)
         self._gathered.append(line)
         if not self._some.is_set():
@@ -188,17 +185,6 @@ class _Writing:
 _writing = _Writing()
 
 
-@contextlib.contextmanager
-def in_one_write() -> Iterator[None]:
-    """Write the lines within that are no warnings together, at the end."""
-    token = _in_one_write.set(True)
-    try:
-        yield
-    finally:
-        _in_one_write.reset(token)
-        _writing.write_now(b"")
-
-
 def gather_lines() -> None:
     """Write the lines of this process that are no warnings together, up to `GATHERED_S` late.
 
@@ -206,3 +192,8 @@ def gather_lines() -> None:
     loses the lines that it has kept.
     """
     _writing.gather()
+
+
+def write_gathered() -> None:
+    """Write the lines that are kept; for a process that ends without its `atexit` functions."""
+    _writing.write_now(b"")

@@ -106,7 +106,7 @@ class Worker:
         self._lives += 1
         world, scheduler, rung = self._world, self._world.scheduler, self._world.bell.rung
         drainer = self._rig.drainer(holder=f"{self._name}-{self._lives}")
-        puller = Puller(drainer, self._rig.backlog, cast(Doorbell, world.bell), linger_s=0.0)
+        puller = Puller(drainer, self._rig.backlog, cast(Doorbell, world.bell), clock=self._rig.clock, linger_s=0.0)
         sweep = self._rig.sweep(self._rig.drainer(holder=f"{self._name}-{self._lives}-sweep"))
         while True:
             self.is_idle = False

@@ -252,7 +252,13 @@ class Rig:
     def sweep(self, drainer: Drainer | None = None) -> Sweep:
         """A sweep to be run by hand."""
         return Sweep(
-            Puller(drainer or self.drainer(holder="sweep"), self.backlog, cast(Doorbell, self.bell), linger_s=0.0),
+            Puller(
+                drainer or self.drainer(holder="sweep"),
+                self.backlog,
+                cast(Doorbell, self.bell),
+                clock=self.clock,
+                linger_s=0.0,
+            ),
             self.backlog,
             Heartbeats(self.client),
             self.retention,

@@ -23,7 +23,7 @@ from shared.settings import Settings
 from workers.drain.drain_record import DrainRecord
 from workers.drain.known_rules import KnownRules
 from workers.drain.planner import HeadChanged, LeaseLost, Planner
-from workers.drain.small_partitions import SmallPartitions
+from workers.drain.small_partitions import GroupResult, SmallPartitions
 from workers.drain.task_spans import TaskSpans
 from workers.drain.watchdog import Watchdog
 from workers.export.exporter import Exporter
@@ -130,8 +130,8 @@ class Drainer:
             )
         return drained
 
-    def drain_together(self, catalog_keys: Sequence[str]) -> Sequence[str]:
-        """Drain small partitions together; returns those to drain on their own.  Raises as `drain`."""
+    def drain_together(self, catalog_keys: Sequence[str]) -> GroupResult:
+        """Drain small partitions together; those that are empty then stay in the backlog.  Raises as `drain`."""
         self._excuse()
         claims = [self._open_claim(catalog_key) for catalog_key in catalog_keys]
         try:
@@ -145,11 +145,10 @@ class Drainer:
                 raise
             if not isinstance(error, RecordTooNew):
                 log.exception("drain failed", action="drain", catalog_keys=catalog_keys)
-            return catalog_keys
+            return GroupResult(left=list(catalog_keys))
         finally:
             self._watchdog.rest()
-        self._backlog.remove(drained.empty, self._clock())
-        return drained.left
+        return drained
 
     def _excuse(self) -> None:
         """Give back partitions owned during an outage of the store, so that it counts as no batch's stall."""

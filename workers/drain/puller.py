@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from shared.clock import Clock
 from shared.doorbell import Doorbell
 from shared.errors import StoreUnavailable
 from shared.partition.backlog import AWAKE_MS, PAGE, Backlog, Unowned
@@ -31,19 +32,26 @@ class Puller:
     sees everything submitted meanwhile, since it checks the backlog once more after it stopped counting as awake.
     """
 
-    def __init__(self, drainer: Drainer, backlog: Backlog, bell: Doorbell, *, linger_s: float = LINGER_S) -> None:
+    def __init__(
+        self, drainer: Drainer, backlog: Backlog, bell: Doorbell, *, clock: Clock, linger_s: float = LINGER_S
+    ) -> None:
         self._drainer = drainer
         self._backlog = backlog
         self._bell = bell
+        self._clock = clock
         self._linger_s = linger_s
         self._awake_since: float | None = None
         self._worked_at = float("-inf")
+        #: Whether it has worked since it last said that it is awake.
+        self._has_news = False
+        #: Catalogs that were seen empty since the last look at the backlog.
+        self._emptied: list[str] = []
 
     def drain(self, catalog_key: str) -> Drained:
         """Drain the partition of a wake-up at once, before this worker marks itself as awake."""
         drained = self._drainer.drain(catalog_key)
         if drained not in _IN_VAIN:
-            self._worked_at = time.monotonic()
+            self._note_work()
         return drained
 
     def pull(self, *, until: float) -> None:
@@ -55,7 +63,7 @@ class Puller:
                 return
             self._fall_asleep()
         self._fall_asleep()
-        left, _ = self._backlog.unowned()
+        left, _ = self._look(stay_awake=False)
         if left:
             self._bell.ring(left[0].catalog_key)
 
@@ -63,9 +71,11 @@ class Puller:
         """Go through the backlog page by page until a page had work; False if none had."""
         skip, seen = 0, PAGE
         while seen == PAGE:
-            unowned, seen = self._backlog.unowned(skip=skip)
+            unowned, seen = self._look(skip=skip)
             busy = False
             for catalog_keys in _groups(unowned):
+                if busy:
+                    self._stay_awake()
                 if time.monotonic() >= until:
                     return True
                 busy |= self._drained(catalog_keys)
@@ -76,14 +86,16 @@ class Puller:
 
     def _drained(self, catalog_keys: Sequence[str]) -> bool:
         """Drain partitions; False if there was nothing to do."""
-        left = catalog_keys if len(catalog_keys) == 1 else self._drainer.drain_together(catalog_keys)
+        left = catalog_keys
+        if len(catalog_keys) > 1:
+            drained = self._drainer.drain_together(catalog_keys)
+            self._emptied += drained.empty
+            left = drained.left
         worked = left != catalog_keys
         for catalog_key in left:
             worked |= self._drained_alone(catalog_key)
         if worked:
-            # Only now is another check of the backlog certain.
-            self._worked_at = time.monotonic()
-            self._stay_awake()
+            self._note_work()
         return worked
 
     def _drained_alone(self, catalog_key: str) -> bool:
@@ -108,11 +120,27 @@ class Puller:
             self._drained([called])
         return True
 
+    def _note_work(self) -> None:
+        """Note that it has worked: only now is another look at the backlog certain."""
+        self._worked_at, self._has_news = time.monotonic(), True
+
+    def _look(self, *, skip: int = 0, stay_awake: bool = True) -> tuple[list[Unowned], int]:
+        """Look at the backlog, and tell on the way what has happened since the last look."""
+        emptied, self._emptied = self._emptied, []
+        stays = stay_awake and self._is_time_to_say()
+        return self._backlog.unowned(skip=skip, emptied=emptied, now_ms=self._clock(), stay_awake=stays)
+
     def _stay_awake(self) -> None:
-        now = time.monotonic()
-        if self._awake_since is None or now - self._awake_since > AWAKE_MS / 2000:
+        if self._is_time_to_say():
             self._backlog.stay_awake()
-            self._awake_since = now
+
+    def _is_time_to_say(self) -> bool:
+        """Return whether to say that it is awake, which the caller then does."""
+        now = time.monotonic()
+        if not self._has_news or (self._awake_since is not None and now - self._awake_since <= AWAKE_MS / 2000):
+            return False
+        self._awake_since, self._has_news = now, False
+        return True
 
     def _fall_asleep(self) -> None:
         self._backlog.fall_asleep()

@@ -20,7 +20,6 @@ from shared.partition.grants import AcquireRefusal, Grant
 from shared.partition.lease import Round, take_together, yield_together
 from shared.partition.step_results import StepResult
 from shared.partition.steps import Step
-from shared.telemetry.logs import in_one_write
 from workers.drain.drain_record import DrainRecord
 from workers.drain.planner import Planner
 
@@ -106,17 +105,16 @@ class SmallPartitions:
         """Take the steps of all partitions in one round trip; returns those that are still owned."""
         rounds = [Round(one.grant.lease, one.grant.applied, one.steps) for one in planned]
         back, taken = [], take_together(rounds, now_ms=self._clock())
-        with in_one_write():
-            for one, progress in zip(planned, taken, strict=True):
-                one.record.taken(one.steps, progress)
-                if progress.released:
-                    one.record.ended(lost=False)
-                    drained.empty.append(one.catalog_key)
-                elif progress.answer is StepResult.FENCED:
-                    one.record.ended(lost=True)
-                    drained.left.append(one.catalog_key)
-                else:
-                    back.append(one)
+        for one, progress in zip(planned, taken, strict=True):
+            one.record.taken(one.steps, progress)
+            if progress.released:
+                one.record.ended(lost=False)
+                drained.empty.append(one.catalog_key)
+            elif progress.answer is StepResult.FENCED:
+                one.record.ended(lost=True)
+                drained.left.append(one.catalog_key)
+            else:
+                back.append(one)
         return back
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import pytest
 
@@ -27,7 +27,8 @@ from workers.drain.puller import SMALL_ENTRIES, Puller
 def make_puller(
     rig: Rig, drainer: Drainer | None = None, backlog: Backlog | None = None, *, linger_s: float = 0.01
 ) -> Puller:
-    return Puller(drainer or rig.drainer(), backlog or rig.backlog, cast(Doorbell, rig.bell), linger_s=linger_s)
+    bell = cast(Doorbell, rig.bell)
+    return Puller(drainer or rig.drainer(), backlog or rig.backlog, bell, clock=rig.clock, linger_s=linger_s)
 
 
 def soon() -> float:
@@ -103,6 +104,22 @@ def test_what_comes_at_the_last_moment_is_found(rig: Rig) -> None:
     assert rig.statuses("late") == {1: "DONE"}
 
 
+def test_what_comes_to_a_catalog_that_was_just_emptied_is_found(rig: Rig) -> None:
+    """It is in the backlog no more by then, or is about to be removed from it."""
+    for catalog_key in ("one", "two"):
+        rig.put(*items("a"), catalog_key=catalog_key)
+
+    class Watched(Backlog):
+        def unowned(self, *, emptied: Sequence[str] = (), **how: Any) -> tuple[list[Unowned], int]:
+            if emptied and len(rig.statuses("one")) == 1:
+                rig.put(*items("late"), catalog_key="one")
+            return super().unowned(emptied=emptied, **how)
+
+    make_puller(rig, backlog=Watched(rig.client)).pull(until=soon())
+    assert rig.statuses("one") == {1: "DONE", 2: "DONE"}
+    assert rig.backlog.size() == 0
+
+
 @pytest.fixture
 def only_called(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever lingers looks again when called, and otherwise long after the test."""
@@ -134,9 +151,9 @@ def test_who_is_called_knows_for_which_catalog(rig: Rig, only_called: None) -> N
     seen = []
 
     class Watched(Backlog):
-        def unowned(self, *, skip: int = 0) -> tuple[list[Unowned], int]:
+        def unowned(self, **how: Any) -> tuple[list[Unowned], int]:
             seen.append(rig.client.xlen(keys.CatalogKeys("other").stream))
-            return super().unowned(skip=skip)
+            return super().unowned(**how)
 
     up = make_puller(rig, backlog=Watched(rig.client), linger_s=100)
     rig.put(*items("a"))

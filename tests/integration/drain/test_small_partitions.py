@@ -35,18 +35,20 @@ def assert_done(rig: Rig, *catalog_keys: str) -> None:
 
 
 def test_they_share_round_trips(laden: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take over, read, commit, strike off the list; looking for what came meanwhile is part of the last."""
+    """Take over, read, commit; whoever looks for more strikes them off the list with the same look."""
     trips, exchange = [], scripts.exchange
     monkeypatch.setattr(scripts, "exchange", lambda *args: trips.append(1) or exchange(*args))
-    assert laden.drainer().drain_together(KEYS) == []
+    drained = laden.drainer().drain_together(KEYS)
+    assert (drained.empty, drained.left) == (KEYS, [])
+    assert len(trips) == 3
+    assert laden.backlog.unowned(emptied=drained.empty, now_ms=1, stay_awake=True) == ([], 0)
     assert len(trips) == 4
     assert_done(laden, *KEYS)
-    assert laden.backlog.size() == 0
 
 
 @pytest.mark.parametrize("number", range(3))
 def test_they_may_be_few_or_none(laden: Rig, number: int) -> None:
-    assert laden.drainer().drain_together(KEYS[:number]) == []
+    assert laden.drainer().drain_together(KEYS[:number]).left == []
     assert_done(laden, *KEYS[:number])
     assert all(laden.statuses(catalog_key) == {1: "QUEUED"} for catalog_key in KEYS[number:])
 
@@ -54,7 +56,7 @@ def test_they_may_be_few_or_none(laden: Rig, number: int) -> None:
 def test_one_batch_of_them_may_be_long(laden: Rig) -> None:
     """Others write so many values by a transaction; here all share one round trip."""
     laden.put(*items(*map(str, range(2 * MANY_VALUES))), catalog_key="two")
-    assert laden.drainer().drain_together(KEYS) == []
+    assert laden.drainer().drain_together(KEYS).left == []
     assert_done(laden, *KEYS)
     assert laden.statuses("two") == {1: "DONE", 2: "DONE"}
 
@@ -73,7 +75,7 @@ def test_what_is_more_than_a_window_is_left(laden: Rig) -> None:
     """Given back, to be drained by itself."""
     for _ in range(70):
         laden.put(*items("b"), catalog_key="two")
-    assert laden.drainer().drain_together(KEYS) == ["two"]
+    assert laden.drainer().drain_together(KEYS).left == ["two"]
     assert_done(laden, "one", "three", "four")
     laden.drain("two")
     assert_done(laden, "two")
@@ -81,7 +83,7 @@ def test_what_is_more_than_a_window_is_left(laden: Rig) -> None:
 
 def test_what_somebody_drains_is_left_to_them(laden: Rig) -> None:
     laden.acquire("two", holder="other")
-    assert laden.drainer().drain_together(KEYS) == []
+    assert laden.drainer().drain_together(KEYS).left == []
     assert laden.statuses("two") == {1: "QUEUED"}
 
 
@@ -95,7 +97,7 @@ def test_after_a_worker_died_each_is_drained_by_itself(laden: Rig, monkeypatch: 
         laden.put(*items("b"), catalog_key=catalog_key)
         laden.acquire(catalog_key)
         laden.expire_lease(catalog_key)
-    assert laden.drainer().drain_together(KEYS) == ["one", "two"]
+    assert laden.drainer().drain_together(KEYS).left == ["one", "two"]
     assert_done(laden, "three", "four")
     for catalog_key in KEYS[:2]:
         laden.drain(catalog_key)
@@ -106,7 +108,7 @@ def test_a_broken_neighbour_holds_nobody_up(laden: Rig) -> None:
     """All are given back at once, without blame, and drained by themselves."""
     laden.client.delete(laden.keys("two").waiting)
     laden.client.set(laden.keys("two").waiting, "broken")
-    assert laden.drainer().drain_together(KEYS) == KEYS
+    assert laden.drainer().drain_together(KEYS).left == KEYS
     for catalog_key in ("one", "three", "four"):
         laden.put(*items("b"), catalog_key=catalog_key)
         assert laden.acquire(catalog_key, nonce="n").stalls == 0

@@ -44,19 +44,10 @@ def test_lines_are_written_while_the_process_goes_on() -> None:
     assert [line["event"] for line in lines_of(program)] == ["kept"]
 
 
-def test_lines_of_one_write_come_together_and_a_warning_does_not_wait_for_them() -> None:
-    program = """
-writes = []
-write = os.write
-logs.os.write = lambda fd, data: writes.append(data) or write(fd, data)
-with logs.in_one_write():
-    for number in range(3): log.info('a', number=number)
-    assert not writes
-    log.warning('now', number=3)
-    log.info('a', number=4)
-log.info('a', number=len(writes))
-"""
-    assert [line["number"] for line in lines_of(program)] == [0, 1, 2, 3, 4, 3]
+def test_a_process_that_ends_in_a_way_of_its_own_may_write_them_before() -> None:
+    """As Celery's processes do, for which no `atexit` function runs."""
+    program = "logs.gather_lines()\nlog.info('kept')\nlogs.write_gathered()\nos._exit(0)"
+    assert [line["event"] for line in lines_of(program)] == ["kept"]
 
 
 def test_lines_of_many_processes_and_threads_stay_whole() -> None:
