@@ -57,7 +57,8 @@ class Backlog:
     def remove(self, catalog_keys: Sequence[str], now_ms: int) -> None:
         """Remove catalogs that were seen empty, unless a batch has arrived since."""
         if catalog_keys:
-            self._put_back(catalog_keys, run(self._client, *_removal(catalog_keys)), now_ms)
+            _, *waiting = run(self._client, *_removal(catalog_keys))
+            self._put_back(catalog_keys, waiting, now_ms)
 
     def unowned(
         self, *, skip: int = 0, emptied: Sequence[str] = (), now_ms: int = 0, stay_awake: bool = False
@@ -73,7 +74,9 @@ class Backlog:
         removal = _removal(emptied) if emptied else []
         heard: list[Command] = [] if skip else [("DEL", keys.CALL)]
         *replies, members = run(self._client, *before, *removal, *heard, _page(keys.BACKLOG, skip))
-        self._put_back(emptied, replies[len(before) :][: len(removal)], now_ms)
+        if self._put_back(emptied, replies[len(before) + 1 :][: len(emptied)], now_ms):
+            # They are not in that page, and nobody else may look for them.
+            [members] = run(self._client, _page(keys.BACKLOG, skip))
         catalog_keys = [member.decode() for member in members]
         looks: list[Command] = []
         for names in map(keys.keys_of, catalog_keys):
@@ -157,11 +160,11 @@ class Backlog:
         """List the catalogs that ever got a batch, oldest first, for people."""
         return self._members(keys.CATALOGS, 0, most)
 
-    def _put_back(self, catalog_keys: Sequence[str], replies: Sequence[Any], now_ms: int) -> None:
-        """Mark those again in which a batch has arrived by the time that they were removed."""
-        again = [key for key, length in zip(catalog_keys, replies[1:], strict=True) if length]
-        if again:
-            run(self._client, *(_mark_again(key, now_ms) for key in again))
+    def _put_back(self, catalog_keys: Sequence[str], waiting: Sequence[Any], now_ms: int) -> bool:
+        """Mark those again in which a batch had arrived by the time that they were removed; False if none had."""
+        again = [key for key, length in zip(catalog_keys, waiting, strict=True) if length]
+        run(self._client, *(_mark_again(key, now_ms) for key in again))
+        return bool(again)
 
     def _members(self, key: str, skip: int, size: int = PAGE) -> list[str]:
         [members] = run(self._client, _page(key, skip, size))

@@ -52,15 +52,21 @@ class Running:
         return Path(self.environ["SLUICE_DATA_DIR"])
 
 
+@contextlib.contextmanager
+def started(environ: dict[str, str]) -> Iterator[Up]:
+    up = Up(environ)
+    try:
+        yield up
+    finally:
+        up.stop()
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The last of the tests that share it ends it; by default a store that is killed may lose the last two seconds."""
     environ = with_all(tmp_path_factory.mktemp("up"), DURABILITY="fsync")
-    up = Up(environ)
-    try:
+    with started(environ) as up:
         yield Running(environ, up, up.read_until("ready"))
-    finally:
-        up.stop()
 
 
 @pytest.fixture
@@ -70,11 +76,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def up(environ: dict[str, str]) -> Iterator[Up]:
-    started = Up(environ)
-    try:
-        yield started
-    finally:
-        started.stop()
+    with started(environ) as up:
+        yield up
 
 
 def control_of(folder: Path) -> Supervisor:
@@ -83,25 +86,25 @@ def control_of(folder: Path) -> Supervisor:
 
 def test_it_names_every_service_then_says_ready_and_shows_the_made_token_only_once(tmp_path: Path) -> None:
     environ = with_all(tmp_path)
-    up = Up(environ)
-    lines = up.read_until("ready")
-    assert [line.split()[0] for line in lines[:6]] == ["store", "ingress", "worker", "flower", "ftps", "sinks"]
-    assert lines[-1] == "ready"
-    [made] = [line for line in lines if "made for you" in line]
-    token = made.split("token ")[1].split()[0]
-    check_memory_of_the_store(environ)
-    sinks = control_of(Path(environ["SLUICE_DATA_DIR"])).processes()[Name.SINKS].pid
-    assert os.sched_getscheduler(sinks) == os.SCHED_IDLE, "ingestion comes first"
-    assert up.stop(signal.SIGINT) == 0
+    with started(environ) as up:
+        lines = up.read_until("ready")
+        assert [line.split()[0] for line in lines[:6]] == ["store", "ingress", "worker", "flower", "ftps", "sinks"]
+        assert lines[-1] == "ready"
+        [made] = [line for line in lines if "made for you" in line]
+        token = made.split("token ")[1].split()[0]
+        check_memory_of_the_store(environ)
+        sinks = control_of(Path(environ["SLUICE_DATA_DIR"])).processes()[Name.SINKS].pid
+        assert os.sched_getscheduler(sinks) == os.SCHED_IDLE, "ingestion comes first"
+        assert up.stop(signal.SIGINT) == 0
 
-    again = Up(environ)
-    lines = again.read_until("ready")
-    assert not [line for line in lines if token in line]
-    credentials = environ["SLUICE_DATA_DIR"] + "/credentials"
-    assert [line for line in lines if credentials in line]
-    assert Path(credentials + ".path").read_text() == credentials
-    check_flower(environ)
-    assert again.stop() == 0
+    with started(environ) as again:
+        lines = again.read_until("ready")
+        assert not [line for line in lines if token in line]
+        credentials = environ["SLUICE_DATA_DIR"] + "/credentials"
+        assert [line for line in lines if credentials in line]
+        assert Path(credentials + ".path").read_text() == credentials
+        check_flower(environ)
+        assert again.stop() == 0
 
 
 def check_memory_of_the_store(environ: dict[str, str]) -> None:

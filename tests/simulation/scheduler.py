@@ -29,8 +29,8 @@ CUT_OFF_MS = (300, 2_000, 15_000)
 #: How far the clock of one process is off, or the clock of the store jumps.
 SKEWS_MS = (-90_000, -1_500, 0, 1_500, 90_000)
 #: How many times as often accidents happen where something is written, where bugs are, and where not; and where several
-#: chunks are committed, which are then parted.
-AT_WRITES, AT_READS, AT_CHUNKS = 2.0, 0.5, 6.0
+#: chunks are committed, and how often these are parted by them.
+AT_WRITES, AT_READS, AT_CHUNKS, PARTING = 2.0, 0.5, 6.0, 0.6
 #: Steps after which a history does not end any more.
 MOST_STEPS = 20_000
 
@@ -269,7 +269,8 @@ class Scheduler:
         chunks = names.count(scripts.COMMIT_CHUNK.name) > 1
         often = AT_CHUNKS if chunks else AT_READS if _WRITING.isdisjoint(names) else AT_WRITES
         if self._random.random() < self._rate * often:
-            accident = self._random.choice((chunks and self._parting) or self._possible)
+            parts = chunks and self._parting and self._random.random() < PARTING
+            accident = self._random.choice(self._parting if parts else self._possible)
         elif len(names) > 1 and self._random.random() < self._splits:
             accident = Accident.SPLIT
         else:

@@ -131,7 +131,10 @@ class Drainer:
         return drained
 
     def drain_together(self, catalog_keys: Sequence[str]) -> GroupResult:
-        """Drain small partitions together; those that are empty then stay in the backlog.  Raises as `drain`."""
+        """Drain small partitions together.  Raises as `drain`.
+
+        Those that are empty then are still in the backlog: the caller has it remove them.
+        """
         self._excuse()
         claims = [self._open_claim(catalog_key) for catalog_key in catalog_keys]
         try:

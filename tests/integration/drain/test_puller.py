@@ -22,6 +22,7 @@ from tests.support.rig import ACME, Rig
 from workers.drain import puller
 from workers.drain.drainer import Drained, Drainer
 from workers.drain.puller import SMALL_ENTRIES, Puller
+from workers.drain.small_partitions import GroupResult
 
 
 def make_puller(
@@ -104,26 +105,53 @@ def test_what_comes_at_the_last_moment_is_found(rig: Rig) -> None:
     assert rig.statuses("late") == {1: "DONE"}
 
 
-def test_what_comes_to_a_catalog_that_was_just_emptied_is_found(rig: Rig) -> None:
-    """It is in the backlog no more by then, or is about to be removed from it."""
-    for catalog_key in ("one", "two"):
-        rig.put(*items("a"), catalog_key=catalog_key)
-
-    class Watched(Backlog):
-        def unowned(self, *, emptied: Sequence[str] = (), **how: Any) -> tuple[list[Unowned], int]:
-            if emptied and len(rig.statuses("one")) == 1:
-                rig.put(*items("late"), catalog_key="one")
-            return super().unowned(emptied=emptied, **how)
-
-    make_puller(rig, backlog=Watched(rig.client)).pull(until=soon())
-    assert rig.statuses("one") == {1: "DONE", 2: "DONE"}
-    assert rig.backlog.size() == 0
-
-
 @pytest.fixture
 def only_called(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever lingers looks again when called, and otherwise long after the test."""
     monkeypatch.setattr(puller, "LISTEN_S", 100.0)
+
+
+class LateBacklog(Backlog):
+    """A backlog to one of whose catalogs something comes just before it is removed as empty."""
+
+    def __init__(self, rig: Rig) -> None:
+        super().__init__(rig.client)
+        self._rig = rig
+
+    def unowned(self, *, emptied: Sequence[str] = (), **how: Any) -> tuple[list[Unowned], int]:
+        if emptied and self._rig.statuses("one") == {1: "DONE"}:
+            self._rig.put(*items("late"), catalog_key="one")
+        return super().unowned(emptied=emptied, **how)
+
+
+def test_what_comes_to_a_catalog_that_was_just_emptied_is_found_at_once(rig: Rig, only_called: None) -> None:
+    """Whoever sent it did not ring, and its call went to nobody."""
+    for catalog_key in ("one", "two"):
+        rig.put(*items("a"), catalog_key=catalog_key)
+    up = make_puller(rig, backlog=LateBacklog(rig), linger_s=100)
+    thread = threading.Thread(target=up.pull, kwargs={"until": time.monotonic() + 4})
+    thread.start()
+    wait_until(lambda: rig.statuses("one") == {1: "DONE", 2: "DONE"}, "it is done", timeout_s=3)
+    rig.backlog.linger(0.001)
+    thread.join()
+    assert rig.backlog.size() == 0
+
+
+def test_what_comes_to_a_catalog_that_was_emptied_last_is_rung_for(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks any more when the time is up."""
+    for catalog_key in ("one", "two"):
+        rig.put(*items("a"), catalog_key=catalog_key)
+    drainer, until = rig.drainer(), time.monotonic() + 5
+    together = drainer.drain_together
+
+    def last(catalog_keys: Sequence[str]) -> GroupResult:
+        monkeypatch.setattr(puller.time, "monotonic", lambda: until)
+        return together(catalog_keys)
+
+    monkeypatch.setattr(drainer, "drain_together", last)
+    make_puller(rig, drainer, LateBacklog(rig)).pull(until=until)
+    assert rig.statuses("one") == {1: "DONE", 2: "QUEUED"}
+    assert rig.bell.rung == ["one"]
 
 
 def test_who_lingers_after_a_ring_is_called(rig: Rig, only_called: None) -> None:
