@@ -40,7 +40,7 @@ def test_two_hundred_waiting_batches_survive_a_killed_worker(site: Site, measure
     """Everyone's batches go on within the lease + 5 s, and all are applied once and in order."""
     shops = site.customers(8)
     site.stop_worker()
-    some_batches(shops, 200, entries=1000, seed=1)
+    some_batches(shops, 200, entries=500, seed=1)
     begun = time.monotonic()
     site.stack.supervisor.start_service(Name.WORKER)
     # They are being applied, and in the middle of it worker and children are gone.

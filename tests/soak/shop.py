@@ -61,8 +61,8 @@ class Shop:
                 if _followed(kind, entries.get(id_)) != _followed(kind, copied.get(id_))
             ]  # fmt: skip
             assert not other, (
-                f"the copy of {self._customer.catalog_key} lacks {len(other)} changes of {kind}, as that of "
-                f"{other[0]}: {copied.get(other[0])} is {entries.get(other[0])}"
+                f"{len(other)} {kind} differ in the copy of {self._customer.catalog_key}, as {other[0]}: "
+                f"{copied.get(other[0])} in the copy, {entries.get(other[0])} in the catalogue"
             )
         return there.entries
 
