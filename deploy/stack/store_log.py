@@ -20,11 +20,18 @@ class LogKeeper:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._torn = False
+        #: Commands that the server has refused, since it started, because it could not write its log.
+        self._refused = 0
 
     def look(self) -> bool:
         """Look once, do what is to be done, and say whether all is well.  A store that is away is no error."""
         with contextlib.suppress(StoreUnavailable):
-            [state] = run(self._client, ("INFO", "persistence"))
+            state, errors = run(self._client, ("INFO", "persistence"), ("INFO", "errorstats"))
+            refused = int(errors.get("errorstat_MISCONF", {}).get("count", 0))
+            if refused not in (0, self._refused):
+                # A write failed since the last look, and all may be well again by now.
+                self._torn = True
+            self._refused = refused
             if state["aof_last_write_status"] != "ok":
                 self._torn = True
             elif self._torn and not (state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"]):

@@ -124,7 +124,8 @@ def test_a_store_that_dies_under_its_owners_is_waited_for(fleet: Fleet, customer
     assert customer.counts()["FAILED"] == 0
 
 
-def test_the_log_of_a_store_whose_disk_was_full_is_mended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seen", [True, False], ids=["while it is full", "only afterwards"])
+def test_the_log_of_a_store_whose_disk_was_full_is_mended(tmp_path: Path, seen: bool) -> None:
     """The server leaves a hole in it, and would not start on it again."""
     fleet = Fleet(tmp_path, ingresses=0, workers=0)
     try:
@@ -135,9 +136,12 @@ def test_the_log_of_a_store_whose_disk_was_full_is_mended(tmp_path: Path) -> Non
         client.bgrewriteaof()
         wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "a new log", timeout_s=10)
         keeper = LogKeeper(client)
+        assert keeper.look()
         fleet.limit_log(100)
-        wait_until(lambda: not keeper.look() or not write(client), "the disk is full", timeout_s=10, every_s=0.01)
+        wait_until(lambda: not write(client), "the disk is full", timeout_s=10, every_s=0.01)
+        assert not (seen and keeper.look())
         fleet.limit_log(None)
+        wait_until(lambda: write(client), "there is room again", timeout_s=10)
         wait_until(keeper.look, "the log is mended", timeout_s=10)
         wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "a new log", timeout_s=10)
         client.set("after", 1)
