@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.chaos.report import report
@@ -20,7 +22,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--cluster", action="store_true", help="three masters and three replicas, not one store")
     parser.add_argument("--durability", choices=["fsync", "everysec"], default="fsync")
-    parser.add_argument("--folder", type=Path, help="a new folder, to keep all logs in")
+    parser.add_argument(
+        "--folder", type=Path, help="a new folder, to keep all logs in; they are kept anyway if something is wrong"
+    )
     parser.add_argument("--keep-report", action="store_true", help=f"write it to {REPORTS.name}/")
     parser.add_argument("--without-sinks", action="store_true", help="deliver nothing, also where servers are there")
     arguments = parser.parse_args()
@@ -29,14 +33,22 @@ def main() -> int:
     place = "a cluster" if arguments.cluster else f"durability {arguments.durability}"
     sys.stdout.write(f"seed {arguments.seed}, {arguments.seconds:g} s, {place}\n")
     sys.stdout.flush()
-    if arguments.folder:
-        arguments.folder.mkdir(parents=True)
-    result = run_chaos(
-        seconds=arguments.seconds, seed=arguments.seed, durability=arguments.durability, cluster=arguments.cluster,
-        folder=arguments.folder, targets=[] if arguments.without_sinks else installed(),
-    )  # fmt: skip
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="chaos-")) / "run"
+    folder.mkdir(parents=True)
+    try:
+        result = run_chaos(
+            seconds=arguments.seconds, seed=arguments.seed, durability=arguments.durability,
+            cluster=arguments.cluster, folder=folder, targets=[] if arguments.without_sinks else installed(),
+        )  # fmt: skip
+    except BaseException:
+        sys.stdout.write(f"The logs are in {folder}\n")
+        raise
     page = report(result)
     sys.stdout.write(page)
+    if result.wrong:
+        sys.stdout.write(f"The logs are in {folder}\n")
+    elif arguments.folder is None:
+        shutil.rmtree(folder)
     if arguments.keep_report:
         REPORTS.mkdir(exist_ok=True)
         seed = f"seed-{result.seed}"
