@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -25,9 +26,10 @@ TRIM_ABOVE = 0.60
 #: Size of the random sample of catalogs of a cluster whose reserved memory is read to estimate that of all.
 ASKED = 256
 
-#: Seconds for which a measurement of the memory is used; a full store is measured more often.
+#: Seconds for which a measurement of the memory is used to accept a batch, and to refuse one: what was full may be
+#: empty by now.
 BELIEVED_S = 1.0
-FULL_BELIEVED_S = 0.1
+REFUSAL_BELIEVED_S = 0.1
 
 
 def reserved_key(store: Store, catalog: CatalogKeys) -> str:
@@ -50,9 +52,9 @@ class MemoryGuard:
         self._client = client
         self._clock_s = clock_s
         # No script of a cluster sees it all.
-        self._believed_s = FULL_BELIEVED_S if isinstance(client, ClusterClient) else BELIEVED_S
+        self._believed_s = REFUSAL_BELIEVED_S if isinstance(client, ClusterClient) else BELIEVED_S
         self._looking = threading.Lock()
-        self._look_at = 0.0
+        self._looked_at = -math.inf
         self._changing = threading.Lock()
         #: Bytes that may still be reserved on each server, None where there is no limit.
         self._rooms: dict[redis.Redis, float | None] = {}
@@ -68,13 +70,12 @@ class MemoryGuard:
 
         ``is_early``: this is asked again, with all bytes, before they are reserved.
         """
-        if self._clock_s() >= self._look_at and self._looking.acquire(blocking=False):
-            try:
-                self._look()
-            finally:
-                self._looking.release()
+        self._look_if_older(self._believed_s)
         server = server_of(self._client, catalog_key)
         room = self._rooms.get(server)
+        if room is not None and growth > room:
+            self._look_if_older(REFUSAL_BELIEVED_S)
+            room = self._rooms.get(server)
         if room is None:
             return
         if growth > room:
@@ -85,6 +86,14 @@ class MemoryGuard:
                 # Another look may have found other servers, or no limit, meanwhile.
                 if (left := self._rooms.get(server)) is not None:
                     self._rooms[server] = left - growth
+
+    def _look_if_older(self, believed_s: float) -> None:
+        """Look unless somebody looks just now, or has within this time."""
+        if self._clock_s() >= self._looked_at + believed_s and self._looking.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._looking.release()
 
     def _look(self) -> None:
         asked = servers(self._client)
@@ -98,8 +107,7 @@ class MemoryGuard:
         with self._changing:
             self._rooms = dict(rooms)
         self._is_lean = all(map(_is_lean, memories))
-        is_full = any(room is not None and room <= 0 for room in rooms.values())
-        self._look_at = self._clock_s() + (FULL_BELIEVED_S if is_full else self._believed_s)
+        self._looked_at = self._clock_s()
 
 
 def used_share(client: Store) -> float:

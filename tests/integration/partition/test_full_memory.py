@@ -170,18 +170,33 @@ def test_what_an_older_sluice_left_reserved_is_released(rig: Rig) -> None:
 
 
 def test_a_look_at_the_memory_is_believed_for_a_moment(rig: Rig, client: redis.Redis, limited: Limited) -> None:
-    """Longer when there was room than when there was none."""
+    """Longer by whoever finds room than by whoever finds too little."""
     now_s = 0.0
-    room = MemoryGuard(client, clock_s=lambda: now_s)
-    room.admit(ACME)
+    guard = MemoryGuard(client, clock_s=lambda: now_s)
+    guard.admit(ACME)
     limited.limit(1)
-    room.admit(ACME)
+    guard.admit(ACME)
     now_s += memory.BELIEVED_S
     with pytest.raises(StoreFull):
-        room.admit(ACME)
+        guard.admit(ACME)
     limited.limit(0)
-    now_s += memory.FULL_BELIEVED_S
-    room.admit(ACME)
+    now_s += memory.REFUSAL_BELIEVED_S
+    guard.admit(ACME)
+
+
+def test_nobody_is_refused_because_the_store_was_fuller_a_moment_ago(
+    rig: Rig, client: redis.Redis, limited: Limited
+) -> None:
+    """There was room, but less than is needed now."""
+    now_s = 0.0
+    guard = MemoryGuard(client, clock_s=lambda: now_s)
+    limited.limit((limited.used() + 100_000) / FULL_PERCENT * 100)
+    guard.admit(ACME, 1000)
+    with pytest.raises(StoreFull):
+        guard.admit(ACME, 10**6)
+    limited.limit((limited.used() + 10**7) / FULL_PERCENT * 100)
+    now_s += memory.REFUSAL_BELIEVED_S
+    guard.admit(ACME, 10**6)
 
 
 def keep_payloads(rig: Rig) -> None:

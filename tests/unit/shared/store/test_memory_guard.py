@@ -30,7 +30,7 @@ def test_a_look_at_other_servers_while_a_write_is_admitted_harms_nothing(
 
         def __gt__(self, room: float) -> bool:
             nonlocal now, now_s
-            now, now_s = found, now_s + memory.FULL_BELIEVED_S
+            now, now_s = found, now_s + memory.REFUSAL_BELIEVED_S
             guard.admit("other", is_early=True)
             return False
 
