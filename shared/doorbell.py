@@ -34,6 +34,9 @@ BREAK_S = 2.0
 #: Seconds without wake-ups after one was needless: a worker that is awake is seldom asleep before.  Where it is awake
 #: on and off, wake-ups would come in hundreds a second.
 WATCHED_S = 0.02
+#: Seconds without wake-ups after which one is sent without asking: a worker that was awake was awake then, and to ask
+#: takes as long as to send.
+QUIET_S = 1.0
 #: Untaken wake-ups beyond which more are useless: each one makes a worker check the whole backlog.  Each process counts
 #: them after this many of its own, so that workers do not return to a million of them after a night.
 ENOUGH_RINGS = 100
@@ -45,9 +48,10 @@ class Doorbell:
     """Sends wake-ups for partitions on a thread of its own, so that it never delays or fails the caller."""
 
     def __init__(self, app: Celery, broker_url: str, *, needless: Callable[[], bool] = lambda: False) -> None:
-        """``needless`` is called before each wake-up and returns whether the work will be found without it.
+        """``needless`` returns whether the work will be found without a wake-up.
 
-        By then the wake-up may have waited for the broker, or behind others.
+        It is called before each, but for the first in a while: a wake-up may have waited for the broker, or behind
+        others.
         """
         self._app = app
         self._needless = needless
@@ -92,14 +96,15 @@ class Doorbell:
 
     def _run(self) -> None:
         producer: Producer | None = None
-        silent_until, uncounted = 0.0, 0
+        silent_until, uncounted, last = 0.0, 0, time.monotonic()
         while True:
             catalog_key = self._rings.get()
-            if time.monotonic() < silent_until:
+            was, last = last, time.monotonic()
+            if last < silent_until:
                 continue
             behind = self._rings.qsize()
             try:
-                if self._needless():
+                if last - was < QUIET_S and self._needless():
                     # If this wake-up is needless, so are all that waited at the time of the call.
                     for _ in range(behind):
                         self._rings.get()

@@ -17,6 +17,7 @@ from shared.keys import RESERVED, CatalogKeys
 from shared.store import scripts
 from shared.store.client import Store, server_of, servers
 from shared.store.cluster import ClusterClient
+from shared.store.lines import together
 
 #: Above this percentage of its memory, used or reserved for what waits, the store accepts no more batches.
 FULL_PERCENT = 80
@@ -30,6 +31,9 @@ ASKED = 256
 #: empty by now.
 BELIEVED_S = 1.0
 REFUSAL_BELIEVED_S = 0.1
+
+_INFO = ("INFO", "memory", "server")
+_RESERVED = ("GET", RESERVED)
 
 
 def reserved_key(store: Store, catalog: CatalogKeys) -> str:
@@ -96,17 +100,16 @@ class MemoryGuard:
                 self._looking.release()
 
     def _look(self) -> None:
-        asked = servers(self._client)
-        memories, reserved = _memories(asked), _reserved_on(self._client)
+        memories, reserved = _measure(self._client)
         rooms = {
             server: memory["maxmemory"] * FULL_PERCENT / 100 - memory["used_memory"] - reserved.get(server, 0.0)
             if memory["maxmemory"]
             else None
-            for server, memory in zip(asked, memories, strict=True)
+            for server, memory in memories.items()
         }
         with self._changing:
             self._rooms = dict(rooms)
-        self._is_lean = all(map(_is_lean, memories))
+        self._is_lean = all(map(_is_lean, memories.values()))
         self._looked_at = self._clock_s()
 
 
@@ -120,8 +123,18 @@ def even_if_full(name: str, key: str, *args: scripts.Argument) -> scripts.Comman
     return scripts.EVEN_IF_FULL.command(key=key, command=name, arguments=args)
 
 
+def _measure(client: Store) -> tuple[dict[redis.Redis, Mapping[str, Any]], dict[redis.Redis, float]]:
+    """Return what each server says of its memory, and what is reserved on it; one server is asked once."""
+    if isinstance(client, ClusterClient):
+        asked = servers(client)
+        return dict(zip(asked, _memories(asked), strict=True)), _reserved_on(client)
+    with together():
+        memory, reserved = scripts.run(client, _INFO, _RESERVED)
+    return {client: memory}, {client: float(reserved or 0)}
+
+
 def _memories(asked: Sequence[redis.Redis]) -> list[Mapping[str, Any]]:
-    return [scripts.run(server, ("INFO", "memory", "server"))[0] for server in asked]
+    return [scripts.run(server, _INFO)[0] for server in asked]
 
 
 def _share(memory: Mapping[str, float]) -> float:
@@ -141,7 +154,7 @@ def reserved_bytes(client: Store) -> float:
 def _reserved_on(client: Store) -> dict[redis.Redis, float]:
     """Return the memory that is reserved on each server; of a cluster exact as long as few catalogs wait."""
     if not isinstance(client, ClusterClient):
-        return {client: float(scripts.run(client, ("GET", RESERVED))[0] or 0)}
+        return {client: float(scripts.run(client, _RESERVED)[0] or 0)}
     drawn, catalogs = scripts.run(client, ("ZRANDMEMBER", keys.BACKLOG, ASKED), ("ZCARD", keys.BACKLOG))
     catalog_keys = [key.decode() for key in drawn]
     counts = scripts.run_apart(client, *(("GET", keys.keys_of(key).reserved) for key in catalog_keys))

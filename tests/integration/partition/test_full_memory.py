@@ -184,6 +184,16 @@ def test_a_look_at_the_memory_is_believed_for_a_moment(rig: Rig, client: redis.R
     guard.admit(ACME)
 
 
+def test_a_look_at_the_memory_of_one_server_is_one_round_trip(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first write in a while waits for it."""
+    trips, run = [], memory.scripts.run
+    monkeypatch.setattr(memory.scripts, "run", lambda *call: trips.append(call) or run(*call))
+    MemoryGuard(client).admit(ACME)
+    assert len(trips) == 1
+
+
 def test_nobody_is_refused_because_the_store_was_fuller_a_moment_ago(
     rig: Rig, client: redis.Redis, limited: Limited
 ) -> None:
