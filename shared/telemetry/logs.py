@@ -137,11 +137,17 @@ def _write_out(lines: Sequence[bytes]) -> None:
 
 
 class _Writing:
-    """Writes whole lines, with no lock: a process forked while another thread writes must not wait forever."""
+    """Writes whole lines, in the order in which they came."""
 
     def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Keep nothing, and forget who writes: in a forked process, which has one thread and its parent's lines."""
         self._gathers = False
         self._gathered: deque[bytes] = deque()
+        # A signal's handler may write while its own thread does.
+        self._guard = threading.RLock()
         self._some, self._never = threading.Event(), threading.Event()
 
     def gather(self) -> None:
@@ -160,18 +166,19 @@ class _Writing:
         return None
 
     def write_now(self, line: bytes) -> None:
-        """Write a line, and before it those that were kept, but for what another thread is just writing."""
-        part: list[bytes] = []
-        with contextlib.suppress(IndexError):
-            while True:
-                kept = self._gathered.popleft()
-                if sum(map(len, part)) + len(kept) > select.PIPE_BUF:
-                    _write_out(part)
-                    part = []
-                part.append(kept)
-        # Alone, since it may be long.
-        _write_out(part)
-        _write_out([line])
+        """Write a line, and before it those that were kept, also if another thread is just writing them."""
+        with self._guard:
+            part: list[bytes] = []
+            with contextlib.suppress(IndexError):
+                while True:
+                    kept = self._gathered.popleft()
+                    if sum(map(len, part)) + len(kept) > select.PIPE_BUF:
+                        _write_out(part)
+                        part = []
+                    part.append(kept)
+            # Alone, since it may be long.
+            _write_out(part)
+            _write_out([line])
 
     def _run(self) -> None:
         while True:
@@ -183,6 +190,7 @@ class _Writing:
 
 
 _writing = _Writing()
+os.register_at_fork(after_in_child=_writing.begin_anew)
 
 
 def gather_lines() -> None:

@@ -50,6 +50,33 @@ def test_a_process_that_ends_in_a_way_of_its_own_may_write_them_before() -> None
     assert [line["event"] for line in lines_of(program)] == ["kept"]
 
 
+#: The thread that writes kept lines takes its time over each write, and says when it has begun one.
+SLOW_WRITER = """
+write, begun = os.write, threading.Event()
+def slow(file, data):
+    if threading.current_thread().name == "log": begun.set() or threading.Event().wait(0.3)
+    return write(file, data)
+logs.os.write = slow
+logs.gather_lines()
+log.info("kept")
+begun.wait(10)
+"""
+
+
+def test_a_process_does_not_end_before_what_is_just_being_written() -> None:
+    assert [line["event"] for line in lines_of(f"{SLOW_WRITER}logs.write_gathered()\nos._exit(0)")] == ["kept"]
+
+
+def test_a_warning_does_not_overtake_what_is_just_being_written() -> None:
+    assert [line["event"] for line in lines_of(f"{SLOW_WRITER}log.warning('now')")] == ["kept", "now"]
+
+
+def test_a_process_that_is_forked_while_a_line_is_written_writes_its_own() -> None:
+    """Nobody in it will ever finish that line, or write what it keeps."""
+    child = "if os.fork() == 0: log.info('child') or os._exit(0)\nos.wait()"
+    assert sorted(line["event"] for line in lines_of(SLOW_WRITER + child)) == ["child", "kept"]
+
+
 def test_lines_of_many_processes_and_threads_stay_whole() -> None:
     """They share one pipe, which takes only so many bytes at a time without others in between."""
     program = """
