@@ -151,7 +151,7 @@ def test_tasks_are_listed_shown_and_re_run(customer: Customer, run: Run) -> None
     assert [task["id"] for task in failed] == [2]
     assert json.loads(run("tasks", "show", key, 2).output)["status"] == "FAILED"
     assert "failed   x" in run("tasks", "entries", key, 2, "--outcome", "failed").output
-    assert run("tasks", "retry", key, 2).output == "task 3: QUEUED, re-run of 2\n"
+    assert run("tasks", "retry", key, 2).output == "task 3: accepted, re-run of 2\n"
     missing = run("tasks", "show", key, 99)
     assert (missing.exit_code, missing.output) == (1, "")
     assert "refused (404)" in str(missing.exception)

@@ -146,7 +146,7 @@ def test_a_terminal_tells_why_a_feed_failed_and_runs_it_again(
     assert f"{failed}   FAILED" in listed
     assert "items not found: 'late'" in listed
     said = terminal.run("tasks", "retry", customer.catalog_key, failed)
-    again = int(re.findall(r"task (\d+): QUEUED", said)[0])
+    again = int(re.findall(r"task (\d+): accepted", said)[0])
     assert '"DONE"' in terminal.run("tasks", "show", customer.catalog_key, again, "--wait", 20)
 
 

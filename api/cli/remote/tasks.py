@@ -118,7 +118,7 @@ def cancel_task(ingress: IngressClient, task_id: int, json: bool) -> None:
 def retry_task(ingress: IngressClient, task_id: int, force: bool, force_reason: str, json: bool) -> None:
     """Submit an ended task again, as a new task at the end of the queue."""
     task = _change(ingress, task_id, Status.QUEUED, force=force, force_reason=force_reason)
-    as_json(task) if json else click.echo(f"task {task['id']}: {task['status']}, re-run of {task_id}")
+    as_json(task) if json else click.echo(f"task {task['id']}: accepted, re-run of {task_id}")
 
 
 @tasks.command("tail")
