@@ -34,8 +34,8 @@ BREAK_S = 2.0
 #: Seconds without wake-ups after one was needless: a worker that is awake is seldom asleep before.  Where it is awake
 #: on and off, wake-ups would come in hundreds a second.
 WATCHED_S = 0.02
-#: Seconds without wake-ups after which one is sent without asking: a worker that was awake was awake then, and to ask
-#: takes as long as to send.
+#: Seconds without wake-ups after which one is sent without asking: to ask takes as long as to send, and whoever was
+#: awake is likely asleep by then.
 QUIET_S = 1.0
 #: Untaken wake-ups beyond which more are useless: each one makes a worker check the whole backlog.  Each process counts
 #: them after this many of its own, so that workers do not return to a million of them after a night.
