@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -168,7 +169,7 @@ class Credentials:
         clock: Clock,
         reread: Callable[[], list[Credential] | None] = lambda: None,
     ) -> None:
-        """``reread`` returns those of the settings once they have changed, otherwise None."""
+        """``reread`` returns those of the settings once they have changed, otherwise None, at once."""
         self._client = client
         self._reread = reread
         self._fixed = {credential.digest: credential for credential in fixed}
@@ -187,9 +188,9 @@ class Credentials:
     def find_digest(self, digest: str) -> Credential | None:
         """Find the credential of the token with this digest; None also if it has expired."""
         self._refresh()
-        found = self._fixed.get(digest) or self._stored.get(digest)
         now_ms = self._clock()
-        if found is None or found.has_ended(now_ms):
+        found = self._last_seen(digest, now_ms)
+        if found is None:
             return None
         if now_ms - self._noted_ms.get(digest, 0) >= NOTED_EVERY_MS:
             self._noted_ms[digest] = now_ms
@@ -197,6 +198,15 @@ class Credentials:
             with contextlib.suppress(TryAgain), together():
                 run(self._client, ("HSET", keys.CREDENTIALS_USED, found.id, now_ms))
         return found
+
+    def allowed(self, token: str, catalog_key: str, scope: Scope) -> bool:
+        """Return whether a token gave a right on a catalog when that was last looked up; asks nobody."""
+        found = self._last_seen(digest_of(token), self._clock())
+        return found is not None and found.allows(catalog_key, scope)
+
+    def _last_seen(self, digest: str, now_ms: int) -> Credential | None:
+        found = self._fixed.get(digest) or self._stored.get(digest)
+        return None if found is None or found.has_ended(now_ms) else found
 
     def knows(self, catalog_key: str) -> bool:
         """Return whether any credential names this catalog."""
@@ -274,26 +284,28 @@ class Credentials:
         now_ms = self._clock()
         if abs(now_ms - self._looked_ms) < STALE_MS:
             return
-        elsewhere(self._look)
+        fixed = self._reread()
+        if fixed is not None:
+            self._fixed = {credential.digest: credential for credential in fixed}
+            # It is told once: should the store be away now, all is put together later.
+            self._version = b"unread"
+        with together():
+            [version] = run(self._client, _VERSION)
+        if version != self._version:
+            elsewhere(partial(self._read, version))
+        self._looked_ms = now_ms
 
-    def _look(self) -> None:
-        now_ms = self._clock()
+    def _read(self, seen: bytes | None) -> None:
+        """Read the stored ones and put all together, unless another thread has done so for the version that is seen."""
         with self._guard:
-            if abs(now_ms - self._looked_ms) < STALE_MS:
+            if self._version == seen:
                 return
-            fixed = self._reread()
-            if fixed is not None:
-                self._fixed = {credential.digest: credential for credential in fixed}
-                # It is told once: should the store be away now, all is put together later.
-                self._version = b"unread"
-            [version] = run(self._client, ("GET", keys.CREDENTIALS_VERSION))
-            if version != self._version:
-                [stored] = run(self._client, ("HVALS", keys.CREDENTIALS))
-                self._stored = {credential.digest: credential for credential in map(_decode, stored)}
-                both = [*self._fixed.values(), *self._stored.values()]
-                self._known = frozenset(catalog_key for credential in both for catalog_key in credential.scopes)
-                self._version = version
-            self._looked_ms = now_ms
+            version, stored = run(self._client, _VERSION, ("HVALS", keys.CREDENTIALS))
+            self._stored = {credential.digest: credential for credential in map(_decode, stored)}
+            both = [*self._fixed.values(), *self._stored.values()]
+            self._known = frozenset(catalog_key for credential in both for catalog_key in credential.scopes)
+            self._version = version
 
 
+_VERSION: Command = ("GET", keys.CREDENTIALS_VERSION)
 _decode = msgspec.json.Decoder(Credential).decode

@@ -33,10 +33,13 @@ def append(
 ) -> Reply:
     """Append tasks, add their catalog to the backlog, and send a wake-up unless a worker will look anyway.
 
+    After a while without work the wake-up is sent first: a task that is refused then has woken a worker for nothing.
+
     ``may_mail``: a task may have addresses to notify, so its catalog's outbox is marked too.
     """
     now_ms = services.clock()
     outbox = [Outboxes.mark(catalog_key, now_ms)] if may_mail else []
+    services.doorbell.ring_ahead(catalog_key)
     reply = call(
         now_ms=now_ms,
         nonce=nonce or new_nonce(),

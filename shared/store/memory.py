@@ -31,6 +31,10 @@ ASKED = 256
 #: empty by now.
 BELIEVED_S = 1.0
 REFUSAL_BELIEVED_S = 0.1
+#: The same to accept a batch that needs no more than this share of the room that was seen: the script that stores it
+#: decides, and little was sent in vain if that refuses it.
+SMALL_BELIEVED_S = 10.0
+SMALL_SHARE = 0.001
 
 _INFO = ("INFO", "memory", "server")
 _RESERVED = ("GET", RESERVED)
@@ -55,8 +59,6 @@ class MemoryGuard:
     def __init__(self, client: Store, *, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock_s = clock_s
-        # No script of a cluster sees it all.
-        self._believed_s = REFUSAL_BELIEVED_S if isinstance(client, ClusterClient) else BELIEVED_S
         self._looking = threading.Lock()
         self._looked_at = -math.inf
         self._changing = threading.Lock()
@@ -74,8 +76,8 @@ class MemoryGuard:
 
         ``is_early``: this is asked again, with all bytes, before they are reserved.
         """
-        self._look_if_older(self._believed_s)
         server = server_of(self._client, catalog_key)
+        self._look_if_older(self._believed_for(server, growth, is_early=is_early))
         room = self._rooms.get(server)
         if room is not None and growth > room:
             self._look_if_older(REFUSAL_BELIEVED_S)
@@ -90,6 +92,14 @@ class MemoryGuard:
                 # Another look may have found other servers, or no limit, meanwhile.
                 if (left := self._rooms.get(server)) is not None:
                     self._rooms[server] = left - growth
+
+    def _believed_for(self, server: redis.Redis, growth: int, *, is_early: bool) -> float:
+        """Return the seconds for which what was seen of a server decides on a batch."""
+        if isinstance(self._client, ClusterClient):
+            return REFUSAL_BELIEVED_S  # no script of a cluster sees it all
+        room = self._rooms.get(server, 0.0)
+        is_small = not is_early and (room is None or growth <= room * SMALL_SHARE)
+        return SMALL_BELIEVED_S if is_small else BELIEVED_S
 
     def _look_if_older(self, believed_s: float) -> None:
         """Look unless somebody looks just now, or has within this time."""

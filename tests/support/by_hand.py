@@ -18,10 +18,16 @@ class HandClock:
 
 
 class SilentBell:
-    """A bell that wakes nobody and remembers for whom it was rung."""
+    """A bell that wakes nobody and remembers for whom it was rung; it has always been quiet for long."""
+
+    is_quiet = True
 
     def __init__(self) -> None:
         self.rung: list[str] = []
+        self.rung_ahead: list[str] = []
+
+    def ring_ahead(self, catalog_key: str) -> None:
+        self.rung_ahead.append(catalog_key)
 
     def ring(self, catalog_key: str) -> None:
         self.rung.append(catalog_key)

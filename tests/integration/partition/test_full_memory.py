@@ -170,18 +170,22 @@ def test_what_an_older_sluice_left_reserved_is_released(rig: Rig) -> None:
 
 
 def test_a_look_at_the_memory_is_believed_for_a_moment(rig: Rig, client: redis.Redis, limited: Limited) -> None:
-    """Longer by whoever finds room than by whoever finds too little."""
-    now_s = 0.0
+    """Longer by whoever finds room than by whoever finds too little; longest where the script that stores decides."""
+    now_s, much, little = 0.0, 10**8, 100
     guard = MemoryGuard(client, clock_s=lambda: now_s)
-    guard.admit(ACME)
+    guard.admit(ACME, much)
     limited.limit(1)
-    guard.admit(ACME)
+    guard.admit(ACME, much)
     now_s += memory.BELIEVED_S
+    guard.admit(ACME, little)
+    for needed, is_early in ((much, False), (little, True)):
+        with pytest.raises(StoreFull):
+            guard.admit(ACME, needed, is_early=is_early)
     with pytest.raises(StoreFull):
-        guard.admit(ACME)
+        guard.admit(ACME, little)
     limited.limit(0)
     now_s += memory.REFUSAL_BELIEVED_S
-    guard.admit(ACME)
+    guard.admit(ACME, much)
 
 
 def test_a_look_at_the_memory_of_one_server_is_one_round_trip(

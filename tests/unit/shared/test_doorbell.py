@@ -87,19 +87,61 @@ def test_nobody_is_rung_for_where_that_is_needless(monkeypatch: pytest.MonkeyPat
     assert tried == []
 
 
-def test_the_first_ring_after_a_while_goes_without_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To ask takes as long as to send, and whoever was awake is likely asleep by then."""
-    asked, sent = [], list[str]()
-    bell = Doorbell(doorbell_app("memory://"), "memory://", needless=lambda: not asked.append(1))
-    monkeypatch.setattr(bell, "_send", lambda producer, catalog_key: sent.append(catalog_key))
+def test_after_a_while_without_work_a_ring_goes_ahead_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without asking whether a worker is awake, which takes as long as to send; the one after it asks as ever."""
+    happened: list[str] = []
+    bell = Doorbell(doorbell_app("memory://"), "memory://", needless=lambda: not happened.append("asked"))
+    monkeypatch.setattr(bell, "_send", lambda producer, catalog_key: happened.append(catalog_key))
+
+    def next_is(*expected: str) -> None:
+        wait_until(lambda: len(happened) >= len(expected), "the rings are dealt with", timeout_s=5, every_s=0.01)
+        assert happened == [*expected]
+        happened.clear()
+
+    monkeypatch.setattr(doorbell, "QUIET_S", 3600.0)
+    bell.ring_ahead("first")
+    next_is("first")
     bell.ring("first")
-    wait_until(lambda: asked, "a new bell asks", timeout_s=5, every_s=0.01)
-    quiet_at = time.monotonic() + doorbell.QUIET_S
-    wait_until(lambda: time.monotonic() >= quiet_at, "it is quiet for a while", timeout_s=5, every_s=0.01)
+    next_is("asked")
+    bell.ring_ahead("second")
     bell.ring("second")
-    wait_until(lambda: sent, "it is sent", timeout_s=5, every_s=0.01)
-    assert (sent, len(asked)) == (["second"], 1)
-    wait_until(lambda: bell.ring("more") or len(asked) > 1, "more are asked for", timeout_s=5, every_s=0.01)
+    next_is("asked")
+    monkeypatch.setattr(doorbell, "QUIET_S", 0.0)
+    bell.ring_ahead("after a while")
+    next_is("after a while")
+
+
+def test_a_worker_that_was_rung_for_ahead_has_a_moment_to_wake_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the ring that follows, once the work is stored, would wake another one."""
+    monkeypatch.setattr(doorbell, "WATCHED_S", 0.3)
+    asked, sent = list[float](), list[float]()
+    bell = Doorbell(doorbell_app("memory://"), "memory://", needless=lambda: not asked.append(time.monotonic()))
+    monkeypatch.setattr(bell, "_send", lambda producer, catalog_key: sent.append(time.monotonic()))
+    bell.ring_ahead("acme")
+    bell.ring("acme")
+    wait_until(lambda: asked, "the second is asked for", timeout_s=5, every_s=0.01)
+    # It is counted from when the first is taken, which was before it was sent.
+    assert len(sent) == 1
+    assert asked[0] - sent[0] >= 0.2
+
+
+def test_a_wake_up_is_the_message_that_celery_would_send() -> None:
+    """Workers of any age read it, and Flower shows its catalog."""
+    bell = _bell("memory://")
+    queue = bell._app.amqp.queues[doorbell.QUEUE].bind(Connection("memory://").default_channel)
+    queue.declare()
+    queue.purge()
+    bell.ring("acme")
+    wait_until(lambda: queue.queue_declare().message_count == 1, "it is sent", timeout_s=5, every_s=0.01)
+    bell._app.send_task(doorbell.DRAIN_JOB, args=("acme",), ignore_result=True, queue=doorbell.QUEUE)
+    ours, usual = queue.get(no_ack=True), queue.get(no_ack=True)
+    # Nobody waits for the reply.
+    own = ("id", "root_id", "correlation_id", "delivery_tag", "delivery_info", "reply_to")
+    assert ours.headers["id"] == ours.headers["root_id"] == ours.properties["correlation_id"] != usual.headers["id"]
+    for given in ("headers", "properties"):
+        ours_of, usual_of = ({**getattr(each, given), **dict.fromkeys(own)} for each in (ours, usual))
+        assert ours_of == usual_of
+    assert (ours.payload, ours.content_type) == (usual.payload, usual.content_type)
 
 
 def test_one_look_answers_for_all_rings_that_waited() -> None:
