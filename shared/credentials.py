@@ -174,8 +174,10 @@ class Credentials:
         self._reread = reread
         self._fixed = {credential.digest: credential for credential in fixed}
         self._clock = clock
-        self._guard = threading.Lock()
-        self._version: bytes | None = b"unread"
+        self._reading, self._rereading = threading.Lock(), threading.Lock()
+        #: What `_known` is made of: the version of the stored ones, and those of the settings.
+        self._version: bytes | None = None
+        self._combined: object = None
         self._looked_ms = 0
         self._stored: dict[str, Credential] = {}
         self._known: frozenset[str] = frozenset()
@@ -284,27 +286,31 @@ class Credentials:
         now_ms = self._clock()
         if abs(now_ms - self._looked_ms) < STALE_MS:
             return
-        fixed = self._reread()
-        if fixed is not None:
-            self._fixed = {credential.digest: credential for credential in fixed}
-            # It is told once: should the store be away now, all is put together later.
-            self._version = b"unread"
+        # Nobody who holds this lock asks the store.
+        with self._rereading:
+            if (fixed := self._reread()) is not None:
+                self._fixed = {credential.digest: credential for credential in fixed}
         with together():
             [version] = run(self._client, _VERSION)
-        if version != self._version:
+        if not self._are_of(version):
             elsewhere(partial(self._read, version))
         self._looked_ms = now_ms
 
+    def _are_of(self, version: bytes | None) -> bool:
+        """Return whether what is known is of this version, and of the settings as they are now."""
+        return self._version == version and self._combined is self._fixed
+
     def _read(self, seen: bytes | None) -> None:
-        """Read the stored ones and put all together, unless another thread has done so for the version that is seen."""
-        with self._guard:
-            if self._version == seen:
+        """Read the stored ones and put all together, unless another thread has done so since the version was seen."""
+        with self._reading:
+            if self._are_of(seen):
                 return
             version, stored = run(self._client, _VERSION, ("HVALS", keys.CREDENTIALS))
+            fixed = self._fixed
             self._stored = {credential.digest: credential for credential in map(_decode, stored)}
-            both = [*self._fixed.values(), *self._stored.values()]
+            both = [*fixed.values(), *self._stored.values()]
             self._known = frozenset(catalog_key for credential in both for catalog_key in credential.scopes)
-            self._version = version
+            self._version, self._combined = version, fixed
 
 
 _VERSION: Command = ("GET", keys.CREDENTIALS_VERSION)

@@ -76,8 +76,8 @@ class MemoryGuard:
 
         ``is_early``: this is asked again, with all bytes, before they are reserved.
         """
+        self._look_if_older(self._believed_for(growth, is_early=is_early))
         server = server_of(self._client, catalog_key)
-        self._look_if_older(self._believed_for(server, growth, is_early=is_early))
         room = self._rooms.get(server)
         if room is not None and growth > room:
             self._look_if_older(REFUSAL_BELIEVED_S)
@@ -93,11 +93,11 @@ class MemoryGuard:
                 if (left := self._rooms.get(server)) is not None:
                     self._rooms[server] = left - growth
 
-    def _believed_for(self, server: redis.Redis, growth: int, *, is_early: bool) -> float:
-        """Return the seconds for which what was seen of a server decides on a batch."""
+    def _believed_for(self, growth: int, *, is_early: bool) -> float:
+        """Return the seconds for which what was seen decides on a batch."""
         if isinstance(self._client, ClusterClient):
             return REFUSAL_BELIEVED_S  # no script of a cluster sees it all
-        room = self._rooms.get(server, 0.0)
+        room = self._rooms.get(self._client, 0.0)
         is_small = not is_early and (room is None or growth <= room * SMALL_SHARE)
         return SMALL_BELIEVED_S if is_small else BELIEVED_S
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Iterator
 
 import fakeredis
 import pytest
 
 from shared.credentials import NOTED_EVERY_MS, STALE_MS, Credential, Credentials, Scope, digest_of, parse_credentials
 from shared.errors import BadSetting, StoreUnavailable
+from shared.waiting import wait_until
 from tests.support.by_hand import HandClock
 
 
@@ -115,6 +118,31 @@ def test_a_file_that_changes_while_the_store_is_away_counts_afterwards(
         meanwhile.setattr("shared.credentials.run", away)
         with pytest.raises(StoreUnavailable):
             credentials.knows("two")
+    assert [credentials.knows(catalog_key) for catalog_key in ("one", "two")] == [False, True]
+
+
+def test_a_file_that_changes_while_another_thread_puts_all_together_counts(
+    stand_in: fakeredis.FakeRedis, clock: HandClock
+) -> None:
+    """What that thread had begun with must not stand for the new file."""
+    news = iter([None, parse_credentials("two:other")])
+    others: list[threading.Thread] = []
+
+    class Meanwhile(dict[str, Scope]):
+        """Scopes that are looked at just when another thread reads the file."""
+
+        def __iter__(self) -> Iterator[str]:
+            clock.advance(STALE_MS)
+            others.append(threading.Thread(target=credentials.knows, args=("two",)))
+            others[0].start()
+            wait_until(lambda: "two" in credentials.fixed()[0].scopes, "the file is read", timeout_s=5, every_s=0.01)
+            return super().__iter__()
+
+    before = Credential("shop", digest_of("secret"), Meanwhile(one=Scope.READ))
+    credentials = Credentials(stand_in, [before], clock=clock, reread=lambda: next(news, None))
+    credentials.knows("one")
+    others[0].join()
+    clock.advance(STALE_MS)
     assert [credentials.knows(catalog_key) for catalog_key in ("one", "two")] == [False, True]
 
 
