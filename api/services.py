@@ -7,12 +7,13 @@ from typing import Any, cast
 
 from flask import current_app
 
+from api.configured_credentials import ConfiguredCredentials
 from api.waiters import Waiters
 from shared.catalog.field_stats import FieldStatistics
 from shared.catalog.reader import Catalog
 from shared.clock import Clock
 from shared.credential_changes import CredentialChanges
-from shared.credentials import ConfiguredCredentials, Credentials
+from shared.credentials import Credentials
 from shared.doorbell import Doorbell, choose_broker_url, doorbell_app
 from shared.errors import Misconfigured
 from shared.exports.export_records import Exports
@@ -141,7 +142,13 @@ def create_services(settings: Settings, *, clock: Clock) -> Services:
         client=client,
         export_files=ExportFiles(settings),
         settings=settings,
-        credentials=Credentials(client, configured.read(), clock=clock, reread=configured.reread),
+        credentials=Credentials(
+            client,
+            configured.read(),
+            clock=clock,
+            have_changed=configured.have_changed,
+            reread=configured.reread,
+        ),
         credential_changes=CredentialChanges(client),
         backlog=backlog,
         memory=MemoryGuard(client),

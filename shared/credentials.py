@@ -12,21 +12,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 
 import msgspec
-import structlog
 
 from shared import keys
 from shared.clock import Clock
 from shared.elsewhere import elsewhere
-from shared.errors import BadSetting, CredentialEnded, Misconfigured, TryAgain
-from shared.settings import Settings
+from shared.errors import BadSetting, CredentialEnded, TryAgain
 from shared.store.client import Store
 from shared.store.lines import together
 from shared.store.scripts import ROTATE_CREDENTIAL, Command, run
-
-log = structlog.get_logger()
 
 CATALOG_KEY = re.compile(r"[A-Za-z0-9_.\-]{1,100}")
 #: What a token may be called.
@@ -112,52 +107,6 @@ def parse_credentials(text: str) -> list[Credential]:
     return list(found.values())
 
 
-class ConfiguredCredentials:
-    """The credentials of SLUICE_CREDENTIALS and SLUICE_CREDENTIALS_FILE, of one process."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._text = settings.credentials or ""
-        self._file: Path | None = settings.credentials_file
-        self._seen: object = None
-
-    def read(self) -> list[Credential]:
-        """Read them all.  Raises Misconfigured or BadSetting if the file or the setting cannot be used."""
-        self._seen = self._mark()
-        return self._parsed()
-
-    def reread(self) -> list[Credential] | None:
-        """Read them again if the file has changed; None if it has not, or cannot be used: then those before count."""
-        if self._file is None or (mark := self._mark()) == self._seen:
-            return None
-        self._seen = mark
-        try:
-            found = self._parsed()
-        except (BadSetting, Misconfigured) as error:
-            log.error("credentials not read again", action="credentials", error=str(error))
-            return None
-        log.info("credentials read again", action="credentials", credentials=len(found))
-        return found
-
-    def _mark(self) -> object:
-        """Tell one state of the file from another, also if it was replaced by another of the same size and time."""
-        if self._file is None:
-            return None
-        try:
-            stat = self._file.stat()
-        except OSError as error:
-            return str(error)
-        return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
-
-    def _parsed(self) -> list[Credential]:
-        text = self._text
-        if self._file is not None:
-            try:
-                text += "\n" + self._file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise Misconfigured(f"SLUICE_CREDENTIALS_FILE cannot be read: {error}") from error
-        return parse_credentials(text)
-
-
 class Credentials:
     """All credentials: those from the settings and those stored in Redis, which other processes may change."""
 
@@ -167,17 +116,23 @@ class Credentials:
         fixed: Iterable[Credential],
         *,
         clock: Clock,
+        have_changed: Callable[[], bool] = lambda: False,
         reread: Callable[[], list[Credential] | None] = lambda: None,
     ) -> None:
-        """``reread`` returns those of the settings once they have changed, otherwise None, at once."""
+        """``fixed``: those of the settings.
+
+        ``have_changed`` tells at once whether they have; ``reread`` returns them then, None: as before.
+        """
         self._client = client
-        self._reread = reread
+        self._have_changed, self._reread = have_changed, reread
         self._fixed = {credential.digest: credential for credential in fixed}
         self._clock = clock
         self._reading, self._rereading = threading.Lock(), threading.Lock()
         #: What `_known` is made of: the version of the stored ones, and those of the settings.
         self._version: bytes | None = None
         self._combined: object = None
+        #: Counts the times that all were read; the last that was not in vain.
+        self._begun = self._done = 0
         self._looked_ms = 0
         self._stored: dict[str, Credential] = {}
         self._known: frozenset[str] = frozenset()
@@ -286,31 +241,32 @@ class Credentials:
         now_ms = self._clock()
         if abs(now_ms - self._looked_ms) < STALE_MS:
             return
-        # Nobody who holds this lock asks the store.
-        with self._rereading:
-            if (fixed := self._reread()) is not None:
-                self._fixed = {credential.digest: credential for credential in fixed}
+        if self._have_changed():
+            elsewhere(self._read_settings)
+        begun = self._begun
         with together():
             [version] = run(self._client, _VERSION)
-        if not self._are_of(version):
-            elsewhere(partial(self._read, version))
+        if version != self._version or self._combined is not self._fixed:
+            elsewhere(partial(self._read, begun))
         self._looked_ms = now_ms
 
-    def _are_of(self, version: bytes | None) -> bool:
-        """Return whether what is known is of this version, and of the settings as they are now."""
-        return self._version == version and self._combined is self._fixed
+    def _read_settings(self) -> None:
+        with self._rereading:
+            if self._have_changed() and (fixed := self._reread()) is not None:
+                self._fixed = {credential.digest: credential for credential in fixed}
 
-    def _read(self, seen: bytes | None) -> None:
-        """Read the stored ones and put all together, unless another thread has done so since the version was seen."""
+    def _read(self, begun: int) -> None:
+        """Read the stored ones and put all together, unless that was done by a read after this many."""
         with self._reading:
-            if self._are_of(seen):
+            if self._done > begun and self._combined is self._fixed:
                 return
+            self._begun = number = self._begun + 1
             version, stored = run(self._client, _VERSION, ("HVALS", keys.CREDENTIALS))
             fixed = self._fixed
             self._stored = {credential.digest: credential for credential in map(_decode, stored)}
             both = [*fixed.values(), *self._stored.values()]
             self._known = frozenset(catalog_key for credential in both for catalog_key in credential.scopes)
-            self._version, self._combined = version, fixed
+            self._version, self._combined, self._done = version, fixed, number
 
 
 _VERSION: Command = ("GET", keys.CREDENTIALS_VERSION)

@@ -31,8 +31,8 @@ ASKED = 256
 #: empty by now.
 BELIEVED_S = 1.0
 REFUSAL_BELIEVED_S = 0.1
-#: The same to accept a batch that needs no more than this share of the room that was seen: the script that stores it
-#: decides, and little was sent in vain if that refuses it.
+#: As BELIEVED_S, for batches of at most this share of the room, and for all where the store has no limit: the script
+#: that stores a batch decides, and little was sent in vain if it refuses.  (No script decides on a guard's few rules.)
 SMALL_BELIEVED_S = 10.0
 SMALL_SHARE = 0.001
 

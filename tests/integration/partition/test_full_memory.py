@@ -170,22 +170,38 @@ def test_what_an_older_sluice_left_reserved_is_released(rig: Rig) -> None:
 
 
 def test_a_look_at_the_memory_is_believed_for_a_moment(rig: Rig, client: redis.Redis, limited: Limited) -> None:
-    """Longer by whoever finds room than by whoever finds too little; longest where the script that stores decides."""
-    now_s, much, little = 0.0, 10**8, 100
+    """Longer by whoever finds room than by whoever finds too little."""
+    now_s, much = 0.0, 10**8
     guard = MemoryGuard(client, clock_s=lambda: now_s)
     guard.admit(ACME, much)
     limited.limit(1)
     guard.admit(ACME, much)
     now_s += memory.BELIEVED_S
-    guard.admit(ACME, little)
-    for needed, is_early in ((much, False), (little, True)):
-        with pytest.raises(StoreFull):
-            guard.admit(ACME, needed, is_early=is_early)
     with pytest.raises(StoreFull):
-        guard.admit(ACME, little)
+        guard.admit(ACME, much)
     limited.limit(0)
     now_s += memory.REFUSAL_BELIEVED_S
     guard.admit(ACME, much)
+
+
+@pytest.mark.parametrize("is_early", [False, True])
+def test_a_look_at_the_memory_is_believed_longer_for_what_is_small(
+    client: redis.Redis, limited: Limited, is_early: bool
+) -> None:
+    """The script that stores it looks itself; but whoever asks early wants to know."""
+    now_s, little = 0.0, 100
+    guard = MemoryGuard(client, clock_s=lambda: now_s)
+    limited.limit((limited.used() + 10**8) / FULL_PERCENT * 100)
+    guard.admit(ACME, little)
+    limited.limit(1)
+    if not is_early:
+        now_s += memory.SMALL_BELIEVED_S - 0.1
+        guard.admit(ACME, little)
+        now_s += 0.1
+    else:
+        now_s += memory.BELIEVED_S
+    with pytest.raises(StoreFull):
+        guard.admit(ACME, little, is_early=is_early)
 
 
 def test_a_look_at_the_memory_of_one_server_is_one_round_trip(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import fakeredis
 import pytest
 
 from shared.credentials import NOTED_EVERY_MS, STALE_MS, Credential, Credentials, Scope, digest_of, parse_credentials
 from shared.errors import BadSetting, StoreUnavailable
+from shared.store.scripts import run
 from shared.waiting import wait_until
 from tests.support.by_hand import HandClock
 
@@ -106,9 +110,12 @@ def test_a_file_that_changes_while_the_store_is_away_counts_afterwards(
     stand_in: fakeredis.FakeRedis, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told only once that it did; then the catalogs that it names are known, and those gone from it are not."""
-    news = iter([None, parse_credentials("two:other")])
-    credentials = Credentials(stand_in, parse_credentials("one:secret"), clock=clock, reread=lambda: next(news, None))
+    news = list[list[Credential]]()
+    credentials = Credentials(
+        stand_in, parse_credentials("one:secret"), clock=clock, have_changed=lambda: bool(news), reread=news.pop
+    )
     assert credentials.knows("one")
+    news.append(parse_credentials("two:other"))
 
     def away(*_: object) -> None:
         raise StoreUnavailable("away")
@@ -125,7 +132,7 @@ def test_a_file_that_changes_while_another_thread_puts_all_together_counts(
     stand_in: fakeredis.FakeRedis, clock: HandClock
 ) -> None:
     """What that thread had begun with must not stand for the new file."""
-    news = iter([None, parse_credentials("two:other")])
+    news = list[list[Credential]]()
     others: list[threading.Thread] = []
 
     class Meanwhile(dict[str, Scope]):
@@ -133,17 +140,41 @@ def test_a_file_that_changes_while_another_thread_puts_all_together_counts(
 
         def __iter__(self) -> Iterator[str]:
             clock.advance(STALE_MS)
+            news.append(parse_credentials("two:other"))
             others.append(threading.Thread(target=credentials.knows, args=("two",)))
             others[0].start()
             wait_until(lambda: "two" in credentials.fixed()[0].scopes, "the file is read", timeout_s=5, every_s=0.01)
             return super().__iter__()
 
     before = Credential("shop", digest_of("secret"), Meanwhile(one=Scope.READ))
-    credentials = Credentials(stand_in, [before], clock=clock, reread=lambda: next(news, None))
+    credentials = Credentials(stand_in, [before], clock=clock, have_changed=lambda: bool(news), reread=news.pop)
     credentials.knows("one")
     others[0].join()
     clock.advance(STALE_MS)
     assert [credentials.knows(catalog_key) for catalog_key in ("one", "two")] == [False, True]
+
+
+def test_many_who_see_changes_at_once_share_one_look_at_all_tokens(
+    stand_in: fakeredis.FakeRedis, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if each of them has seen another version: a script makes a thousand tokens."""
+    credentials = _open(stand_in, clock, "one:secret")
+    assert credentials.knows("one")
+    clock.advance(STALE_MS)
+    all_have_seen, versions, looks = threading.Barrier(8), itertools.count(), []
+
+    def looking(client: Any, *commands: Any) -> Any:
+        if len(commands) > 1:
+            looks.append(commands)
+            return run(client, *commands)
+        version = b"version %d" % next(versions)
+        all_have_seen.wait(5)
+        return [version]
+
+    monkeypatch.setattr("shared.credentials.run", looking)
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(credentials.knows, ["one"] * 8))
+    assert len(looks) == 1
 
 
 def test_a_clock_that_was_set_back_does_not_freeze_them(stand_in: fakeredis.FakeRedis, clock: HandClock) -> None:
